@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+# Slim: everything ends up in build/. `make V=1` shows the commands.
+
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+
+CC ?= gcc
+CFLAGS ?= -O2 -g
+B := build
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s%s\n'
+endif
+
+PACKAGES := libnl-3.0 libnl-route-3.0 liburcu liburcu-cds jansson libnftables libcap-ng \
+	    libssl libcrypto
+DEPS_OK := $(shell pkg-config --exists $(PACKAGES) check 2>/dev/null && echo yes)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARN) -fstack-protector-strong \
+	     $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
+LIBS = $(shell pkg-config --libs $(PACKAGES)) -lurcu-common -lpthread
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	    -fno-omit-frame-pointer
+
+ROUTER_SRC := $(wildcard router/*.c) $(wildcard core/*.c)
+ROUTER_OBJ := $(ROUTER_SRC:%.c=$(B)/%.o)
+ROUTER_ASAN_OBJ := $(ROUTER_SRC:%.c=$(B)/asan/%.o)
+SLIMCTL_SRC := $(wildcard tools/slimctl*.c) router/host_key.c router/base64.c
+SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
+SLIM_RUN_OBJ := $(B)/tools/slim_run.o
+
+.PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
+	check-fuzz check-long demo bench lint install uninstall clean asan
+
+# Without its libraries on the machine, make installs them first (as root on Debian).
+ifeq ($(DEPS_OK),yes)
+all: router tools shim bench-programs
+else
+all: deps
+	$(Q)$(MAKE) --no-print-directory DEPS_OK=yes all
+endif
+
+router: $(B)/slimrouter
+tools: $(B)/slimctl $(B)/slim-run
+
+deps:
+	$(Q).ci/install-deps
+
+include shim/shim.mk
+include tests/tests.mk
+
+$(B)/slimrouter: $(ROUTER_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+
+$(B)/asan/slimrouter: $(ROUTER_ASAN_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LDFLAGS) $(LIBS)
+
+asan: $(B)/asan/slimrouter
+
+$(B)/slimctl: $(SLIMCTL_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson -lcrypto
+
+$(B)/slim-run: $(SLIM_RUN_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
+
+$(SLIM_RUN_OBJ): ALL_CFLAGS += -DSLIM_LIBDIR='"$(LIBDIR)/slim"'
+
+$(B)/%.o: %.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/asan/%.o: %.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -c -o $@ $<
+
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/slim \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
+		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(COMPLETIONDIR) \
+		$(DESTDIR)$(SYSCONFDIR)/slim
+	install -m 0755 $(B)/slimrouter $(B)/slimctl $(DESTDIR)$(SBINDIR)
+	install -m 0755 $(B)/slim-run $(DESTDIR)$(BINDIR)
+	install -m 0644 $(B)/libslim.so $(DESTDIR)$(LIBDIR)/slim
+	install -m 0644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 0644 docs/man/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 0644 docs/man/*.7 $(DESTDIR)$(MANDIR)/man7
+	install -m 0644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8
+	sed 's|@SBINDIR@|$(SBINDIR)|' router/slimrouter.service > \
+		$(DESTDIR)$(UNITDIR)/slimrouter.service
+	install -m 0644 tools/completion/slimctl.bash $(DESTDIR)$(COMPLETIONDIR)/slimctl
+	install -m 0644 router/slimrouter.conf.example $(DESTDIR)$(SYSCONFDIR)/slim
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/slimrouter $(DESTDIR)$(SBINDIR)/slimctl \
+		$(DESTDIR)$(BINDIR)/slim-run $(DESTDIR)$(LIBDIR)/slim/libslim.so \
+		$(DESTDIR)$(UNITDIR)/slimrouter.service $(DESTDIR)$(COMPLETIONDIR)/slimctl \
+		$(DESTDIR)$(SYSCONFDIR)/slim/slimrouter.conf.example
+	for page in docs/man/*; do \
+		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

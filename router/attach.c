@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/* attach.c - containers come and go */
+#include "attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "diag.h"
+#include "directory.h"
+#include "endpoint.h"
+#include "ledger.h"
+#include "listener.h"
+#include "log.h"
+#include "namespace.h"
+#include "packetpath.h"
+#include "worker.h"
+
+#define WATCH_MS		1000	/* between looks at the namespaces' paths */
+#define NETFILTER_MS		5000	/* between looks at one container's own rules */
+#define NETFILTER_BATCH		16	/* such looks at a time */
+
+static const struct config *config;
+static struct loop *control;
+static struct loop_timer watch_timer;
+static struct container_sysctls host_sysctls;
+
+static void detach(struct container *container, const char *why);
+
+static void say(char *error, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(char *error, size_t size, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(error, size, fmt, args);
+	va_end(args);
+}
+
+/* --- what a request asks for --- */
+
+static bool name_is_good(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len >= CONFIG_NAME_MAX)
+		return false;
+	for (const char *c = name; *c; c++)
+		if ((unsigned char)*c <= ' ' || (unsigned char)*c == 0x7f || *c == '/')
+			return false;
+	return true;
+}
+
+static int check_addresses(const struct attach_request *request,
+			   const struct config_tenant *tenant, char *error, size_t size)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (!request->addresses_num) {
+		say(error, size, "no address was given: name at least one with --ip");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < request->addresses_num; i++) {
+		const struct in6_addr *addr = &request->addresses[i];
+		struct container *owner;
+
+		addr_format(addr, text, sizeof(text));
+		if (!config_tenant_covers(tenant, addr)) {
+			say(error, size, "address %s lies in none of tenant %s's prefixes", text,
+			    tenant->name);
+			return -EINVAL;
+		}
+		for (size_t j = 0; j < i; j++)
+			if (!memcmp(addr, &request->addresses[j], sizeof(*addr))) {
+				say(error, size, "address %s was given twice", text);
+				return -EINVAL;
+			}
+		owner = container_by_address(tenant->vni, addr);
+		if (owner) {
+			say(error, size, "address %s belongs to container %s already", text,
+			    owner->name);
+			return -EEXIST;
+		}
+	}
+	return 0;
+}
+
+static const struct config_tenant *check(const struct attach_request *request, char *error,
+					 size_t size)
+{
+	const struct config_tenant *tenant;
+
+	if (!name_is_good(request->name)) {
+		say(error, size, "a container's name has 1 to %d characters, without blanks "
+		    "and slashes", CONFIG_NAME_MAX - 1);
+		return NULL;
+	}
+	if (container_by_name(request->name)) {
+		say(error, size, "a container named %s is attached already; detach it first",
+		    request->name);
+		return NULL;
+	}
+	if (containers_num >= config->limits.containers) {
+		say(error, size, "%u containers are attached, which is the limit "
+		    "(limits { containers }) in the configuration", containers_num);
+		return NULL;
+	}
+	tenant = config_tenant_by_name(config, request->tenant);
+	if (!tenant) {
+		say(error, size, "there is no tenant %s in the configuration", request->tenant);
+		return NULL;
+	}
+	return check_addresses(request, tenant, error, size) ? NULL : tenant;
+}
+
+/* --- the namespace --- */
+
+/* The same namespace under another name would have two channels of one name. */
+static struct container *same_namespace(const struct stat *st)
+{
+	struct container *other;
+
+	cds_list_for_each_entry(other, &containers, node)
+		if (other->netns_dev == st->st_dev && other->netns_ino == st->st_ino)
+			return other;
+	return NULL;
+}
+
+static int check_namespace(const struct attach_request *request, struct stat *st, char *error,
+			   size_t size)
+{
+	struct container *other;
+	struct stat own;
+
+	if (fstat(request->netns_fd, st) < 0 || namespace_enter(request->netns_fd)) {
+		say(error, size, "%s is not a network namespace", request->netns_path);
+		return -EINVAL;
+	}
+	namespace_leave();
+	if (stat("/proc/self/ns/net", &own) == 0 && own.st_dev == st->st_dev &&
+	    own.st_ino == st->st_ino) {
+		say(error, size, "%s is the host's own network namespace", request->netns_path);
+		return -EINVAL;
+	}
+	other = same_namespace(st);
+	if (other) {
+		say(error, size, "that namespace is attached already, as container %s",
+		    other->name);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+static void read_sysctls(int netns_fd, struct container_sysctls *out)
+{
+	out->keepalive_time = namespace_sysctl(netns_fd, "net/ipv4/tcp_keepalive_time", 0);
+	out->keepalive_intvl = namespace_sysctl(netns_fd, "net/ipv4/tcp_keepalive_intvl", 0);
+	out->keepalive_probes = namespace_sysctl(netns_fd, "net/ipv4/tcp_keepalive_probes", 0);
+	out->syn_retries = namespace_sysctl(netns_fd, "net/ipv4/tcp_syn_retries", 0);
+}
+
+static void keep_different(struct container_sysctls *own, const struct container_sysctls *host)
+{
+	if (own->keepalive_time == host->keepalive_time)
+		own->keepalive_time = 0;
+	if (own->keepalive_intvl == host->keepalive_intvl)
+		own->keepalive_intvl = 0;
+	if (own->keepalive_probes == host->keepalive_probes)
+		own->keepalive_probes = 0;
+	if (own->syn_retries == host->syn_retries)
+		own->syn_retries = 0;
+}
+
+static void pid_handle(struct loop_event *event, uint32_t events)
+{
+	(void)events;
+	detach(caa_container_of(event, struct container, pid_event), "its process ended");
+}
+
+/* /proc/PID/ns/net: the process is what keeps it. */
+static void watch_pid(struct container *container)
+{
+	int pid, fd;
+
+	if (sscanf(container->netns_path, "/proc/%d/", &pid) != 1)
+		return;
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return;
+	container->pid_event.fd = fd;
+	container->pid_event.handle = pid_handle;
+	if (loop_add(control, &container->pid_event, EPOLLIN)) {
+		close(fd);
+		container->pid_event.fd = -1;
+	}
+}
+
+static void unwatch_pid(struct container *container)
+{
+	if (container->pid_event.fd < 0)
+		return;
+	loop_remove(control, &container->pid_event);
+	close(container->pid_event.fd);
+	container->pid_event.fd = -1;
+}
+
+static void look_at_netfilter(struct container *container)
+{
+	int rules = packetpath_netfilter_probe(container->netns_fd);
+	bool packet_only = rules > 0;
+
+	container->swept_at = loop_now(control);
+	if (rules < 0 || packet_only == container->packet_only)
+		return;
+	__atomic_store_n(&container->packet_only, packet_only, __ATOMIC_RELAXED);
+	log_info("container %s has %s: its new connections take the %s path", container->name,
+		 packet_only ? "netfilter rules of its own" : "no netfilter rules any more",
+		 packet_only ? "packet" : "slim");
+}
+
+static bool has_vanished(const struct container *container)
+{
+	struct stat st;
+
+	if (container->pid_event.fd >= 0)
+		return false;		/* its process will tell */
+	if (stat(container->netns_path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR;
+	return st.st_dev != container->netns_dev || st.st_ino != container->netns_ino;
+}
+
+static void watch_handle(struct loop_timer *timer)
+{
+	struct container *container, *next;
+	uint64_t now = loop_now(control);
+	unsigned int looks = 0;
+
+	cds_list_for_each_entry_safe(container, next, &containers, node) {
+		if (has_vanished(container)) {
+			detach(container, "its namespace vanished");
+			continue;
+		}
+		if (now - container->swept_at < NETFILTER_MS || looks++ >= NETFILTER_BATCH)
+			continue;
+		look_at_netfilter(container);
+		listener_sweep(container);
+	}
+	if (containers_num)
+		loop_timer_set(control, timer, WATCH_MS);
+}
+
+/* --- attach and detach --- */
+
+static struct container *make(const struct attach_request *request,
+			      const struct config_tenant *tenant, const struct stat *st)
+{
+	const char *ifname = request->ifname ? request->ifname : "eth0";
+	struct container *container = container_new();
+
+	if (!container) {
+		close(request->netns_fd);
+		return NULL;
+	}
+	snprintf(container->name, sizeof(container->name), "%s", request->name);
+	container->tenant = tenant;
+	container->limits = &config->limits;
+	container->vni = tenant->vni;
+	container->netns_fd = request->netns_fd;
+	container->netns_dev = st->st_dev;
+	container->netns_ino = st->st_ino;
+	container->netns_path = strdup(request->netns_path);
+	container->labels = request->labels ? json_deep_copy(request->labels) : json_object();
+	container->addresses_num = request->addresses_num;
+	memcpy(container->addresses, request->addresses, sizeof(container->addresses));
+	container->port.vni = tenant->vni;
+	container->port.netns_fd = container->netns_fd;
+	container->port.addresses_num = request->addresses_num;
+	memcpy(container->port.addresses, request->addresses, sizeof(container->port.addresses));
+	snprintf(container->port.container_ifname, sizeof(container->port.container_ifname),
+		 "%s", ifname);
+	container->attached_at = loop_now(control);
+	read_sysctls(container->netns_fd, &container->sysctls);
+	keep_different(&container->sysctls, &host_sysctls);
+	if (container->netns_path && container->labels)
+		return container;
+	container_put(container);
+	return NULL;
+}
+
+static int connect_all(struct container *container, const char **what)
+{
+	int err;
+
+	*what = "make its packet path";
+	err = packetpath_attach(container->tenant, &container->port);
+	if (err)
+		return err;
+	*what = "open its channel";
+	err = channel_listen(container, control);
+	if (err)
+		goto detach_packetpath;
+	*what = "enter it into the tables";
+	err = container_publish(container);
+	if (err)
+		goto close_channel;
+	*what = "tell the directory";
+	err = directory_container_add(container->vni, container->id, container->port.mac,
+				      container->addresses, container->addresses_num);
+	if (err)
+		goto withdraw;
+	directory_replay(container->vni);
+	return 0;
+
+withdraw:
+	container_withdraw(container);
+close_channel:
+	channel_unlisten(container, control);
+detach_packetpath:
+	packetpath_detach(container->tenant, &container->port);
+	return err;
+}
+
+struct container *attach_container(const struct attach_request *request, char *error,
+				   size_t size)
+{
+	const struct config_tenant *tenant = check(request, error, size);
+	struct container *container;
+	const char *what = NULL;
+	struct stat st;
+	int err;
+
+	if (!tenant || check_namespace(request, &st, error, size)) {
+		close(request->netns_fd);
+		return NULL;
+	}
+	container = make(request, tenant, &st);
+	if (!container) {
+		say(error, size, "out of memory");
+		return NULL;
+	}
+	err = connect_all(container, &what);
+	if (err) {
+		say(error, size, "cannot attach %s: could not %s: %s (the router's log may say "
+		    "more)", request->name, what, strerror(-err));
+		container_put(container);
+		return NULL;
+	}
+	watch_pid(container);
+	look_at_netfilter(container);
+	if (!watch_timer.expires)
+		loop_timer_set(control, &watch_timer, WATCH_MS);
+	log_info("container %s attached to tenant %s", container->name, tenant->name);
+	return container;
+}
+
+/* Its connections end: the address may be another container's tomorrow. */
+static void abort_connections(const struct container *container)
+{
+	struct diag *diag = diag_open(-1);
+
+	if (!diag) {
+		log_warning("container %s: cannot look for its connections: %s",
+			    container->name, strerror(errno));
+		return;
+	}
+	ledger_abort(diag, 0, 0, container->id);
+	diag_close(diag);
+}
+
+static void detach(struct container *container, const char *why)
+{
+	log_info("container %s detached: %s", container->name, why);
+	unwatch_pid(container);
+	channel_unlisten(container, control);
+	listener_withdraw_all(container);
+	directory_container_remove(container->vni, container->id);
+	container_withdraw(container);
+	workers_drop_container(container);
+	packetpath_detach(container->tenant, &container->port);
+	abort_connections(container);
+	container_put(container);
+}
+
+int detach_container(const char *name)
+{
+	struct container *container = container_by_name(name);
+
+	if (!container)
+		return -ENOENT;
+	detach(container, "asked to");
+	return 0;
+}
+
+int attach_init(const struct config *from, struct loop *loop)
+{
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	config = from;
+	control = loop;
+	watch_timer.handle = watch_handle;
+	if (fd < 0)
+		return -errno;
+	read_sysctls(fd, &host_sysctls);
+	close(fd);
+	return 0;
+}
+
+void attach_exit(void)
+{
+	struct container *container, *next;
+
+	cds_list_for_each_entry_safe(container, next, &containers, node)
+		detach(container, "the router stops");
+	loop_timer_clear(control, &watch_timer);
+}

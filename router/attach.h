@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.h - containers come and go
+ *
+ * Control thread only. Attaching makes the packet path, opens the channel and tells the
+ * directory; whatever fails undoes what was done. Detaching undoes it all and aborts the
+ * container's connections. A container whose namespace vanishes is detached by itself.
+ */
+#ifndef ATTACH_H
+#define ATTACH_H
+
+#include <jansson.h>
+#include <netinet/in.h>
+#include <stddef.h>
+
+#include "config.h"
+#include "container.h"
+#include "loop.h"
+
+/* What an operator asks for. */
+struct attach_request {
+	const char *name;
+	const char *netns_path;		/* absolute; watched */
+	int netns_fd;			/* owned by attach_container() from the call on */
+	const char *tenant;
+	const char *ifname;		/* NULL: eth0 */
+	struct in6_addr addresses[PACKETPATH_ADDRESSES];
+	size_t addresses_num;
+	json_t *labels;			/* borrowed; object or NULL */
+};
+
+int attach_init(const struct config *config, struct loop *control);
+/* Detaches all. */
+void attach_exit(void);
+
+/**
+ * attach_container() - make it so
+ * @error:	where the reason goes when it fails, for the operator
+ *
+ * Returns the container, or NULL.
+ */
+struct container *attach_container(const struct attach_request *request, char *error,
+				   size_t size);
+
+/* 0 or -ENOENT */
+int detach_container(const char *name);
+
+#endif

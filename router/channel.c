@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* channel.c - shims' connections to the router */
+#include "channel.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "accept_pause.h"
+#include "container.h"
+#include "counters.h"
+#include "inbound.h"
+#include "ledger.h"
+#include "listener.h"
+#include "log.h"
+#include "namespace.h"
+#include "outbound.h"
+#include "stray.h"
+#include "worker.h"
+
+#define CHANNEL_BACKLOG		128
+
+static struct log_limit bad_limit = { .burst = 5 };
+
+/* A LISTEN, on its way to the control thread. */
+struct listen_task {
+	struct loop_task task;
+	struct channel *channel;	/* reference held */
+	struct slim_listen request;
+};
+
+union request {
+	struct slim_frame frame;
+	struct slim_hello hello;
+	struct slim_connect connect;
+	struct slim_listen listen;
+	struct slim_unlisten unlisten;
+	struct slim_claim claim;
+	struct slim_name name;
+};
+
+void channel_get(struct channel *channel)
+{
+	__atomic_add_fetch(&channel->refs, 1, __ATOMIC_RELAXED);
+}
+
+static void free_rcu(struct rcu_head *head)
+{
+	struct channel *channel = caa_container_of(head, struct channel, rcu);
+
+	close(channel->event.fd);
+	container_put(channel->container);
+	free(channel);
+}
+
+void channel_put(struct channel *channel)
+{
+	if (__atomic_sub_fetch(&channel->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		call_rcu(&channel->rcu, free_rcu);
+}
+
+void channel_close(struct channel *channel)
+{
+	if (channel->closed)
+		return;
+	channel->closed = true;
+	loop_remove(channel->worker->loop, &channel->event);
+	/* The shim knows at once, also while somebody holds a reference. */
+	shutdown(channel->event.fd, SHUT_RDWR);
+	cds_list_del(&channel->node);
+	__atomic_sub_fetch(&channel->container->channels, 1, __ATOMIC_RELAXED);
+	counter_inc(channels_closed);
+	if (channel->listened)
+		listener_check_soon(channel->container);
+	channel_put(channel);
+}
+
+static void bad_frame(struct channel *channel, const char *what)
+{
+	counter_inc(frames_bad);
+	if (log_limit_ok(&bad_limit))
+		log_warning("container %s: %s on a channel: closed it",
+			    channel->container->name, what);
+	channel_close(channel);
+}
+
+int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int type,
+		  uint32_t id, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = reply, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct slim_frame *frame = reply;
+
+	frame->magic = SLIM_CHANNEL_MAGIC;
+	frame->version = SLIM_CHANNEL_VERSION;
+	frame->type = (uint16_t)type;
+	frame->length = (uint32_t)len;
+	frame->id = id;
+	if (fd >= 0) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	}
+	return sendmsg(channel->event.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static void reply_or_close(struct channel *channel, void *reply, size_t len,
+			   unsigned int type, uint32_t id)
+{
+	if (channel_reply(channel, reply, len, type, id, -1))
+		channel_close(channel);
+}
+
+static void hello(struct channel *channel, const union request *request)
+{
+	const struct container *container = channel->container;
+	const struct config_tenant *tenant = container->tenant;
+	struct slim_hello_reply reply = {
+		.generation = container->generation,
+		.prefixes_num = (uint16_t)tenant->prefixes_num,
+		.addresses_num = (uint16_t)container->addresses_num,
+	};
+
+	for (size_t i = 0; i < tenant->prefixes_num; i++) {
+		memcpy(reply.prefixes[i].addr, &tenant->prefixes[i].addr,
+		       sizeof(reply.prefixes[i].addr));
+		reply.prefixes[i].len = (uint8_t)tenant->prefixes[i].len;
+	}
+	memcpy(reply.addresses, container->addresses,
+	       container->addresses_num * sizeof(container->addresses[0]));
+	reply_or_close(channel, &reply, sizeof(reply), SLIM_FRAME_HELLO_REPLY,
+		       request->frame.id);
+}
+
+static void listen_run(struct loop_task *task)
+{
+	struct listen_task *work = caa_container_of(task, struct listen_task, task);
+	struct channel *channel = work->channel;
+	struct container *container = channel->container;
+	struct slim_listen_reply reply = { .generation = container->generation };
+
+	if (!__atomic_load_n(&container->dead, __ATOMIC_ACQUIRE)) {
+		int err = listener_register(container, work->request.cookie,
+					    work->request.flags, work->request.options,
+					    container->limits->listeners);
+
+		reply.error = (uint32_t)-err;
+		if (err)
+			log_debug("container %s: listener not registered: %s",
+				  container->name, strerror(-err));
+	}
+	/* A shim that is gone does not need the answer. */
+	(void)channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_LISTEN_REPLY,
+			    work->request.frame.id, -1);
+	channel_put(channel);
+	free(work);
+}
+
+static void listen_request(struct channel *channel, const union request *request)
+{
+	struct listen_task *work;
+
+	if (request->listen.flags & ~SLIM_LISTEN_FLAGS) {
+		bad_frame(channel, "unknown flags");
+		return;
+	}
+	work = calloc(1, sizeof(*work));
+	if (!work) {
+		channel_close(channel);
+		return;
+	}
+	channel->listened = true;
+	channel_get(channel);
+	work->channel = channel;
+	work->request = request->listen;
+	work->task.run = listen_run;
+	loop_post(channel->worker->control, &work->task);
+}
+
+static void unlisten(struct channel *channel, const union request *request)
+{
+	(void)request;
+	listener_check_soon(channel->container);
+}
+
+static void name(struct channel *channel, const union request *request)
+{
+	struct ledger_entry *entry = ledger_find(request->name.cookie);
+	struct slim_name_reply reply = { .generation = channel->container->generation };
+
+	counter_inc(names);
+	if (entry && entry->container_id == channel->container->id) {
+		reply.domain = entry->domain;
+		reply.local = entry->local;
+		reply.peer = entry->peer;
+	} else {
+		reply.error = ENOENT;
+	}
+	reply_or_close(channel, &reply, sizeof(reply), SLIM_FRAME_NAME_REPLY,
+		       request->frame.id);
+}
+
+static void connect_request(struct channel *channel, const union request *request)
+{
+	const struct slim_connect *connect = &request->connect;
+
+	if ((connect->flags & ~SLIM_CONNECT_FLAGS) ||
+	    (connect->options & ~SLIM_CONNECT_OPTIONS) ||
+	    (connect->domain != AF_INET && connect->domain != AF_INET6))
+		bad_frame(channel, "a malformed CONNECT");
+	else
+		outbound_connect(channel, connect);
+}
+
+static void claim(struct channel *channel, const union request *request)
+{
+	if (request->claim.flags ||
+	    (request->claim.domain != AF_INET && request->claim.domain != AF_INET6))
+		bad_frame(channel, "a malformed CLAIM");
+	else
+		inbound_claim(channel, &request->claim);
+}
+
+static const struct request_type {
+	size_t len;
+	void (*handle)(struct channel *channel, const union request *request);
+} request_types[SLIM_FRAME_NUM] = {
+	[SLIM_FRAME_HELLO] = { sizeof(struct slim_hello), hello },
+	[SLIM_FRAME_CONNECT] = { sizeof(struct slim_connect), connect_request },
+	[SLIM_FRAME_LISTEN] = { sizeof(struct slim_listen), listen_request },
+	[SLIM_FRAME_UNLISTEN] = { sizeof(struct slim_unlisten), unlisten },
+	[SLIM_FRAME_CLAIM] = { sizeof(struct slim_claim), claim },
+	[SLIM_FRAME_NAME] = { sizeof(struct slim_name), name },
+};
+
+static void dispatch(struct channel *channel, const union request *request, size_t len)
+{
+	const struct slim_frame *frame = &request->frame;
+	const struct request_type *type;
+
+	if (len < sizeof(*frame) || frame->magic != SLIM_CHANNEL_MAGIC ||
+	    frame->version != SLIM_CHANNEL_VERSION || frame->length != len) {
+		bad_frame(channel, "not a frame");
+		return;
+	}
+	type = frame->type < SLIM_FRAME_NUM ? &request_types[frame->type] : NULL;
+	if (!type || !type->handle || type->len != len) {
+		bad_frame(channel, "an unknown frame or a wrong length");
+		return;
+	}
+	type->handle(channel, request);
+}
+
+static void channel_handle(struct loop_event *event, uint32_t events)
+{
+	struct channel *channel = caa_container_of(event, struct channel, event);
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(STRAY_MAX * sizeof(int))];
+	} control;
+	union request request;
+	struct iovec iov = { .iov_base = &request, .iov_len = sizeof(request) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t len;
+
+	(void)events;
+	if (channel->closed)
+		return;
+	len = recvmsg(event->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (len <= 0)
+		channel_close(channel);
+	else if (msg.msg_controllen && stray_close(&msg))
+		bad_frame(channel, "an fd");
+	else if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		bad_frame(channel, "too much");
+	else
+		dispatch(channel, &request, (size_t)len);
+}
+
+/* In its worker, which owns it from now on. */
+static void start_run(struct loop_task *task)
+{
+	struct channel *channel = caa_container_of(task, struct channel, start);
+
+	cds_list_add(&channel->node, &channel->worker->channels);
+	if (loop_add(channel->worker->loop, &channel->event, EPOLLIN) ||
+	    __atomic_load_n(&channel->container->dead, __ATOMIC_ACQUIRE))
+		channel_close(channel);
+}
+
+static void start(struct container *container, int fd)
+{
+	struct channel *channel = calloc(1, sizeof(*channel));
+	struct worker *worker = worker_next();
+
+	if (!channel || !container_get(container)) {
+		__atomic_sub_fetch(&container->channels, 1, __ATOMIC_RELAXED);
+		free(channel);
+		close(fd);
+		return;
+	}
+	channel->event.fd = fd;
+	channel->event.handle = channel_handle;
+	channel->worker = worker;
+	channel->container = container;
+	channel->refs = 1;
+	channel->start.run = start_run;
+	loop_post(worker->loop, &channel->start);
+}
+
+static void listen_handle(struct loop_event *event, uint32_t events)
+{
+	struct container *container =
+		caa_container_of(event, struct container, channel_event);
+	int fd;
+
+	(void)events;
+	fd = accept4(event->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0) {
+		accept_pause(container->channel_loop, &container->channel_pause,
+			     &container->channel_event, EPOLLIN, errno);
+		return;
+	}
+	if (__atomic_add_fetch(&container->channels, 1, __ATOMIC_RELAXED) >
+	    container->limits->channels) {
+		__atomic_sub_fetch(&container->channels, 1, __ATOMIC_RELAXED);
+		counter_inc(limit_reached);
+		close(fd);
+		return;
+	}
+	counter_inc(channels_opened);
+	start(container, fd);
+}
+
+int channel_listen(struct container *container, struct loop *control)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	socklen_t len = offsetof(struct sockaddr_un, sun_path) + sizeof(SLIM_CHANNEL_NAME);
+	int fd = namespace_socket(container->netns_fd, AF_UNIX,
+				  SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	memcpy(sun.sun_path + 1, SLIM_CHANNEL_NAME, sizeof(SLIM_CHANNEL_NAME) - 1);
+	if (bind(fd, (struct sockaddr *)&sun, len) < 0 || listen(fd, CHANNEL_BACKLOG) < 0) {
+		err = -errno;
+		goto close_fd;
+	}
+	container->channel_event.fd = fd;
+	container->channel_event.handle = listen_handle;
+	container->channel_loop = control;
+	err = loop_add(control, &container->channel_event, EPOLLIN);
+	if (!err)
+		return 0;
+	container->channel_event.fd = -1;
+close_fd:
+	close(fd);
+	return err;
+}
+
+void channel_unlisten(struct container *container, struct loop *control)
+{
+	if (container->channel_event.fd < 0)
+		return;
+	accept_resume(control, &container->channel_pause);
+	loop_remove(control, &container->channel_event);
+	close(container->channel_event.fd);
+	container->channel_event.fd = -1;
+}

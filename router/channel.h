@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel.h - shims' connections to the router
+ *
+ * Theory of operation: for every container the control thread listens on an
+ * abstract UNIX socket inside the container's namespace and deals the channels that are
+ * opened there to the workers. A channel belongs to one worker. Whatever is wrong with a
+ * frame costs the sender its channel. A request that the control
+ * thread answers (LISTEN) keeps a reference, since the channel may end meanwhile.
+ */
+#ifndef CHANNEL_H
+#define CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <urcu.h>
+#include <urcu/list.h>
+
+#include "../include/slim/channel.h"
+#include "loop.h"
+
+struct container;
+struct worker;
+
+struct channel {
+	struct loop_event event;
+	struct loop_task start;
+	struct worker *worker;
+	struct container *container;	/* reference held */
+	struct cds_list_head node;	/* worker->channels */
+	bool closed;			/* worker only */
+	bool listened;			/* has registered listeners */
+	unsigned long refs;
+	struct rcu_head rcu;
+};
+
+/* Opens @container's channel socket in its namespace and listens in the control
+ * thread's loop. 0 or -errno. */
+int channel_listen(struct container *container, struct loop *control);
+void channel_unlisten(struct container *container, struct loop *control);
+
+/* Worker only: ends it. */
+void channel_close(struct channel *channel);
+
+/* Any thread that holds a reference. */
+void channel_get(struct channel *channel);
+void channel_put(struct channel *channel);
+
+/**
+ * channel_reply() - answer a request
+ * @reply:	the whole frame; its first fields are filled in here
+ * @type:	SLIM_FRAME_*_REPLY
+ * @id:		the request's
+ * @fd:		to pass, or -1; stays the caller's
+ *
+ * 0, or -errno where the shim is gone or does not read (-EAGAIN).
+ */
+int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int type,
+		  uint32_t id, int fd);
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* control.c - the socket that slimctl talks to */
+#include "control.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <urcu.h>
+#include <urcu/list.h>
+
+#include "accept_pause.h"
+#include "attach.h"
+#include "endpoint.h"
+#include "log.h"
+#include "report.h"
+
+#define CONTROL_BACKLOG		16
+#define CONTROL_CLIENTS		64
+#define CONTROL_REQUEST_MAX	65536
+#define CONTROL_PACKET		32768
+#define CONTROL_TIMEOUT		10000	/* ms for a client to ask and to read */
+#define CONTROL_VERSION		1
+
+struct client {
+	struct loop_event event;
+	struct loop_timer timer;
+	struct cds_list_head node;
+	char *reply;		/* NULL until there is one */
+	size_t reply_len, reply_sent;
+	struct rcu_head rcu;
+};
+
+static const struct config *config;
+static struct loop *loop;
+static struct loop_event listening = { .fd = -1 };
+static struct accept_pause pause_state;
+static CDS_LIST_HEAD(clients);
+static unsigned int clients_num;
+
+static void free_rcu(struct rcu_head *head)
+{
+	struct client *client = caa_container_of(head, struct client, rcu);
+
+	free(client->reply);
+	free(client);
+}
+
+static void client_close(struct client *client)
+{
+	loop_remove(loop, &client->event);
+	loop_timer_clear(loop, &client->timer);
+	close(client->event.fd);
+	client->event.fd = -1;
+	cds_list_del(&client->node);
+	clients_num--;
+	call_rcu(&client->rcu, free_rcu);
+}
+
+static void timer_handle(struct loop_timer *timer)
+{
+	client_close(caa_container_of(timer, struct client, timer));
+}
+
+static json_t *failure(const char *text)
+{
+	return json_pack("{s:i, s:b, s:s}", "version", CONTROL_VERSION, "ok", 0, "error", text);
+}
+
+static void send_more(struct client *client)
+{
+	while (client->reply_sent < client->reply_len) {
+		size_t left = client->reply_len - client->reply_sent;
+		ssize_t ret = send(client->event.fd, client->reply + client->reply_sent,
+				   left < CONTROL_PACKET ? left : CONTROL_PACKET,
+				   MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (ret < 0 && errno == EAGAIN)
+			return;
+		if (ret < 0)
+			break;
+		client->reply_sent += (size_t)ret;
+	}
+	client_close(client);
+}
+
+/* --- commands --- */
+
+static int parse_addresses(json_t *list, struct attach_request *request)
+{
+	json_t *item;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > PACKETPATH_ADDRESSES)
+		return -EINVAL;
+	json_array_foreach(list, i, item)
+		if (!json_is_string(item) ||
+		    addr_parse(json_string_value(item), &request->addresses[i]))
+			return -EINVAL;
+	request->addresses_num = i;
+	return 0;
+}
+
+static bool labels_are_good(json_t *labels)
+{
+	const char *key;
+	json_t *value;
+
+	if (!labels)
+		return true;
+	if (!json_is_object(labels) || json_object_size(labels) > 64)
+		return false;
+	json_object_foreach(labels, key, value)
+		if (!json_is_string(value))
+			return false;
+	return true;
+}
+
+static json_t *attach(json_t *args, int *fd)
+{
+	struct attach_request request = { .netns_fd = *fd };
+	json_t *addresses = NULL, *labels = NULL;
+	struct container *container;
+	char error[512];
+
+	if (json_unpack(args, "{s:s, s:s, s:s, s:o, s?o, s?s}", "name", &request.name,
+			"netns", &request.netns_path, "tenant", &request.tenant,
+			"addresses", &addresses, "labels", &labels,
+			"ifname", &request.ifname) ||
+	    parse_addresses(addresses, &request) || !labels_are_good(labels))
+		return failure("attach needs name, netns, tenant and addresses (at most 16, "
+			       "IPv4 or IPv6), and labels that are text");
+	if (*fd < 0)
+		return failure("attach needs the network namespace's descriptor");
+	if (request.netns_path[0] != '/')
+		return failure("attach needs the absolute path of the network namespace");
+	request.labels = labels;
+	*fd = -1;
+	container = attach_container(&request, error, sizeof(error));
+	if (!container)
+		return failure(error);
+	return json_pack("{s:o}", "container", report_container(container));
+}
+
+static json_t *detach(json_t *args, int *fd)
+{
+	const char *name;
+	char error[CONFIG_NAME_MAX + 64];
+
+	(void)fd;
+	if (json_unpack(args, "{s:s}", "name", &name))
+		return failure("detach needs a name");
+	if (detach_container(name) == 0)
+		return json_object();
+	snprintf(error, sizeof(error), "no container named %.*s is attached",
+		 CONFIG_NAME_MAX, name);
+	return failure(error);
+}
+
+#define REPORT(name)					\
+	static json_t *show_##name(json_t *args, int *fd)	\
+	{						\
+		(void)args;				\
+		(void)fd;				\
+		return report_##name();			\
+	}
+
+REPORT(status)
+REPORT(containers)
+REPORT(listeners)
+REPORT(connections)
+REPORT(peers)
+
+/* @fd: sent along, or -1; set to -1 by who takes it */
+static const struct command {
+	const char *name;
+	json_t *(*run)(json_t *args, int *fd);
+} commands[] = {
+	{ "attach", attach },
+	{ "detach", detach },
+	{ "status", show_status },
+	{ "containers", show_containers },
+	{ "listeners", show_listeners },
+	{ "connections", show_connections },
+	{ "peers", show_peers },
+};
+
+static json_t *run(json_t *request, int *fd)
+{
+	const char *name;
+	int version;
+
+	if (json_unpack(request, "{s:i, s:s}", "version", &version, "command", &name))
+		return failure("a request is an object with version and command");
+	if (version != CONTROL_VERSION)
+		return failure("this router speaks version 1 of the control protocol");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i].name, name))
+			return commands[i].run(request, fd);
+	return failure("this router does not know that command");
+}
+
+static void answer(struct client *client, const char *text, size_t len, int *fd)
+{
+	json_t *request = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *reply = request ? run(request, fd) : failure("the request is not JSON");
+
+	if (reply && !json_object_get(reply, "ok")) {
+		json_object_set_new(reply, "version", json_integer(CONTROL_VERSION));
+		json_object_set_new(reply, "ok", json_true());
+	}
+	json_decref(request);
+	client->reply = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+	json_decref(reply);
+	if (!client->reply) {
+		client_close(client);
+		return;
+	}
+	client->reply_len = strlen(client->reply);
+	if (loop_modify(loop, &client->event, EPOLLOUT))
+		client_close(client);
+	else
+		send_more(client);
+}
+
+static int passed_fd(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	int fd;
+
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
+	    cmsg->cmsg_len != CMSG_LEN(sizeof(fd)))
+		return -1;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	return fd;
+}
+
+static void read_request(struct client *client)
+{
+	static char text[CONTROL_REQUEST_MAX];
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t len = recvmsg(client->event.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fd;
+
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (len <= 0) {
+		client_close(client);
+		return;
+	}
+	fd = passed_fd(&msg);
+	answer(client, text, (size_t)len, &fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void client_handle(struct loop_event *event, uint32_t events)
+{
+	struct client *client = caa_container_of(event, struct client, event);
+
+	(void)events;
+	if (event->fd < 0)
+		return;
+	if (client->reply)
+		send_more(client);
+	else
+		read_request(client);
+}
+
+static void accept_handle(struct loop_event *event, uint32_t events)
+{
+	int fd = accept4(event->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *client;
+
+	(void)events;
+	if (fd < 0) {
+		accept_pause(loop, &pause_state, event, EPOLLIN, errno);
+		return;
+	}
+	client = clients_num < CONTROL_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
+	if (!client) {
+		close(fd);
+		return;
+	}
+	client->event.fd = fd;
+	client->event.handle = client_handle;
+	client->timer.handle = timer_handle;
+	cds_list_add(&client->node, &clients);
+	clients_num++;
+	loop_timer_set(loop, &client->timer, CONTROL_TIMEOUT);
+	if (loop_add(loop, &client->event, EPOLLIN))
+		client_close(client);
+}
+
+static int make_directory(const char *path)
+{
+	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *dir;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	dir = dirname(copy);
+	return mkdir(dir, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* A socket file that nobody listens on is an earlier router's. */
+static int remove_stale(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0)
+		err = -EADDRINUSE;
+	else if (errno == ECONNREFUSED)
+		unlink(sun->sun_path);
+	close(fd);
+	return err;
+}
+
+static int open_socket(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int fd, err;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sun.sun_path, path);
+	err = make_directory(path);
+	if (!err)
+		err = remove_stale(&sun);
+	if (err)
+		return err;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	mask = umask(0177);
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    listen(fd, CONTROL_BACKLOG) < 0)
+		err = -errno;
+	umask(mask);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int control_open(const struct config *from, struct loop *control_loop)
+{
+	int fd = open_socket(from->control);
+	int err;
+
+	config = from;
+	loop = control_loop;
+	if (fd < 0) {
+		log_error("cannot open the control socket %s: %s", from->control,
+			  fd == -EADDRINUSE ? "another slimrouter listens there" :
+			  strerror(-fd));
+		return fd;
+	}
+	listening.fd = fd;
+	listening.handle = accept_handle;
+	err = loop_add(loop, &listening, EPOLLIN);
+	if (err)
+		log_error("cannot watch the control socket: %s", strerror(-err));
+	return err;
+}
+
+void control_close(void)
+{
+	struct client *client, *next;
+
+	if (listening.fd < 0)
+		return;
+	cds_list_for_each_entry_safe(client, next, &clients, node)
+		client_close(client);
+	accept_resume(loop, &pause_state);
+	loop_remove(loop, &listening);
+	close(listening.fd);
+	listening.fd = -1;
+	unlink(config->control);
+}

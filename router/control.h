@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control.h - the socket that slimctl talks to
+ *
+ * SOCK_SEQPACKET, one JSON object a request, one JSON object (in as many packets as
+ * it takes) a reply; docs/control.md. Control thread only; a client that does not read
+ * costs memory for one reply and nothing else.
+ */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include "config.h"
+#include "loop.h"
+
+/* 0 or -errno, logged. */
+int control_open(const struct config *config, struct loop *loop);
+void control_close(void);
+
+#endif

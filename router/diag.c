@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* diag.c - questions to the kernel about TCP sockets */
+#include "diag.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <stdlib.h>
+
+#include "diag_info.h"
+#include "endpoint.h"
+#include "namespace.h"
+
+#define DIAG_BUFFER	(64 * 1024)
+#define PORT_FILTER_OPS	9
+
+struct diag {
+	struct nl_sock *sock;
+};
+
+struct dump {
+	void (*each)(const struct diag_socket *socket, void *data);
+	void *data;
+	bool interrupted;
+};
+
+static struct nl_sock *connect_here(void)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+
+	if (!sock)
+		return NULL;
+	if (nl_connect(sock, NETLINK_SOCK_DIAG) < 0) {
+		nl_socket_free(sock);
+		return NULL;
+	}
+	nl_socket_set_buffer_size(sock, DIAG_BUFFER * 4, 0);
+	nl_socket_set_msg_buf_size(sock, DIAG_BUFFER);
+	nl_socket_disable_auto_ack(sock);
+	nl_socket_disable_seq_check(sock);
+	return sock;
+}
+
+struct diag *diag_open(int netns_fd)
+{
+	struct diag *diag = calloc(1, sizeof(*diag));
+	int err = 0;
+
+	if (!diag)
+		return NULL;
+	if (netns_fd >= 0)
+		err = namespace_enter(netns_fd);
+	if (!err) {
+		diag->sock = connect_here();
+		if (!diag->sock)
+			err = errno ? -errno : -ENOMEM;
+		if (netns_fd >= 0)
+			namespace_leave();
+	}
+	if (!err)
+		return diag;
+	free(diag);
+	errno = -err;
+	return NULL;
+}
+
+void diag_close(struct diag *diag)
+{
+	if (!diag)
+		return;
+	nl_socket_free(diag->sock);
+	free(diag);
+}
+
+static struct slim_endpoint endpoint_of(int family, const __be32 *addr, __be16 port)
+{
+	struct in6_addr in6;
+
+	if (family == AF_INET)
+		in6 = addr_map4(addr[0]);
+	else
+		memcpy(&in6, addr, sizeof(in6));
+	return endpoint_make(&in6, ntohs(port));
+}
+
+static void parse(struct nlmsghdr *nlh, struct diag_socket *out)
+{
+	struct inet_diag_msg *msg = nlmsg_data(nlh);
+	struct nlattr *attr;
+
+	*out = (struct diag_socket){
+		.family = msg->idiag_family,
+		.state = msg->idiag_state,
+		.cookie = (uint64_t)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0],
+		.inode = msg->idiag_inode,
+		.bound_ifindex = msg->id.idiag_if,
+		.rqueue = msg->idiag_rqueue,
+		.wqueue = msg->idiag_wqueue,
+		.local = endpoint_of(msg->idiag_family, msg->id.idiag_src,
+				     msg->id.idiag_sport),
+		.peer = endpoint_of(msg->idiag_family, msg->id.idiag_dst,
+				    msg->id.idiag_dport),
+	};
+	attr = nlmsg_find_attr(nlh, sizeof(*msg), INET_DIAG_SKV6ONLY);
+	if (attr && nla_len(attr) >= 1)
+		out->v6only = *(uint8_t *)nla_data(attr);
+	attr = nlmsg_find_attr(nlh, sizeof(*msg), INET_DIAG_INFO);
+	if (attr)
+		diag_info_parse(nla_data(attr), (size_t)nla_len(attr), out);
+}
+
+static int valid_cb(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct diag_socket socket;
+	struct dump *dump = arg;
+
+	if (nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    !nlmsg_valid_hdr(nlh, sizeof(struct inet_diag_msg)))
+		return NL_SKIP;
+	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+		dump->interrupted = true;
+	parse(nlh, &socket);
+	dump->each(&socket, dump->data);
+	return NL_OK;
+}
+
+static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
+{
+	(void)from;
+	*(int *)arg = err->error;
+	return NL_STOP;
+}
+
+/* Sends @msg and handles what comes back until it is over. */
+static int ask(struct diag *diag, struct nl_msg *msg, struct dump *dump)
+{
+	struct nl_cb *cb;
+	int error = 0;
+	int ret = nl_send_auto(diag->sock, msg);
+
+	if (ret < 0)
+		return -EIO;
+	cb = nl_cb_alloc(NL_CB_DEFAULT);
+	if (!cb)
+		return -ENOMEM;
+	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, valid_cb, dump);
+	nl_cb_err(cb, NL_CB_CUSTOM, error_cb, &error);
+	ret = nl_recvmsgs(diag->sock, cb);
+	nl_cb_put(cb);
+	if (error)
+		return error;
+	return ret < 0 ? -EIO : 0;
+}
+
+/*
+ * A program for the kernel's filter: source or destination port within the
+ * range. After a match it goes `yes` bytes on, else `no` bytes; to accept is to
+ * arrive exactly at the end, to refuse is to go 4 bytes farther. A comparison is two
+ * operations, the second one holding the port.
+ */
+static void port_filter(struct inet_diag_bc_op op[PORT_FILTER_OPS], uint16_t first,
+			uint16_t last)
+{
+	const struct inet_diag_bc_op program[PORT_FILTER_OPS] = {
+		{ INET_DIAG_BC_S_GE, 8, 20 }, { 0, 0, first },
+		{ INET_DIAG_BC_S_LE, 8, 12 }, { 0, 0, last },
+		{ INET_DIAG_BC_JMP, 4, 20 },
+		{ INET_DIAG_BC_D_GE, 8, 20 }, { 0, 0, first },
+		{ INET_DIAG_BC_D_LE, 8, 12 }, { 0, 0, last },
+	};
+
+	memcpy(op, program, sizeof(program));
+}
+
+static struct nl_msg *request(int type, int flags, int family, unsigned int states,
+			      const struct inet_diag_sockid *id, bool info)
+{
+	struct inet_diag_req_v2 req = {
+		.sdiag_family = (uint8_t)family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = states,
+		.idiag_ext = info ? 1 << (INET_DIAG_INFO - 1) : 0,
+	};
+	struct nl_msg *msg = nlmsg_alloc_simple(type, flags);
+
+	if (!msg)
+		return NULL;
+	if (id)
+		req.id = *id;
+	if (nlmsg_append(msg, &req, sizeof(req), NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+static int dump_family(struct diag *diag, int family, unsigned int states,
+		       uint16_t port_first, uint16_t port_last, bool info,
+		       struct dump *dump)
+{
+	struct inet_diag_bc_op filter[PORT_FILTER_OPS];
+	struct nl_msg *msg = request(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, family, states,
+				     NULL, info);
+	int err;
+
+	if (!msg)
+		return -ENOMEM;
+	if (port_first) {
+		port_filter(filter, port_first, port_last);
+		nla_put(msg, INET_DIAG_REQ_BYTECODE, sizeof(filter), filter);
+	}
+	err = ask(diag, msg, dump);
+	nlmsg_free(msg);
+	return err;
+}
+
+int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first,
+	      uint16_t port_last, bool info,
+	      void (*each)(const struct diag_socket *socket, void *data), void *data)
+{
+	struct dump dump = { .each = each, .data = data };
+	int err = dump_family(diag, AF_INET, states, port_first, port_last, info, &dump);
+
+	if (!err)
+		err = dump_family(diag, AF_INET6, states, port_first, port_last, info,
+				  &dump);
+	if (!err && dump.interrupted)
+		err = -EINTR;
+	return err;
+}
+
+static void fill_id(struct inet_diag_sockid *id, int family,
+		    const struct slim_endpoint *local, const struct slim_endpoint *peer)
+{
+	size_t skip = family == AF_INET ? 12 : 0;
+
+	memcpy(id->idiag_src, local->addr + skip, 16 - skip);
+	memcpy(id->idiag_dst, peer->addr + skip, 16 - skip);
+	id->idiag_sport = htons(local->port);
+	id->idiag_dport = htons(peer->port);
+	id->idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+	id->idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+}
+
+static void found(const struct diag_socket *socket, void *data)
+{
+	*(struct diag_socket *)data = *socket;
+}
+
+int diag_find(struct diag *diag, int family, const struct slim_endpoint *local,
+	      const struct slim_endpoint *peer, struct diag_socket *out)
+{
+	struct dump dump = { .each = found, .data = out };
+	struct inet_diag_sockid id = { 0 };
+	struct nl_msg *msg;
+	int err;
+
+	fill_id(&id, family, local, peer);
+	msg = request(SOCK_DIAG_BY_FAMILY, 0, family, ~0u, &id, false);
+	if (!msg)
+		return -ENOMEM;
+	out->family = 0;
+	err = ask(diag, msg, &dump);
+	nlmsg_free(msg);
+	if (err)
+		return err;
+	/* The look-up falls back to a listener where there is no such connection. */
+	return out->family && out->state != 10 && out->peer.port == peer->port ? 0 : -ENOENT;
+}
+
+int diag_destroy(struct diag *diag, const struct diag_socket *socket)
+{
+	struct dump dump = { .each = found };
+	struct inet_diag_sockid id = { 0 };
+	struct nl_msg *msg;
+	int err;
+
+	fill_id(&id, socket->family, &socket->local, &socket->peer);
+	id.idiag_cookie[0] = (uint32_t)socket->cookie;
+	id.idiag_cookie[1] = (uint32_t)(socket->cookie >> 32);
+	id.idiag_if = socket->bound_ifindex;
+	msg = request(SOCK_DESTROY, NLM_F_ACK, socket->family, ~0u, &id, false);
+	if (!msg)
+		return -ENOMEM;
+	err = ask(diag, msg, &dump);
+	nlmsg_free(msg);
+	return err;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * directory.h - who owns a virtual address, and who listens on it
+ *
+ * Two tables that workers read under the RCU read lock and that the control
+ * thread alone writes: virtual addresses (this host's and the peers') and
+ * announcements. The back-end (mesh: peer channels) fills in the others' and is told of
+ * this host's own.
+ */
+#ifndef DIRECTORY_H
+#define DIRECTORY_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <urcu/list.h>
+
+#include "packetpath.h"
+
+struct peer;
+struct loop;
+
+/* What the directory keeps for each peer, this host included; embedded in struct peer,
+ * see peer_owner(). The control thread's. */
+struct directory_owner {
+	struct cds_list_head containers;
+	unsigned int containers_num, addresses_num, listeners_num;
+	unsigned int sync;		/* counts directory_peer_sync_begin() */
+};
+
+void directory_owner_init(struct directory_owner *owner);
+
+int directory_init(struct loop *control);
+void directory_exit(void);
+
+/* --- for workers --- */
+
+/* Result of a look-up: who to connect to. */
+struct directory_listener {
+	struct peer *peer;		/* may be peer_self() */
+	bool busy;			/* its queue is full: take the packet path */
+};
+
+/*
+ * Is there a slim listener at (tenant, address, port)? Its host's channel is
+ * alive, and that host owns the address. Read lock held.
+ */
+bool directory_find(uint32_t vni, const struct in6_addr *addr, uint16_t port,
+		    struct directory_listener *out);
+
+/* Does @peer own the virtual address? Read lock held. */
+bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr *addr);
+
+/* --- for the control thread: what is here --- */
+
+/* @id: unique on this host. Tells the peers. 0; -EEXIST where the id or an address is taken by
+ * another container of this host, -ENOSPC past what a host may announce, -ENOMEM. */
+int directory_container_add(uint32_t vni, uint32_t id, const uint8_t mac[PACKETPATH_MAC_LEN],
+			    const struct in6_addr *addresses, size_t num);
+void directory_container_remove(uint32_t vni, uint32_t id);
+
+/* One call an address and port (the caller counts several listeners on one). 0; -EPERM where no
+ * container here has the address, -ENOSPC past what a host may announce, -ENOMEM. */
+int directory_listener_add(uint32_t vni, const struct in6_addr *addr, uint16_t port);
+void directory_listener_remove(uint32_t vni, const struct in6_addr *addr, uint16_t port);
+void directory_listener_busy(uint32_t vni, const struct in6_addr *addr, uint16_t port,
+			     bool busy);
+
+/* Give the packet path all remote containers of a tenant (after its first
+ * container was attached here). */
+void directory_replay(uint32_t vni);
+
+/* --- for the back-end --- */
+
+/*
+ * Takes the place of an earlier container of equal (peer, vni, id), and of those of the same
+ * peer with which it shares an address. An address that another peer has passes to
+ * the latest to claim it, and back when that one lets go. 0, -ENOSPC, -ENOMEM.
+ */
+int directory_remote_container_add(struct peer *peer, uint32_t vni, uint32_t id,
+				   const uint8_t mac[PACKETPATH_MAC_LEN],
+				   const struct in6_addr *addresses, size_t num);
+void directory_remote_container_remove(struct peer *peer, uint32_t vni, uint32_t id);
+/* -EPERM where @peer does not own the address, -ENOSPC, -ENOMEM */
+int directory_remote_listener_add(struct peer *peer, uint32_t vni,
+				  const struct in6_addr *addr, uint16_t port, bool busy);
+void directory_remote_listener_remove(struct peer *peer, uint32_t vni,
+				      const struct in6_addr *addr, uint16_t port);
+/* The peer's channel is gone: all its announcements are void (its containers stay). */
+void directory_peer_lost(struct peer *peer);
+/* The peer's first full account is in: drop its containers that it did not name
+ * since directory_peer_sync_begin(). */
+void directory_peer_sync_begin(struct peer *peer);
+void directory_peer_sync_end(struct peer *peer);
+
+/* Calls back for each of this host's own containers and listeners: for a new channel. */
+void directory_each_local(void (*container)(uint32_t vni, uint32_t id, const uint8_t *mac,
+					    const struct in6_addr *addresses, size_t num,
+					    void *data),
+			  void (*listener)(uint32_t vni, const struct in6_addr *addr,
+					   uint16_t port, bool busy, void *data),
+			  void *data);
+
+/* Calls back for every announcement, this host's own included. Control thread. */
+void directory_each_listener(void (*each)(struct peer *peer, uint32_t vni,
+					  const struct in6_addr *addr, uint16_t port,
+					  bool busy, void *data),
+			     void *data);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * housekeeping.c - the ledger's sweep, now and then
+ *
+ * Each second while connections come and go; ever less often while nothing is set
+ * up, since a sweep looks at every TCP socket of the host.
+ */
+#include "housekeeping.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "counters.h"
+#include "diag.h"
+#include "ledger.h"
+#include "log.h"
+
+#define SWEEP_MS	1000
+#define SWEEP_MAX_MS	16000
+
+static struct loop *loop;
+static struct loop_timer timer;
+static struct diag *diag;
+static unsigned int delay = SWEEP_MS;
+static uint64_t set_up;
+static uint16_t port_first, port_last;
+
+static void sweep(struct loop_timer *unused)
+{
+	uint64_t now_set_up = __atomic_load_n(&counters.connects_slim, __ATOMIC_RELAXED) +
+			      __atomic_load_n(&counters.tickets, __ATOMIC_RELAXED);
+	unsigned long before = ledger_count();
+
+	(void)unused;
+	if (before)
+		ledger_sweep(diag, port_first, port_last, loop_now(loop));
+	if (now_set_up != set_up || ledger_count() != before)
+		delay = SWEEP_MS;
+	else if (delay < SWEEP_MAX_MS)
+		delay *= 2;
+	set_up = now_set_up;
+	loop_timer_set(loop, &timer, before ? delay : SWEEP_MS);
+}
+
+/* The kernel can pick the sockets out for us where all hosts have the same ports. */
+static bool same_ports(const struct config *config)
+{
+	for (size_t i = 0; i < config->peers_num; i++)
+		if (config->peers[i].port != config->port_first)
+			return false;
+	return true;
+}
+
+int housekeeping_start(const struct config *config, struct loop *control)
+{
+	loop = control;
+	diag = diag_open(-1);
+	if (!diag) {
+		log_error("cannot open sock_diag: %s; the kernel needs CONFIG_INET_DIAG",
+			  strerror(errno));
+		return -errno;
+	}
+	if (same_ports(config)) {
+		port_first = config->port_first;
+		port_last = config->port_last;
+	}
+	timer.handle = sweep;
+	loop_timer_set(loop, &timer, SWEEP_MS);
+	return 0;
+}
+
+void housekeeping_stop(void)
+{
+	loop_timer_clear(loop, &timer);
+	diag_close(diag);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ledger.h - the live slim connections of this host
+ *
+ * Theory of operation: an entry is made when a connection is set up, by the
+ * worker that does it, and is found by the host socket's cookie, by its virtual
+ * 4-tuple, and, if it is spliced, by the ticket's cookie. Programs
+ * close their sockets without telling; a sweep in the control thread compares the
+ * entries with sock_diag. An entry that two sweeps did not find is dead (one dump
+ * can miss a socket that moves within the kernel's table). The tables are lock-free; entries
+ * are freed after a grace period.
+ */
+#ifndef LEDGER_H
+#define LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <urcu.h>
+#include <urcu/rculfhash.h>
+
+#include "../include/slim/endpoint.h"
+
+struct peer;
+struct diag;
+
+enum ledger_direction {
+	LEDGER_OUT,
+	LEDGER_IN,
+	LEDGER_DIRECTION_NUM
+};
+
+struct ledger_entry {
+	uint64_t cookie;		/* of the host socket */
+	uint64_t ticket_cookie;		/* of the application's end of a spliced ticket; or 0 */
+	uint32_t vni;
+	uint32_t container_id;
+	struct slim_endpoint local, peer;	/* virtual */
+	struct slim_endpoint host_peer;
+	uint16_t host_port;			/* local */
+	uint8_t direction;		/* enum ledger_direction */
+	bool spliced;
+	uint16_t domain;		/* of the application's socket */
+	uint64_t created_at;		/* ms */
+	unsigned int *fill;		/* peer's port, counted down at the end; or NULL */
+	unsigned int missed;		/* sweeps; control thread */
+	unsigned int seen;
+	bool dead;
+
+	struct cds_lfht_node cookie_node, ticket_node, tuple_node;
+	struct rcu_head rcu;
+};
+
+int ledger_init(void);
+
+/**
+ * ledger_add() - enter a connection
+ * @entry:	allocated by the caller with malloc(3); the ledger's from then on, also
+ *		when this fails (then it is freed after a grace period)
+ *
+ * Counts it in its container and its port's fill. -EADDRINUSE: another connection, perhaps
+ * live, has this virtual 4-tuple. Read lock held, any thread.
+ */
+int ledger_add(struct ledger_entry *entry);
+
+/* Out of the tables; freed later. Harmless when somebody else did it. */
+void ledger_remove(struct ledger_entry *entry);
+
+/* The router carries it from now on; @ticket_cookie names the application's end. */
+void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie);
+
+/* By the host socket's or a spliced ticket's cookie. Read lock held. */
+struct ledger_entry *ledger_find(uint64_t cookie);
+
+/* Live entries (those whose end is not yet known included). */
+unsigned long ledger_count(void);
+
+/* Control thread: compare with sock_diag. */
+void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t now);
+
+/* Control thread: abort a container's connections (detach). */
+void ledger_abort(struct diag *diag, uint16_t port_first, uint16_t port_last,
+		  uint32_t container_id);
+
+#endif

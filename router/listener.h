@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listener.h - listening sockets of this host's containers
+ *
+ * Theory of operation: a shim names a listening socket by its cookie; the control
+ * thread asks sock_diag in the container's namespace what it is, and
+ * registers it. Each address and port that it serves (one for each attached address, where it
+ * listens on all) is an endpoint, which is announced once however many sockets share
+ * it (SO_REUSEPORT). Sockets close without telling: a hint (UNLISTEN, a refused
+ * ticket, a closed channel) or the periodic sweep compares the registered ones with
+ * what sock_diag shows. Nothing about the socket itself is ever touched.
+ */
+#ifndef LISTENER_H
+#define LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <urcu.h>
+#include <urcu/list.h>
+#include <urcu/rculfhash.h>
+
+#include "../include/slim/endpoint.h"
+
+struct container;
+struct loop;
+
+/* What workers read. */
+struct listener_endpoint {
+	struct container *container;
+	uint32_t vni;
+	struct slim_endpoint name;	/* virtual */
+	unsigned int flags;		/* SLIM_LISTEN_*: of any of its sockets */
+	uint64_t options;		/* of all its sockets together */
+	unsigned int held;		/* atomic: tickets that wait for room in its queue */
+	bool busy;			/* atomic: said to be */
+
+	unsigned int sockets;		/* control thread */
+	struct cds_lfht_node node;
+	struct rcu_head rcu;
+};
+
+int listeners_init(struct loop *control);
+
+/* Any thread, under the read lock. */
+struct listener_endpoint *listener_find(uint32_t vni, const struct slim_endpoint *name);
+
+/* Any thread: a ticket waits for room, or waits no longer. Tells the peers
+ * when that begins and ends. Returns how many wait. */
+unsigned int listener_held(uint32_t vni, const struct slim_endpoint *name, int change);
+
+/* Any thread: look soon whether the container's listeners are all still there. */
+void listener_check_soon(struct container *container);
+
+/* --- control thread --- */
+
+/**
+ * listener_register() - a shim has named a listening socket
+ * @cookie:	its SO_COOKIE
+ * @flags:	SLIM_LISTEN_*
+ * @options:	opaque, for claims
+ *
+ * Again for the same cookie: flags and options are updated. Returns 0, -ENOENT (no such
+ * listening socket in the container's namespace), -ENOSPC (limit), -EADDRNOTAVAIL (on none of its attached
+ * addresses).
+ */
+int listener_register(struct container *container, uint64_t cookie, unsigned int flags,
+		      uint64_t options, unsigned int limit);
+
+/* Compares with sock_diag and withdraws what is gone. */
+void listener_sweep(struct container *container);
+
+/* Withdraws all (detach). */
+void listener_withdraw_all(struct container *container);
+
+/* Calls back for each endpoint. */
+void listener_each(void (*each)(const struct listener_endpoint *endpoint, void *data),
+		   void *data);
+
+#endif

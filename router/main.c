@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - slimrouter(8), the daemon that each host runs
+ *
+ * The order of the stages is the architecture: each needs those before it, and they end in
+ * reverse. Everything is opened and every device is made before privileges are shed;
+ * only then do threads start.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#include "../include/slim/version.h"
+#include "attach.h"
+#include "config.h"
+#include "container.h"
+#include "control.h"
+#include "directory.h"
+#include "endpoint.h"
+#include "housekeeping.h"
+#include "inbound.h"
+#include "ledger.h"
+#include "listener.h"
+#include "log.h"
+#include "loop.h"
+#include "namespace.h"
+#include "outbound.h"
+#include "packetpath.h"
+#include "peer.h"
+#include "privileges.h"
+#include "report.h"
+#include "slimport.h"
+#include "stray.h"
+#include "worker.h"
+
+#define EXIT_USAGE	2
+
+static struct config *config;
+static struct loop *loop;
+static struct loop_event signals;
+
+static int start_host(void);
+static int start_tables(void);
+static int start_ports(void);
+static int start_peers(void);
+static int start_control(void);
+static int start_workers(void);
+
+static void stop_peers(void)
+{
+	peers_exit();
+	directory_exit();
+}
+
+/* What a stage needs to have been done is above it. */
+static const struct stage {
+	const char *name;
+	int (*start)(void);
+	void (*stop)(void);
+} stages[] = {
+	{ "the tables", start_tables, NULL },
+	{ "the packet path", start_host, packetpath_exit },
+	{ "the slim ports", start_ports, slimports_close },
+	{ "the peers", start_peers, stop_peers },
+	{ "the control socket", start_control, control_close },
+	{ "privileges", privileges_shed, NULL },
+	{ "the workers", start_workers, workers_stop },
+};
+
+#define STAGES_NUM	(sizeof(stages) / sizeof(stages[0]))
+
+static int start_tables(void)
+{
+	int err = namespace_init();
+
+	hash_seed_init();
+	if (!err)
+		err = containers_init();
+	if (!err)
+		err = listeners_init(loop);
+	if (!err)
+		err = ledger_init();
+	if (!err)
+		err = inbounds_init();
+	return err;
+}
+
+static int start_host(void)
+{
+	int err = packetpath_init(config);
+
+	if (err)
+		return err;
+	outbound_init(config);
+	return attach_init(config, loop);
+}
+
+static int start_ports(void)
+{
+	return slimports_open(config);
+}
+
+static int start_peers(void)
+{
+	int err = directory_init(loop);
+
+	return err ? err : peers_init(config, loop);
+}
+
+static int start_control(void)
+{
+	report_init(config, loop);
+	return control_open(config, loop);
+}
+
+static int start_workers(void)
+{
+	int err = stray_init();
+
+	if (!err)
+		err = workers_start(config, loop);
+	if (!err)
+		err = slimports_start();
+	return err ? err : housekeeping_start(config, loop);
+}
+
+static void signals_handle(struct loop_event *event, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(event->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		log_info("SIGHUP: there is no policy to reload; the configuration is read at start");
+		return;
+	}
+	log_info("%s: the router stops", strsignal((int)info.ssi_signo));
+	loop_stop(loop);
+}
+
+/* Threads inherit the mask, so that only the control thread's loop sees signals. */
+static int watch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	signals.handle = signals_handle;
+	if (signals.fd < 0)
+		return -errno;
+	return loop_add(loop, &signals, EPOLLIN);
+}
+
+static int run(void)
+{
+	size_t started = 0;
+	int err = watch_signals();
+
+	rcu_read_lock();
+	for (; !err && started < STAGES_NUM; started++) {
+		err = stages[started].start();
+		if (err)
+			log_error("could not start %s: %s", stages[started].name,
+				  strerror(-err));
+	}
+	rcu_read_unlock();
+	if (!err) {
+		log_info("slimrouter " SLIM_VERSION " runs on host %s", config->host_name);
+		loop_run(loop);
+		rcu_read_lock();
+		attach_exit();
+		rcu_read_unlock();
+		housekeeping_stop();
+	}
+	while (started--)
+		if (stages[started].stop)
+			stages[started].stop();
+	rcu_barrier();
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"Usage: slimrouter [-c FILE] [-t] [-l LEVEL]\n"
+		"Turns virtual addresses of containers into connections between hosts.\n\n"
+		"  -c, --config FILE      configuration (default " CONFIG_DEFAULT_FILE ")\n"
+		"  -t, --test             check the configuration and exit\n"
+		"  -l, --log-level LEVEL  error, warning, info or debug\n"
+		"  -h, --help             this text\n"
+		"  -V, --version          the version\n");
+}
+
+static int load(const char *file)
+{
+	char error[8192];
+
+	config = config_load(file, error, sizeof(error));
+	if (config)
+		return 0;
+	fprintf(stderr, "%s%s", error, error[0] && error[strlen(error) - 1] == '\n' ? "" : "\n");
+	return -EINVAL;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "test", no_argument, NULL, 't' },
+		{ "log-level", required_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *file = CONFIG_DEFAULT_FILE;
+	bool test = false;
+	int level = -1;
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "c:tl:hV", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			file = optarg;
+			break;
+		case 't':
+			test = true;
+			break;
+		case 'l':
+			level = log_level_parse(optarg);
+			if (level >= 0)
+				break;
+			fprintf(stderr, "slimrouter: there is no log level %s\n", optarg);
+			return EXIT_USAGE;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			puts("slimrouter " SLIM_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (load(file))
+		return EXIT_FAILURE;
+	log_level_set(level >= 0 ? (enum log_level)level : config->log_level);
+	if (test) {
+		config_free(config);
+		return EXIT_SUCCESS;
+	}
+	rcu_register_thread();
+	loop = loop_new();
+	ret = loop ? run() : EXIT_FAILURE;
+	if (loop)
+		close(signals.fd);
+	loop_free(loop);
+	config_free(config);
+	rcu_unregister_thread();
+	return ret;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* namespace.c - sockets and files of other network namespaces */
+#include "namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+
+static int home_fd = -1;
+
+int namespace_init(void)
+{
+	home_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return home_fd < 0 ? -errno : 0;
+}
+
+int namespace_enter(int netns_fd)
+{
+	return setns(netns_fd, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+void namespace_leave(void)
+{
+	if (setns(home_fd, CLONE_NEWNET) == 0)
+		return;
+	log_error("cannot return to the host's network namespace: %s", strerror(errno));
+	abort();
+}
+
+int namespace_socket(int netns_fd, int domain, int type, int protocol)
+{
+	int err = namespace_enter(netns_fd);
+	int fd;
+
+	if (err)
+		return err;
+	fd = socket(domain, type, protocol);
+	if (fd < 0)
+		fd = -errno;
+	namespace_leave();
+	return fd;
+}
+
+int namespace_sysctl(int netns_fd, const char *path, int fallback)
+{
+	char file[128], text[32];
+	ssize_t len = -1;
+	int fd;
+
+	snprintf(file, sizeof(file), "/proc/sys/%s", path);
+	if (namespace_enter(netns_fd))
+		return fallback;
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		len = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	namespace_leave();
+	if (len <= 0)
+		return fallback;
+	text[len] = '\0';
+	return atoi(text);
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbound.c - connections that this host's containers make
+ *
+ * Theory of operation: one system call sends SYN and preamble
+ * (MSG_FASTOPEN without a cookie); the kernel keeps the preamble as the first bytes of
+ * the stream whether or not the peer takes data in the SYN, and returns at
+ * once. So the socket can be handed over while it connects, and all waiting is
+ * the application's own.
+ */
+#include "outbound.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "config.h"
+#include "container.h"
+#include "counters.h"
+#include "directory.h"
+#include "endpoint.h"
+#include "ledger.h"
+#include "log.h"
+#include "peer.h"
+#include "worker.h"
+
+#ifndef TCP_FASTOPEN_NO_COOKIE
+#define TCP_FASTOPEN_NO_COOKIE	34
+#endif
+
+/*
+ * From about this many connections to one port on, the kernel's search for a
+ * source port takes long: go on to the next slim port.
+ */
+#define OUTBOUND_FILL_MAX	10000
+
+/* How often another source port is tried when a virtual 4-tuple is in use */
+#define OUTBOUND_TRIES		4
+
+static struct log_limit fail_limit = { .burst = 5 };
+static char congestion_allowed[256];
+static int host_domain = AF_INET6;
+
+void outbound_init(const struct config *config)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/tcp_allowed_congestion_control", "re");
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)config;
+	if (fd < 0)
+		host_domain = AF_INET;
+	else
+		close(fd);
+	if (!file)
+		return;
+	if (!fgets(congestion_allowed, sizeof(congestion_allowed), file))
+		congestion_allowed[0] = '\0';
+	fclose(file);
+}
+
+/* The router's privileges must not give a container what it may not have itself. */
+static bool congestion_is_allowed(const char *name)
+{
+	const char *at = congestion_allowed;
+	size_t len = strlen(name);
+
+	while (len && (at = strstr(at, name))) {
+		bool starts = at == congestion_allowed || at[-1] == ' ';
+
+		at += len;
+		if (starts && (*at == ' ' || *at == '\n' || !*at))
+			return true;
+	}
+	return false;
+}
+
+static void set_int(int fd, int level, int name, uint32_t value)
+{
+	int number = (int)value;
+
+	/* What the kernel refuses, it refuses the application too. */
+	(void)setsockopt(fd, level, name, &number, sizeof(number));
+}
+
+static void set_asked(int fd, const struct slim_connect *request)
+{
+	static const struct {
+		uint32_t bit;
+		size_t offset;
+		int level, name;
+		unsigned int divide;	/* the kernel doubles what it is given */
+	} options[] = {
+		{ SLIM_CONNECT_RCVBUF, offsetof(struct slim_connect, rcvbuf),
+		  SOL_SOCKET, SO_RCVBUF, 2 },
+		{ SLIM_CONNECT_SNDBUF, offsetof(struct slim_connect, sndbuf),
+		  SOL_SOCKET, SO_SNDBUF, 2 },
+		{ SLIM_CONNECT_MAXSEG, offsetof(struct slim_connect, maxseg),
+		  IPPROTO_TCP, TCP_MAXSEG, 1 },
+		{ SLIM_CONNECT_SYNCNT, offsetof(struct slim_connect, syncnt),
+		  IPPROTO_TCP, TCP_SYNCNT, 1 },
+		{ SLIM_CONNECT_WINDOW_CLAMP, offsetof(struct slim_connect, window_clamp),
+		  IPPROTO_TCP, TCP_WINDOW_CLAMP, 1 },
+		{ SLIM_CONNECT_USER_TIMEOUT, offsetof(struct slim_connect, user_timeout),
+		  IPPROTO_TCP, TCP_USER_TIMEOUT, 1 },
+		{ SLIM_CONNECT_TOS, offsetof(struct slim_connect, tos),
+		  IPPROTO_IP, IP_TOS, 1 },
+	};
+	char congestion[SLIM_CONGESTION_LEN + 1] = "";
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		uint32_t value;
+
+		if (!(request->options & options[i].bit))
+			continue;
+		memcpy(&value, (const char *)request + options[i].offset, sizeof(value));
+		set_int(fd, options[i].level, options[i].name, value / options[i].divide);
+	}
+	if (request->options & SLIM_CONNECT_TOS)
+		set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, request->tos);
+	if (!(request->options & SLIM_CONNECT_CONGESTION))
+		return;
+	memcpy(congestion, request->congestion, SLIM_CONGESTION_LEN);
+	if (congestion_is_allowed(congestion))
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+				 (socklen_t)strlen(congestion));
+}
+
+/* What the container's namespace has set differently from the host's. */
+static void set_sysctls(int fd, const struct container_sysctls *sysctls)
+{
+	if (sysctls->syn_retries)
+		set_int(fd, IPPROTO_TCP, TCP_SYNCNT, (uint32_t)sysctls->syn_retries);
+	if (sysctls->keepalive_time)
+		set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (uint32_t)sysctls->keepalive_time);
+	if (sysctls->keepalive_intvl)
+		set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (uint32_t)sysctls->keepalive_intvl);
+	if (sysctls->keepalive_probes)
+		set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, (uint32_t)sysctls->keepalive_probes);
+}
+
+/*
+ * One destination always has the same slim port while that has room, so that the
+ * kernel itself keeps virtual 4-tuples apart. The first port is left to the peer channel.
+ */
+static unsigned int choose_port(struct peer *peer, const struct slim_endpoint *src,
+				const struct slim_endpoint *dst, unsigned int attempt)
+{
+	unsigned int num = peer_port_last(peer) - peer_port_first(peer);
+	unsigned long hash;
+
+	if (!num)
+		return 0;
+	hash = hash_bytes(dst, sizeof(*dst), hash_bytes(src->addr, 16, hash_seed()));
+	for (unsigned int i = 0; i < num; i++) {
+		unsigned int index = 1 + (unsigned int)((hash + attempt + i) % num);
+
+		if (__atomic_load_n(peer_port_fill(peer, index), __ATOMIC_RELAXED) <
+		    OUTBOUND_FILL_MAX)
+			return index;
+	}
+	return 1 + (unsigned int)((hash + attempt) % num);
+}
+
+/* What one attempt makes. */
+struct attempt {
+	const struct container *container;
+	struct peer *peer;
+	struct slim_endpoint src, dst;	/* virtual */
+	int fd;
+	uint64_t cookie;
+	struct ledger_entry *entry;
+};
+
+static int open_socket(const struct slim_connect *request, const struct container *container)
+{
+	int flags = SOCK_STREAM | SOCK_CLOEXEC;
+	int one = 1;
+	int fd;
+
+	if (request->flags & SLIM_CONNECT_NONBLOCK)
+		flags |= SOCK_NONBLOCK;
+	fd = socket(host_domain, flags, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &one, sizeof(one)) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	set_sysctls(fd, &container->sysctls);
+	if (request->options)
+		set_asked(fd, request);
+	return fd;
+}
+
+static int send_preamble(struct attempt *attempt, struct worker *worker, unsigned int index)
+{
+	struct preamble fields = {
+		.src_port = attempt->src.port,
+		.dst_port = attempt->dst.port,
+		.vni = attempt->container->vni,
+	};
+	uint16_t port = (uint16_t)(peer_port_first(attempt->peer) + index);
+	struct slim_endpoint host = endpoint_make(peer_address(attempt->peer), port);
+	struct sockaddr_in6 sin6 = endpoint_sockaddr(&host);
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET, .sin_port = sin6.sin6_port,
+		.sin_addr.s_addr = addr_get4(&sin6.sin6_addr),
+	};
+	bool v6 = host_domain == AF_INET6;
+	uint8_t bytes[PREAMBLE_MAX];
+	int len;
+
+	memcpy(fields.src, attempt->src.addr, sizeof(fields.src));
+	memcpy(fields.dst, attempt->dst.addr, sizeof(fields.dst));
+	len = peer_preamble_seal(attempt->peer, worker->mac, &fields, bytes);
+	if (len < 0)
+		return len;
+	if (sendto(attempt->fd, bytes, (size_t)len, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
+		   v6 ? (struct sockaddr *)&sin6 : (struct sockaddr *)&sin,
+		   v6 ? sizeof(sin6) : sizeof(sin)) < 0 && errno != EINPROGRESS)
+		return -errno;
+	return 0;
+}
+
+static int enter(struct attempt *attempt, const struct slim_connect *request,
+		 struct worker *worker, unsigned int index)
+{
+	struct ledger_entry *entry;
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local), cookie_len = sizeof(attempt->cookie);
+	struct slim_endpoint host_local;
+
+	if (getsockopt(attempt->fd, SOL_SOCKET, SO_COOKIE, &attempt->cookie, &cookie_len) < 0 ||
+	    getsockname(attempt->fd, (struct sockaddr *)&local, &len) < 0)
+		return -errno;
+	host_local = endpoint_from_sockaddr((struct sockaddr *)&local);
+	if (!attempt->src.port)
+		attempt->src.port = host_local.port;
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	entry->cookie = attempt->cookie;
+	entry->vni = attempt->container->vni;
+	entry->container_id = attempt->container->id;
+	entry->local = attempt->src;
+	entry->peer = attempt->dst;
+	entry->host_peer = endpoint_make(peer_address(attempt->peer),
+					 (uint16_t)(peer_port_first(attempt->peer) + index));
+	entry->host_port = host_local.port;
+	entry->direction = LEDGER_OUT;
+	entry->domain = request->domain;
+	entry->created_at = loop_now(worker->loop);
+	entry->fill = peer_port_fill(attempt->peer, index);
+	attempt->entry = entry;
+	return ledger_add(entry);
+}
+
+static int try_once(struct attempt *attempt, const struct slim_connect *request,
+		    struct worker *worker, unsigned int number)
+{
+	unsigned int index = choose_port(attempt->peer, &attempt->src, &attempt->dst, number);
+	int err;
+
+	attempt->fd = open_socket(request, attempt->container);
+	if (attempt->fd < 0)
+		return attempt->fd;
+	err = send_preamble(attempt, worker, index);
+	if (!err)
+		err = enter(attempt, request, worker, index);
+	if (err)
+		close(attempt->fd);
+	return err;
+}
+
+/* The source that the other end sees: what is bound, else the first address of that family. */
+static int choose_source(const struct container *container, const struct slim_connect *request,
+			 struct slim_endpoint *src)
+{
+	static const struct in6_addr any;
+	struct in6_addr dst = endpoint_addr(&request->dst);
+	struct in6_addr bound = endpoint_addr(&request->src);
+
+	src->port = request->src.port;
+	if (memcmp(&bound, &any, sizeof(any)) && !(addr_is4(&bound) && !addr_get4(&bound))) {
+		if (!container_has_address(container, &bound) ||
+		    addr_is4(&bound) != addr_is4(&dst))
+			return -EADDRNOTAVAIL;
+		memcpy(src->addr, &bound, sizeof(src->addr));
+		return 0;
+	}
+	for (size_t i = 0; i < container->addresses_num; i++) {
+		if (addr_is4(&container->addresses[i]) != addr_is4(&dst))
+			continue;
+		memcpy(src->addr, &container->addresses[i], sizeof(src->addr));
+		return 0;
+	}
+	return -EADDRNOTAVAIL;
+}
+
+/* 0 with @attempt filled in; anything else: the packet path. */
+static int slim_path(struct channel *channel, const struct slim_connect *request,
+		     struct attempt *attempt)
+{
+	struct container *container = channel->container;
+	struct in6_addr dst = endpoint_addr(&request->dst);
+	struct directory_listener listener;
+	struct slim_endpoint src;
+	int err;
+
+	if (__atomic_load_n(&container->packet_only, __ATOMIC_RELAXED))
+		return -EOPNOTSUPP;
+	if (!directory_find(container->vni, &dst, request->dst.port, &listener) ||
+	    listener.busy)
+		return -ENOENT;
+	if (container_has_address(container, &dst))
+		return -ELOOP;
+	if (__atomic_load_n(&container->connections, __ATOMIC_RELAXED) >=
+	    container->limits->connections) {
+		counter_inc(limit_reached);
+		return -ENOSPC;
+	}
+	err = choose_source(container, request, &src);
+	if (err)
+		return err;
+	attempt->container = container;
+	attempt->peer = listener.peer;
+	attempt->dst = request->dst;
+	for (unsigned int i = 0; i < OUTBOUND_TRIES; i++) {
+		attempt->src = src;
+		err = try_once(attempt, request, channel->worker, i);
+		if (err != -EADDRINUSE)
+			break;
+		counter_inc(tuple_in_use);
+	}
+	if (err) {
+		counter_inc(connects_failed);
+		if (log_limit_ok(&fail_limit))
+			log_warning("container %s: cannot connect to host %s: %s; it takes "
+				    "the packet path", container->name,
+				    peer_name(listener.peer), strerror(-err));
+	}
+	return err;
+}
+
+void outbound_connect(struct channel *channel, const struct slim_connect *request)
+{
+	struct slim_connect_reply reply = { .generation = channel->container->generation };
+	struct attempt attempt = { .fd = -1 };
+	int err;
+
+	counter_inc(connects);
+	if (slim_path(channel, request, &attempt)) {
+		counter_inc(connects_packet);
+		reply.verdict = SLIM_VERDICT_PACKET;
+		if (channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
+				  request->frame.id, -1))
+			channel_close(channel);
+		return;
+	}
+	reply.verdict = SLIM_VERDICT_SLIM;
+	reply.cookie = attempt.cookie;
+	reply.local = attempt.src;
+	reply.peer = attempt.dst;
+	err = channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
+			    request->frame.id, attempt.fd);
+	close(attempt.fd);
+	if (err) {
+		ledger_remove(attempt.entry);
+		channel_close(channel);
+		return;
+	}
+	counter_inc(connects_slim);
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * packetpath.c - veth, bridge, VXLAN and the rules around them
+ *
+ * Theory of operation
+ *
+ * The kernel holds the state; kept here are the tenants that have containers on
+ * this host, and which MACs and addresses those have, so that no peer's word about
+ * them is heeded. A port is made from the host outwards: device, pinning, bridge,
+ * forwarding entry, and at last the container's side, so that nothing the container
+ * sends can come before its pinning. Undoing is removing the veth (which takes the port, its
+ * forwarding entry and the container's end along) and its nftables chain.
+ */
+#include "packetpath.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "endpoint.h"
+#include "link.h"
+#include "link_neighbour.h"
+#include "link_request.h"
+#include "log.h"
+#include "netfilter_probe.h"
+#include "packetpath_container.h"
+#include "packetpath_host.h"
+#include "packetpath_tenant.h"
+#include "ruleset.h"
+
+static struct {
+	const struct config *config;
+	struct nl_sock *sock;
+	struct packetpath_tenant *tenants;
+	unsigned int veth_last;		/* the number in the last veth's name */
+} path;
+
+static struct packetpath_tenant *tenant_find(uint32_t vni)
+{
+	struct packetpath_tenant *tenant = path.tenants;
+
+	while (tenant && tenant->config->vni != vni)
+		tenant = tenant->next;
+	return tenant;
+}
+
+static bool zone_used(uint16_t zone)
+{
+	for (struct packetpath_tenant *tenant = path.tenants; tenant; tenant = tenant->next) {
+		if (tenant->zone == zone)
+			return true;
+	}
+	return false;
+}
+
+/* Zone 0 is the host's own. */
+static uint16_t zone_pick(void)
+{
+	uint16_t zone = 1;
+
+	while (zone && zone_used(zone))
+		zone++;
+	return zone;
+}
+
+static struct packetpath_tenant *tenant_get(const struct config_tenant *config)
+{
+	struct packetpath_tenant *tenant = tenant_find(config->vni);
+	uint16_t zone;
+
+	if (tenant)
+		return tenant;
+	zone = zone_pick();
+	if (!zone) {
+		log_error("tenant %s: this host has 65535 tenants already", config->name);
+		errno = ENOSPC;
+		return NULL;
+	}
+	tenant = packetpath_tenant_new(path.sock, path.config, config, zone);
+	if (!tenant)
+		return NULL;
+	tenant->next = path.tenants;
+	path.tenants = tenant;
+	return tenant;
+}
+
+/* Removes the tenant's devices with its last container. */
+static void tenant_put(struct packetpath_tenant *tenant)
+{
+	struct packetpath_tenant **link = &path.tenants;
+
+	if (tenant->locals)
+		return;
+	while (*link != tenant)
+		link = &(*link)->next;
+	*link = tenant->next;
+	packetpath_tenant_free(path.sock, tenant);
+}
+
+static int local_add(struct packetpath_tenant *tenant, const struct packetpath_port *port)
+{
+	struct packetpath_local *local = calloc(1, sizeof(*local));
+
+	if (!local)
+		return -ENOMEM;
+	memcpy(local->mac, port->mac, sizeof(local->mac));
+	memcpy(local->addresses, port->addresses, sizeof(local->addresses));
+	local->addresses_num = port->addresses_num;
+	local->next = tenant->locals;
+	tenant->locals = local;
+	return 0;
+}
+
+static void local_remove(struct packetpath_tenant *tenant, const uint8_t *mac)
+{
+	struct packetpath_local **link = &tenant->locals;
+	struct packetpath_local *local;
+
+	while (*link && memcmp((*link)->mac, mac, PACKETPATH_MAC_LEN))
+		link = &(*link)->next;
+	local = *link;
+	if (!local)
+		return;
+	*link = local->next;
+	free(local);
+}
+
+int packetpath_init(const struct config *config)
+{
+	int err, others;
+
+	path.config = config;
+	path.sock = link_socket();
+	if (!path.sock) {
+		err = -errno;
+		log_error("cannot open a rtnetlink socket: %s", strerror(-err));
+		return err;
+	}
+	err = packetpath_host_clean(path.sock);
+	if (err)
+		goto close;
+	others = netfilter_probe(RULESET_TABLE);
+	if (others < 0)
+		log_warning("cannot tell whether this host has netfilter rules: %s",
+			    strerror(-others));
+	packetpath_host_sysctls(config, others == 0);
+	err = ruleset_init(config, others == 0);
+	if (err)
+		goto close;
+	return 0;
+close:
+	nl_socket_free(path.sock);
+	path.sock = NULL;
+	return err;
+}
+
+void packetpath_exit(void)
+{
+	if (!path.sock)
+		return;
+	packetpath_host_clean(path.sock);
+	while (path.tenants) {
+		struct packetpath_tenant *tenant = path.tenants;
+
+		while (tenant->locals)
+			local_remove(tenant, tenant->locals->mac);
+		tenant_put(tenant);
+	}
+	ruleset_exit();
+	nl_socket_free(path.sock);
+	path.sock = NULL;
+}
+
+/* A prefix's own address is nobody's in IPv4, and the routers' in IPv6 (RFC 4291). */
+static bool is_network(const struct config_tenant *tenant, const struct in6_addr *addr)
+{
+	for (size_t i = 0; i < tenant->prefixes_num; i++) {
+		if (tenant->prefixes[i].len < 127 &&
+		    IN6_ARE_ADDR_EQUAL(addr, &tenant->prefixes[i].addr))
+			return true;
+	}
+	return false;
+}
+
+static int port_check(const struct config_tenant *tenant, const struct packetpath_port *port)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (!port->addresses_num || port->addresses_num > PACKETPATH_ADDRESSES) {
+		log_error("a container needs 1 to %d addresses, this one has %zu",
+			  PACKETPATH_ADDRESSES, port->addresses_num);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < port->addresses_num; i++) {
+		addr_format(&port->addresses[i], text, sizeof(text));
+		if (!config_tenant_covers(tenant, &port->addresses[i])) {
+			log_error("%s lies in none of tenant %s's prefixes", text, tenant->name);
+			return -EINVAL;
+		}
+		if (is_network(tenant, &port->addresses[i])) {
+			log_error("%s is the number of a prefix of tenant %s, choose another",
+				  text, tenant->name);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int veth_make(struct packetpath_port *port)
+{
+	struct link_veth veth = {
+		.name = port->host_ifname,
+		.peer_name = port->container_ifname,
+		.peer_mac = port->mac,
+		.peer_netns = port->netns_fd,
+		.mtu = packetpath_mtu(path.config),
+	};
+	int err;
+
+	snprintf(port->host_ifname, sizeof(port->host_ifname), PACKETPATH_VETH_PREFIX "%06x",
+		 ++path.veth_last);
+	err = link_veth_add(path.sock, &veth);
+	if (err == -EEXIST)
+		log_error("the container has a device %s already: choose another name for "
+			  "this one, or remove that", port->container_ifname);
+	else if (err)
+		log_error("cannot make the devices %s and %s: %s", port->host_ifname,
+			  port->container_ifname, strerror(-err));
+	return err;
+}
+
+/* The gateway knows its containers, as they know it: see packetpath_container.c. */
+static int neighbours_add(const struct packetpath_tenant *tenant,
+			  const struct packetpath_port *port)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < port->addresses_num && !err; i++)
+		err = link_neighbour_add(path.sock, tenant->bridge_index,
+					 &port->addresses[i], port->mac);
+	return err;
+}
+
+static void neighbours_remove(const struct packetpath_tenant *tenant,
+			      const struct packetpath_port *port)
+{
+	for (size_t i = 0; i < port->addresses_num; i++)
+		link_neighbour_remove(path.sock, tenant->bridge_index,
+				      &port->addresses[i], port->mac);
+}
+
+static int port_connect(const struct packetpath_tenant *tenant,
+			const struct packetpath_port *port)
+{
+	int ifindex = (int)if_nametoindex(port->host_ifname);
+	int err = link_addrgen_off(path.sock, ifindex);
+
+	if (!err)
+		err = link_enslave(path.sock, ifindex, tenant->bridge_index, true);
+	if (!err)
+		err = link_fdb_port_add(path.sock, ifindex, port->mac);
+	if (!err)
+		err = neighbours_add(tenant, port);
+	if (!err)
+		err = link_up(path.sock, ifindex);
+	if (err == -EXFULL)
+		log_error("tenant %s: a bridge has at most 1023 ports", tenant->config->name);
+	else if (err)
+		log_error("cannot make %s a port of %s: %s", port->host_ifname,
+			  tenant->bridge, strerror(-err));
+	return err;
+}
+
+static int port_make(const struct packetpath_tenant *tenant, struct packetpath_port *port)
+{
+	struct ruleset_port pin = {
+		.ifname = port->host_ifname,
+		.mac = port->mac,
+		.addresses = port->addresses,
+		.addresses_num = port->addresses_num,
+	};
+	int err = veth_make(port);
+
+	if (err)
+		return err;
+	err = ruleset_port_add(&pin);
+	if (err)
+		goto link;
+	err = port_connect(tenant, port);
+	if (err)
+		goto pin;
+	err = packetpath_container_setup(tenant->config, port, tenant->mac,
+					 path.config->egress == CONFIG_EGRESS_MASQUERADE);
+	if (!err)
+		return 0;
+pin:
+	neighbours_remove(tenant, port);
+	ruleset_port_remove(port->host_ifname);
+link:
+	link_remove(path.sock, port->host_ifname);
+	return err;
+}
+
+int packetpath_attach(const struct config_tenant *config, struct packetpath_port *port)
+{
+	struct packetpath_tenant *tenant;
+	int err = port_check(config, port);
+
+	if (err)
+		return err;
+	packetpath_mac(port->addresses, port->addresses_num, port->mac);
+	tenant = tenant_get(config);
+	if (!tenant)
+		return -errno;
+	if (packetpath_tenant_owns(tenant, port->mac, port->addresses, port->addresses_num)) {
+		log_error("tenant %s: one of the addresses is the gateway's or another "
+			  "container's on this host", config->name);
+		err = -EADDRINUSE;
+		goto put;
+	}
+	err = local_add(tenant, port);
+	if (err)
+		goto put;
+	err = port_make(tenant, port);
+	if (!err)
+		return 0;
+	local_remove(tenant, port->mac);
+put:
+	tenant_put(tenant);
+	return err;
+}
+
+void packetpath_detach(const struct config_tenant *config, const struct packetpath_port *port)
+{
+	struct packetpath_tenant *tenant = tenant_find(config->vni);
+
+	if (!tenant)
+		return;
+	ruleset_port_remove(port->host_ifname);
+	link_remove(path.sock, port->host_ifname);
+	neighbours_remove(tenant, port);
+	local_remove(tenant, port->mac);
+	tenant_put(tenant);
+}
+
+/* Peers say these things: neither the log nor a container here may suffer. */
+static int remote_check(const struct packetpath_tenant *tenant, const uint8_t *mac,
+			const struct in6_addr *addresses, size_t num,
+			const struct in6_addr *host)
+{
+	static struct log_limit limit = { .burst = 5 };
+	const char *why = NULL;
+
+	if (packetpath_tenant_owns(tenant, mac, addresses, num))
+		why = "has the MAC or an address of the gateway or of a container here";
+	else if (mac[0] & 1)
+		why = "has a multicast MAC";
+	else if (addr_is4(host) != addr_is4(&path.config->addresses[0]))
+		why = "is on a host whose first address is of another family than this host's";
+	for (size_t i = 0; i < num && !why; i++) {
+		if (!config_tenant_covers(tenant->config, &addresses[i]))
+			why = "has an address outside the tenant's prefixes";
+	}
+	if (!why)
+		return 0;
+	if (log_limit_ok(&limit))
+		log_warning("tenant %s: not adding a remote container: it %s",
+			    tenant->config->name, why);
+	return -EINVAL;
+}
+
+int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
+			  const struct in6_addr *addresses, size_t num,
+			  const struct in6_addr *host)
+{
+	struct packetpath_tenant *tenant = tenant_find(vni);
+	int err;
+
+	if (!tenant)
+		return 0;
+	err = remote_check(tenant, mac, addresses, num, host);
+	if (!err)
+		err = link_fdb_host_add(path.sock, tenant->vxlan_index, mac, host);
+	if (err)
+		return err;
+	err = link_fdb_port_add(path.sock, tenant->vxlan_index, mac);
+	for (size_t i = 0; i < num && !err; i++)
+		err = link_neighbour_add(path.sock, tenant->vxlan_index, &addresses[i], mac);
+	if (err)
+		packetpath_remote_remove(vni, mac, addresses, num, host);
+	return err;
+}
+
+/* A forwarding entry that names another host means that the container has moved on. */
+void packetpath_remote_remove(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
+			      const struct in6_addr *addresses, size_t num,
+			      const struct in6_addr *host)
+{
+	struct packetpath_tenant *tenant = tenant_find(vni);
+
+	if (!tenant || link_fdb_host_remove(path.sock, tenant->vxlan_index, mac, host))
+		return;
+	link_fdb_port_remove(path.sock, tenant->vxlan_index, mac);
+	for (size_t i = 0; i < num; i++)
+		link_neighbour_remove(path.sock, tenant->vxlan_index, &addresses[i], mac);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * packetpath_tenant.h - a tenant's bridge, VXLAN device, rules and routes
+ *
+ * Exists from the tenant's first container on this host to its last. Control thread only.
+ */
+#ifndef PACKETPATH_TENANT_H
+#define PACKETPATH_TENANT_H
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netlink/netlink.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "packetpath.h"
+
+#define PACKETPATH_BRIDGE_PREFIX	"slimb"
+#define PACKETPATH_VXLAN_PREFIX		"slimx"
+#define PACKETPATH_VETH_PREFIX		"slimv"
+
+/* A container here: what no peer may claim. */
+struct packetpath_local {
+	struct packetpath_local *next;
+	uint8_t mac[PACKETPATH_MAC_LEN];
+	struct in6_addr addresses[PACKETPATH_ADDRESSES];
+	size_t addresses_num;
+};
+
+struct packetpath_tenant {
+	struct packetpath_tenant *next;
+	const struct config_tenant *config;
+	char bridge[IFNAMSIZ], vxlan[IFNAMSIZ];
+	int bridge_index, vxlan_index;
+	uint16_t zone;
+	uint8_t mac[PACKETPATH_MAC_LEN];		/* the gateway's: the same on each host */
+	struct in6_addr *gateways;			/* one a prefix */
+	size_t gateways_num;
+	struct packetpath_local *locals;
+};
+
+/* A veth on an IPv4 or IPv6 wire of @config has this MTU. */
+unsigned int packetpath_mtu(const struct config *config);
+
+/* The MAC follows from the first IPv4 address, else from the first address. */
+void packetpath_mac(const struct in6_addr *addresses, size_t num,
+		    uint8_t mac[PACKETPATH_MAC_LEN]);
+
+/* The prefix's first host address; false where it is too small to have one. */
+bool packetpath_gateway(const struct config_prefix *prefix, struct in6_addr *gateway);
+
+/* Makes all of it. NULL: errno, after saying why. */
+struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
+						const struct config *config,
+						const struct config_tenant *tenant,
+						uint16_t zone);
+/* Unmakes it; what is not there any more is no error. */
+void packetpath_tenant_free(struct nl_sock *sock, struct packetpath_tenant *tenant);
+
+/* Whether a container here, or the gateway, has this MAC or address. */
+bool packetpath_tenant_owns(const struct packetpath_tenant *tenant, const uint8_t *mac,
+			    const struct in6_addr *addresses, size_t num);
+
+#endif

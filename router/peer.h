@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peer.h - the other routers, and this one as its own peer
+ *
+ * Peers live from peers_init() to peers_exit(). The control thread owns their
+ * channels; workers read what is said to be for workers, under the RCU read lock.
+ */
+#ifndef PEER_H
+#define PEER_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "directory.h"
+#include "loop.h"
+#include "mac.h"
+#include "packetpath.h"
+
+#include "../core/preamble.h"
+
+struct peer;
+struct peer_message;
+
+/**
+ * peers_init() - start dialling and being dialled
+ * @loop:	the control thread's
+ *
+ * Loads the host's key, makes its certificate. @config outlives the peers; the directory is
+ * there before them and goes after them. Ignores SIGPIPE from now on. 0 or -errno, logged.
+ */
+int peers_init(const struct config *config, struct loop *loop);
+/* Workers have stopped, and the control thread is out of its loop. */
+void peers_exit(void);
+
+/* --- for workers --- */
+
+/* This host itself: connections between its own containers. */
+struct peer *peer_self(void);
+const char *peer_name(const struct peer *peer);
+bool peer_alive(const struct peer *peer);
+
+/* Where its slim ports are. @addr: IPv4 mapped. */
+const struct in6_addr *peer_address(const struct peer *peer);
+uint16_t peer_port_first(const struct peer *peer);
+uint16_t peer_port_last(const struct peer *peer);
+
+/* Per slim port, how many live connections were set up from here (atomic):
+ * @index counts from peer_port_first(); past 255 it starts again. */
+unsigned int *peer_port_fill(struct peer *peer, unsigned int index);
+
+/**
+ * peer_preamble_seal() - write a preamble for a new connection to @peer
+ * @fields:	tenant, source, destination; the rest is filled in here
+ * @out:	PREAMBLE_MAX bytes
+ *
+ * Takes the next sequence number of the current key. Returns the preamble's length, or
+ * -ENOKEY where there is no channel yet.
+ */
+int peer_preamble_seal(struct peer *peer, struct mac *mac, struct preamble *fields,
+		       uint8_t *out);
+
+/**
+ * peer_preamble_open() - check a received preamble
+ * @data, @len:	the preamble, just as long as it is
+ * @fields:	out
+ *
+ * Returns the sending peer, or NULL with *@error: -EBADMSG (not a preamble),
+ * -ENOENT (unknown host), -EKEYEXPIRED (unknown key), -EKEYREJECTED (wrong MAC), -EALREADY (replayed).
+ */
+struct peer *peer_preamble_open(struct mac *mac, const uint8_t *data, size_t len,
+				struct preamble *fields, int *error);
+
+/* A TLS client came to a slim port (nothing of it is read yet): hands the fd over to the
+ * control thread. Owns @fd from then on. */
+void peer_incoming(int fd);
+
+/* --- for the control thread --- */
+
+struct peer_info {
+	const char *name;
+	uint64_t host_id;
+	struct in6_addr address;
+	const char *state;		/* "up", "connecting", "down", "self" */
+	uint64_t since;			/* ms of CLOCK_MONOTONIC */
+	unsigned int containers, listeners;
+	unsigned int rtt_ms;		/* of the last keep-alive; 0 unknown */
+	const char *error;		/* why it is down, or NULL */
+};
+
+/* Queue a message for @peer, or for all; nothing where a channel is not up. A peer that does
+ * not fetch its messages loses its channel. */
+void peer_send(struct peer *peer, const struct peer_message *message);
+void peers_send(const struct peer_message *message);
+
+/* This host's id and raw Ed25519 key. */
+uint64_t peers_host_id(void);
+const uint8_t *peers_public_key(void);
+
+/* Where its VXLAN device is: the first configured address, whichever the channel took. */
+const struct in6_addr *peer_vxlan_address(const struct peer *peer);
+
+/* What the directory keeps for @peer. */
+struct directory_owner *peer_owner(struct peer *peer);
+
+/* Calls @each for every peer, this host first. */
+void peers_each(void (*each)(const struct peer_info *info, void *data), void *data);
+
+/* Since the start; all peers together. */
+struct peer_counters {
+	uint64_t preambles_sealed, preambles_opened;
+	uint64_t bad_preamble, unknown_host, unknown_key, bad_mac, replayed;
+	uint64_t channels_opened, channels_lost, handshakes_failed;
+};
+void peers_counters(struct peer_counters *out);
+
+#endif

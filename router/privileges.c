@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* privileges.c - what the router keeps of root's powers */
+#include "privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+
+static const unsigned int kept[] = {
+	CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_NET_RAW, CAP_SYS_RESOURCE,
+};
+
+#define KEPT_NUM	(sizeof(kept) / sizeof(kept[0]))
+
+/* What we do not have (a confined host may withhold some), we cannot keep. */
+int privileges_shed(void)
+{
+	bool have[KEPT_NUM];
+
+	if (capng_get_caps_process())
+		return -EPERM;
+	for (size_t i = 0; i < KEPT_NUM; i++)
+		have[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]);
+	capng_clear(CAPNG_SELECT_ALL);
+	for (size_t i = 0; i < KEPT_NUM; i++)
+		if (have[i] && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+					    CAPNG_BOUNDING_SET, kept[i]))
+			return -EINVAL;
+	if (capng_apply(CAPNG_SELECT_ALL))
+		return -EPERM;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}

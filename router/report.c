@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* report.c - what the router knows, as JSON for operators */
+#include "report.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base64.h"
+#include "container.h"
+#include "counters.h"
+#include "diag.h"
+#include "directory.h"
+#include "endpoint.h"
+#include "host_key.h"
+#include "ledger.h"
+#include "listener.h"
+#include "log.h"
+#include "peer.h"
+#include "../include/slim/version.h"
+
+static const struct config *config;
+static const struct loop *loop;
+static uint64_t started_at;
+static char public_key[BASE64_SIZE(CONFIG_PUBLIC_KEY_LEN)];
+
+void report_init(const struct config *from, const struct loop *control)
+{
+	uint8_t key[CONFIG_PUBLIC_KEY_LEN];
+
+	config = from;
+	loop = control;
+	started_at = loop_now(control);
+	if (host_key_public(config->key_file, key) == 0)
+		base64_encode(public_key, key, sizeof(key));
+}
+
+static double seconds_since(uint64_t ms)
+{
+	return (double)(loop_now(loop) - ms) / 1000.0;
+}
+
+static json_t *address(const struct in6_addr *addr)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	return json_string(addr_format(addr, text, sizeof(text)));
+}
+
+static json_t *addresses(const struct in6_addr *list, size_t num)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < num; i++)
+		json_array_append_new(array, address(&list[i]));
+	return array;
+}
+
+static json_t *endpoint(const struct slim_endpoint *ep)
+{
+	char text[ENDPOINT_STRLEN];
+
+	return json_string(endpoint_format(ep, text, sizeof(text)));
+}
+
+static json_t *mac(const uint8_t *bytes)
+{
+	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2],
+			    bytes[3], bytes[4], bytes[5]);
+}
+
+static const char *tenant_name(uint32_t vni)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
+
+	return tenant ? tenant->name : "?";
+}
+
+json_t *report_container(const struct container *container)
+{
+	bool packet = __atomic_load_n(&container->packet_only, __ATOMIC_RELAXED);
+
+	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:s, s:s, s:s, s:O, s:f, s:i, s:i, s:i, s:i, "
+			 "s:s, s:s?}",
+			 "name", container->name,
+			 "tenant", container->tenant->name,
+			 "vni", (int)container->vni,
+			 "addresses", addresses(container->addresses, container->addresses_num),
+			 "mac", mac(container->port.mac),
+			 "netns", container->netns_path,
+			 "ifname", container->port.container_ifname,
+			 "host_ifname", container->port.host_ifname,
+			 "labels", container->labels,
+			 "age_s", seconds_since(container->attached_at),
+			 "channels", (int)__atomic_load_n(&container->channels, __ATOMIC_RELAXED),
+			 "listeners", (int)container->listeners_num,
+			 "connections",
+			 (int)__atomic_load_n(&container->connections, __ATOMIC_RELAXED),
+			 "pending", (int)__atomic_load_n(&container->pending, __ATOMIC_RELAXED),
+			 "path", packet ? "packet" : "slim",
+			 "path_reason", packet ? "netfilter rules of its own" : NULL);
+}
+
+json_t *report_containers(void)
+{
+	struct container *container;
+	json_t *array = json_array();
+
+	cds_list_for_each_entry(container, &containers, node)
+		json_array_append_new(array, report_container(container));
+	return json_pack("{s:o}", "containers", array);
+}
+
+/* --- status --- */
+
+static json_t *report_counters(void)
+{
+	struct peer_counters peer;
+	json_t *object = json_object();
+
+#define X(name)								\
+	json_object_set_new(object, #name, json_integer((json_int_t)	\
+		__atomic_load_n(&counters.name, __ATOMIC_RELAXED)));
+	COUNTERS(X)
+#undef X
+	peers_counters(&peer);
+	json_object_set_new(object, "preambles_sealed",
+			    json_integer((json_int_t)peer.preambles_sealed));
+	json_object_set_new(object, "preambles_opened",
+			    json_integer((json_int_t)peer.preambles_opened));
+	json_object_set_new(object, "peer_channels_opened",
+			    json_integer((json_int_t)peer.channels_opened));
+	json_object_set_new(object, "peer_channels_lost",
+			    json_integer((json_int_t)peer.channels_lost));
+	json_object_set_new(object, "peer_handshakes_failed",
+			    json_integer((json_int_t)peer.handshakes_failed));
+	return object;
+}
+
+static json_t *report_prefix(const struct config_prefix *prefix)
+{
+	char text[INET6_ADDRSTRLEN];
+	unsigned int len = addr_is4(&prefix->addr) ? prefix->len - 96 : prefix->len;
+
+	return json_sprintf("%s/%u", addr_format(&prefix->addr, text, sizeof(text)), len);
+}
+
+static json_t *report_tenants(void)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < config->tenants_num; i++) {
+		const struct config_tenant *tenant = &config->tenants[i];
+		json_t *prefixes = json_array();
+		struct container *container;
+		int num = 0;
+
+		for (size_t j = 0; j < tenant->prefixes_num; j++)
+			json_array_append_new(prefixes, report_prefix(&tenant->prefixes[j]));
+		cds_list_for_each_entry(container, &containers, node)
+			num += container->tenant == tenant;
+		json_array_append_new(array, json_pack("{s:s, s:i, s:o, s:i}",
+						       "name", tenant->name,
+						       "vni", (int)tenant->vni,
+						       "prefixes", prefixes,
+						       "containers", num));
+	}
+	return array;
+}
+
+struct peers_state {
+	int num, up;
+	uint64_t self_id;
+};
+
+static void count_peer(const struct peer_info *info, void *data)
+{
+	struct peers_state *state = data;
+
+	if (!strcmp(info->state, "self")) {
+		state->self_id = info->host_id;
+		return;
+	}
+	state->num++;
+	state->up += !strcmp(info->state, "up");
+}
+
+static void count_listener(const struct listener_endpoint *listener, void *data)
+{
+	(void)listener;
+	++*(int *)data;
+}
+
+json_t *report_status(void)
+{
+	struct peers_state state = { 0 };
+	int listeners = 0;
+
+	peers_each(count_peer, &state);
+	listener_each(count_listener, &listeners);
+	return json_pack("{s:s, s:s, s:i, s:f, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:i, s:i, s:I, "
+			 "s:i, s:i, s:o}",
+			 "host", config->host_name,
+			 "version_text", SLIM_VERSION,
+			 "pid", (int)getpid(),
+			 "uptime_s", seconds_since(started_at),
+			 "mode", "open",
+			 "host_id", json_sprintf("%016" PRIx64, state.self_id),
+			 "public_key", public_key,
+			 "addresses", addresses(config->addresses, config->addresses_num),
+			 "slim_ports", json_sprintf("%u-%u", config->port_first,
+						    config->port_last),
+			 "workers", (int)config->workers,
+			 "tenants", report_tenants(),
+			 "containers", (int)containers_num,
+			 "listeners", listeners,
+			 "connections", (json_int_t)ledger_count(),
+			 "peers_up", state.up,
+			 "peers", state.num,
+			 "counters", report_counters());
+}
+
+/* --- listeners --- */
+
+static json_t *listener(const char *container, const char *host, uint32_t vni,
+			const struct in6_addr *addr, uint16_t port, const char *where, bool busy,
+			int sockets)
+{
+	return json_pack("{s:s?, s:s, s:s, s:o, s:i, s:s, s:b, s:i}",
+			 "container", container, "host", host, "tenant", tenant_name(vni),
+			 "address", address(addr), "port", (int)port, "where", where,
+			 "busy", (int)busy, "sockets", sockets);
+}
+
+static void local_listener(const struct listener_endpoint *endpoint, void *data)
+{
+	struct in6_addr addr = endpoint_addr(&endpoint->name);
+
+	json_array_append_new(data, listener(endpoint->container->name, config->host_name,
+					     endpoint->vni, &addr, endpoint->name.port, "local",
+					     endpoint->busy, (int)endpoint->sockets));
+}
+
+static void remote_listener(struct peer *peer, uint32_t vni, const struct in6_addr *addr,
+			    uint16_t port, bool busy, void *data)
+{
+	if (peer == peer_self())
+		return;
+	json_array_append_new(data, listener(NULL, peer_name(peer), vni, addr, port, "remote",
+					     busy, 1));
+}
+
+json_t *report_listeners(void)
+{
+	json_t *array = json_array();
+
+	listener_each(local_listener, array);
+	directory_each_listener(remote_listener, array);
+	return json_pack("{s:o}", "listeners", array);
+}
+
+/* --- connections --- */
+
+static const char *const tcp_states[] = {
+	"UNKNOWN", "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT",
+	"CLOSE", "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING", "SYN-RECV",
+};
+
+static const char *tcp_state(int state)
+{
+	if (state < 0 || (size_t)state >= sizeof(tcp_states) / sizeof(tcp_states[0]))
+		return tcp_states[0];
+	return tcp_states[state];
+}
+
+static void connection(const struct diag_socket *socket, void *data)
+{
+	struct ledger_entry *entry = ledger_find(socket->cookie);
+	struct container *container = entry ? container_by_id(entry->container_id) : NULL;
+
+	if (!entry || entry->cookie != socket->cookie)
+		return;
+	json_array_append_new(data, json_pack(
+		"{s:o, s:s, s:s?, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:f, s:I, s:I, s:I}",
+		"id", json_sprintf("%" PRIu64, entry->cookie),
+		"tenant", tenant_name(entry->vni),
+		"container", container ? container->name : NULL,
+		"direction", entry->direction == LEDGER_OUT ? "out" : "in",
+		"path", entry->spliced ? "spliced" : "slim",
+		"virtual_local", endpoint(&entry->local),
+		"virtual_peer", endpoint(&entry->peer),
+		"host_local", endpoint(&socket->local),
+		"host_peer", endpoint(&socket->peer),
+		"state", tcp_state(socket->state),
+		"age_s", seconds_since(entry->created_at),
+		"bytes_sent", (json_int_t)socket->bytes_sent,
+		"bytes_received", (json_int_t)socket->bytes_received,
+		"rtt_us", (json_int_t)socket->rtt_us));
+}
+
+json_t *report_connections(void)
+{
+	struct diag *diag = diag_open(-1);
+	json_t *array = json_array();
+
+	if (!diag || diag_dump(diag, DIAG_LIVE, 0, 0, true, connection, array))
+		log_warning("connections: sock_diag: %s", strerror(errno));
+	diag_close(diag);
+	return json_pack("{s:o}", "connections", array);
+}
+
+/* --- peers --- */
+
+static void peer(const struct peer_info *info, void *data)
+{
+	json_array_append_new(data, json_pack(
+		"{s:s, s:o, s:o, s:s, s:f, s:i, s:i, s:f, s:s?}",
+		"name", info->name,
+		"host_id", json_sprintf("%016" PRIx64, info->host_id),
+		"address", address(&info->address),
+		"state", info->state,
+		"since_s", seconds_since(info->since),
+		"containers", (int)info->containers,
+		"listeners", (int)info->listeners,
+		"rtt_ms", (double)info->rtt_ms,
+		"error", info->error));
+}
+
+json_t *report_peers(void)
+{
+	json_t *array = json_array();
+
+	peers_each(peer, array);
+	return json_pack("{s:o}", "peers", array);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ruleset.c - table "inet slim": strangers, tenants, egress
+ *
+ * Theory of operation
+ *
+ * Interface names are enough to tell our devices: bridges start with "slimb", so that
+ * a packet of the host's own costs one comparison per hook.
+ *
+ * What a container sends by way of its bridge is classified before connection
+ * tracking (chain classify): a map leads to the tenant's chain, which gives it the tenant's zone
+ * and mark. The mark picks the tenant's routing table, so that both the way
+ * back to the container and the host's answers to it (net.ipv4.fwmark_reflect) find the
+ * right one of several equal prefixes. With egress, the mark is saved in the connection and put
+ * onto its replies when they come from outside (chain marks), after NAT was undone
+ * by zone: the original direction lives in the tenant's zone, the reply direction
+ * in the host's, where masquerading sees to it that no two are alike.
+ *
+ * Frames that are bridged pass these hooks only where br_netfilter is on. They get a
+ * zone for both directions, no mark, and leave through their own bridge (set bridged).
+ * An unmarked packet that is to be routed somewhere else was sent to the gateway
+ * with a tenant's destination, and is dropped.
+ */
+#include "ruleset.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "endpoint.h"
+#include "ruleset_batch.h"
+
+#define SLIM_PORTS_NUM	64	/* of a peer, whose range is not known before it says hello */
+
+static bool masquerade;
+
+static void put_host_elements(struct ruleset_batch *batch, const struct in6_addr *addresses,
+			      size_t num)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < num; i++)
+		fprintf(batch->out, "add element inet slim hosts%c { %s }\n",
+			addr_is4(&addresses[i]) ? '4' : '6',
+			addr_format(&addresses[i], text, sizeof(text)));
+}
+
+static void put_hosts(struct ruleset_batch *batch, const struct config *config)
+{
+	put_host_elements(batch, config->addresses, config->addresses_num);
+	for (size_t i = 0; i < config->peers_num; i++)
+		put_host_elements(batch, config->peers[i].addresses,
+				  config->peers[i].addresses_num);
+}
+
+static void put_ports(struct ruleset_batch *batch, const struct config *config)
+{
+	fprintf(batch->out, "\tset ports {\n\t\ttype inet_service\n\t\tflags interval\n"
+		"\t\tauto-merge\n\t\telements = { %u-%u", config->port_first, config->port_last);
+	for (size_t i = 0; i < config->peers_num; i++) {
+		unsigned int first = config->peers[i].port;
+		unsigned int last = first + SLIM_PORTS_NUM - 1;
+
+		fprintf(batch->out, ", %u-%u", first, last > UINT16_MAX ? UINT16_MAX : last);
+	}
+	fputs(" }\n\t}\n", batch->out);
+}
+
+static void put_input(struct ruleset_batch *batch, const struct config *config)
+{
+	fprintf(batch->out,
+		"	chain input {\n"
+		"		type filter hook input priority filter; policy accept;\n"
+		"		iifname \"slimb*\" goto gateway\n"
+		"		tcp dport %u-%u goto host\n"
+		"		udp dport %u goto host\n"
+		"	}\n"
+		"	chain host {\n"
+		"		iifname \"lo\" accept\n"
+		"		ip saddr @hosts4 accept\n"
+		"		ip6 saddr @hosts6 accept\n"
+		"		drop\n"
+		"	}\n"
+		"	chain gateway {\n"
+		"		icmp type echo-request accept\n"
+		"		icmpv6 type { echo-request, nd-neighbor-solicit,"
+		" nd-neighbor-advert } accept\n"
+		"		drop\n"
+		"	}\n",
+		config->port_first, config->port_last, config->vxlan_port);
+}
+
+static void put_forward(struct ruleset_batch *batch, const struct config *config)
+{
+	fprintf(batch->out,
+		"	chain forward {\n"
+		"		type filter hook forward priority filter; policy accept;\n"
+		"		iifname \"slimb*\" goto outward\n"
+		"		oifname \"slimb*\" goto inward\n"
+		"	}\n"
+		"	chain outward {\n"
+		"		iifname . oifname @bridged accept\n"
+		"		oifname \"slimb*\" drop\n"
+		"		meta mark & 0x%08x != 0x%08x drop\n"
+		"		ip daddr @hosts4 tcp dport @ports drop\n"
+		"		ip daddr @hosts4 udp dport %u drop\n"
+		"		ip6 daddr @hosts6 tcp dport @ports drop\n"
+		"		ip6 daddr @hosts6 udp dport %u drop\n"
+		"		%s\n"
+		"	}\n"
+		"	chain inward {\n"
+		"		%s\n"
+		"		drop\n"
+		"	}\n",
+		RULESET_MARK_MASK, RULESET_MARK, config->vxlan_port, config->vxlan_port,
+		masquerade ? "accept" : "drop",
+		masquerade ? "ct state established,related accept" : "");
+}
+
+static void put_egress(struct ruleset_batch *batch)
+{
+	fprintf(batch->out,
+		"	chain marks {\n"
+		"		type filter hook prerouting priority mangle; policy accept;\n"
+		"		meta mark & 0x%08x == 0x%08x ct mark set meta mark return\n"
+		"		ct direction reply ct mark & 0x%08x == 0x%08x"
+		" meta mark set ct mark\n"
+		"	}\n"
+		"	chain egress {\n"
+		"		type nat hook postrouting priority srcnat; policy accept;\n"
+		"		meta mark & 0x%08x == 0x%08x oifname != \"slimb*\" masquerade\n"
+		"	}\n",
+		RULESET_MARK_MASK, RULESET_MARK, RULESET_MARK_MASK, RULESET_MARK,
+		RULESET_MARK_MASK, RULESET_MARK);
+}
+
+static void put_classify(struct ruleset_batch *batch, bool untracked)
+{
+	fprintf(batch->out,
+		"	map tenants {\n"
+		"		type ifname : verdict\n"
+		"	}\n"
+		"	set bridged {\n"
+		"		type ifname . ifname\n"
+		"	}\n"
+		"	chain classify {\n"
+		"		type filter hook prerouting priority raw; policy accept;\n"
+		"		iifname != \"slimb*\" %s\n"
+		"		iifname vmap @tenants\n"
+		"	}\n", untracked ? "goto arriving" : "return");
+}
+
+/* Both directions of slim connections and of VXLAN, seen from either end. */
+static void put_untracked(struct ruleset_batch *batch, const struct config *config)
+{
+	fprintf(batch->out,
+		"	chain leaving {\n"
+		"		type filter hook output priority raw; policy accept;\n"
+		"		ip daddr @hosts4 goto untracked\n"
+		"		ip6 daddr @hosts6 goto untracked\n"
+		"	}\n"
+		"	chain arriving {\n"
+		"		ip saddr @hosts4 goto untracked\n"
+		"		ip6 saddr @hosts6 goto untracked\n"
+		"	}\n"
+		"	chain untracked {\n"
+		"		tcp dport @ports notrack\n"
+		"		tcp sport @ports notrack\n"
+		"		udp dport %u notrack\n"
+		"	}\n", config->vxlan_port);
+}
+
+static int tables_load(const struct config *config, bool untracked)
+{
+	struct ruleset_batch batch;
+	int err = ruleset_batch_begin(&batch);
+
+	if (err)
+		return err;
+	fputs("table inet slim\ndelete table inet slim\n"
+	      "table netdev slim\ndelete table netdev slim\n"
+	      "table netdev slim {\n}\n"
+	      "table inet slim {\n"
+	      "\tset hosts4 {\n\t\ttype ipv4_addr\n\t}\n"
+	      "\tset hosts6 {\n\t\ttype ipv6_addr\n\t}\n", batch.out);
+	put_ports(&batch, config);
+	put_input(&batch, config);
+	put_forward(&batch, config);
+	put_classify(&batch, untracked);
+	if (untracked)
+		put_untracked(&batch, config);
+	if (masquerade)
+		put_egress(&batch);
+	fputs("}\n", batch.out);
+	put_hosts(&batch, config);
+	return ruleset_batch_run(&batch, "load the tables named slim");
+}
+
+int ruleset_init(const struct config *config, bool untracked)
+{
+	int err = ruleset_batch_init();
+
+	if (err)
+		return err;
+	masquerade = config->egress == CONFIG_EGRESS_MASQUERADE;
+	err = tables_load(config, untracked && masquerade);
+	if (err)
+		ruleset_batch_exit();
+	return err;
+}
+
+void ruleset_exit(void)
+{
+	struct ruleset_batch batch;
+
+	if (!ruleset_batch_begin(&batch)) {
+		fputs("delete table inet slim\ndelete table netdev slim\n", batch.out);
+		ruleset_batch_run(&batch, "remove the tables named slim");
+	}
+	ruleset_batch_exit();
+}
+
+static void put_prefixes(struct ruleset_batch *batch, const struct ruleset_tenant *tenant,
+			 bool v4)
+{
+	const struct config_tenant *config = tenant->config;
+	char text[INET6_ADDRSTRLEN];
+	size_t written = 0;
+
+	for (size_t i = 0; i < config->prefixes_num; i++) {
+		const struct config_prefix *prefix = &config->prefixes[i];
+
+		if (addr_is4(&prefix->addr) != v4)
+			continue;
+		fprintf(batch->out, "%s%s/%u", written++ ? ", " : "",
+			addr_format(&prefix->addr, text, sizeof(text)),
+			v4 ? prefix->len - 96 : prefix->len);
+	}
+}
+
+static bool has_family(const struct config_tenant *config, bool v4)
+{
+	for (size_t i = 0; i < config->prefixes_num; i++) {
+		if (addr_is4(&config->prefixes[i].addr) == v4)
+			return true;
+	}
+	return false;
+}
+
+/* The gateway's addresses lie within the prefixes, so they come first. */
+static void put_tenant_family(struct ruleset_batch *batch, const struct ruleset_tenant *tenant,
+			      const char *mark, bool v4)
+{
+	const char *word = v4 ? "ip" : "ip6";
+
+	if (!has_family(tenant->config, v4))
+		return;
+	fprintf(batch->out, "\t\t%s daddr { ", word);
+	if (ruleset_batch_addresses(batch, tenant->gateways, tenant->gateways_num, v4))
+		fprintf(batch->out, " } %s return\n\t\t%s daddr { ", mark, word);
+	put_prefixes(batch, tenant, v4);
+	if (masquerade)
+		fprintf(batch->out, " } ct zone set %u return\n", tenant->zone);
+	else
+		fputs(" } return\n", batch->out);
+}
+
+int ruleset_tenant_add(const struct ruleset_tenant *tenant)
+{
+	uint32_t vni = tenant->config->vni;
+	struct ruleset_batch batch;
+	char mark[96];
+	int err = ruleset_batch_begin(&batch);
+
+	if (err)
+		return err;
+	if (masquerade)
+		snprintf(mark, sizeof(mark), "ct original zone set %u meta mark set 0x%08x",
+			 tenant->zone, RULESET_MARK | vni);
+	else
+		snprintf(mark, sizeof(mark), "meta mark set 0x%08x", RULESET_MARK | vni);
+	fprintf(batch.out, "table inet slim {\n\tchain t%06x {\n", vni);
+	put_tenant_family(&batch, tenant, mark, true);
+	put_tenant_family(&batch, tenant, mark, false);
+	fprintf(batch.out, "\t\t%s\n\t}\n}\n"
+		"add element inet slim tenants { \"%s\" : jump t%06x }\n"
+		"add element inet slim bridged { \"%s\" . \"%s\" }\n",
+		mark, tenant->bridge, vni, tenant->bridge, tenant->bridge);
+	return ruleset_batch_run(&batch, "add a tenant's rules");
+}
+
+void ruleset_tenant_remove(const struct ruleset_tenant *tenant)
+{
+	struct ruleset_batch batch;
+
+	if (ruleset_batch_begin(&batch))
+		return;
+	fprintf(batch.out, "delete element inet slim tenants { \"%s\" }\n"
+		"delete element inet slim bridged { \"%s\" . \"%s\" }\n"
+		"delete chain inet slim t%06x\n",
+		tenant->bridge, tenant->bridge, tenant->bridge, tenant->config->vni);
+	ruleset_batch_run(&batch, "remove a tenant's rules");
+}

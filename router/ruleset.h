@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ruleset.h - the nftables tables "inet slim" and "netdev slim"
+ *
+ * inet slim: slim ports and VXLAN closed to strangers and containers, tenants
+ * kept from one another, egress. netdev slim: one chain per container on the
+ * host's end of its veth, which drops what does not come from its MAC and addresses.
+ * Other tables of the host are not touched. All by libnftables, one transaction
+ * a call: 0 or -errno, with nft's own words in the log.
+ */
+#ifndef RULESET_H
+#define RULESET_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+
+#define RULESET_TABLE		"slim"
+
+/* Marks of packets that a tenant's containers sent: this, and the VNI in the low 24 bits. */
+#define RULESET_MARK		0x53000000u
+#define RULESET_MARK_MASK	0xff000000u
+
+/*
+ * A tenant as the rules see it.
+ * @zone:	1 .. 65535, which keeps its connections apart from those of others
+ *		with the same addresses
+ * @gateways:	the bridge's own addresses
+ */
+struct ruleset_tenant {
+	const struct config_tenant *config;
+	const char *bridge;
+	uint16_t zone;
+	const struct in6_addr *gateways;
+	size_t gateways_num;
+};
+
+/* A container's port. */
+struct ruleset_port {
+	const char *ifname;		/* the host's end */
+	const uint8_t *mac;
+	const struct in6_addr *addresses;
+	size_t addresses_num;
+};
+
+/*
+ * Replaces whatever tables of these names there are. @untracked: keep the host's
+ * own Slim and VXLAN packets out of connection tracking, which egress would
+ * otherwise bring upon them (only where no rule of the host may want it).
+ */
+int ruleset_init(const struct config *config, bool untracked);
+void ruleset_exit(void);
+
+int ruleset_tenant_add(const struct ruleset_tenant *tenant);
+void ruleset_tenant_remove(const struct ruleset_tenant *tenant);
+
+/* The device must exist; nothing passes it that was not sent by the container. */
+int ruleset_port_add(const struct ruleset_port *port);
+void ruleset_port_remove(const char *ifname);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* ticket.c - local connections that tell a listener that a slim connection waits */
+#include "ticket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../include/slim/channel.h"
+#include "container.h"
+#include "counters.h"
+#include "endpoint.h"
+#include "namespace.h"
+
+/* Made at once, since entering a namespace costs as much as a socket */
+#define TICKET_BATCH		8
+#define TICKET_PORT_FIRST	61000
+#define TICKET_PORT_NUM		(65536 - TICKET_PORT_FIRST)
+#define TICKET_BIND_TRIES	64
+
+static const struct in6_addr ticket_addr6 = { { SLIM_TICKET_ADDR6 } };
+
+static int pool_index(int family)
+{
+	return family == AF_INET ? 0 : 1;
+}
+
+static struct ticket *pool_take(struct container *container, int family)
+{
+	struct ticket **slots = container->tickets[pool_index(family)];
+
+	for (unsigned int i = 0; i < CONTAINER_TICKETS; i++) {
+		struct ticket *ticket;
+
+		if (!__atomic_load_n(&slots[i], __ATOMIC_RELAXED))
+			continue;
+		ticket = __atomic_exchange_n(&slots[i], NULL, __ATOMIC_ACQ_REL);
+		if (ticket)
+			return ticket;
+	}
+	return NULL;
+}
+
+static bool pool_add(struct container *container, struct ticket *ticket)
+{
+	struct ticket **slots = container->tickets[pool_index(ticket->family)];
+
+	for (unsigned int i = 0; i < CONTAINER_TICKETS; i++) {
+		struct ticket *empty = NULL;
+
+		if (__atomic_load_n(&slots[i], __ATOMIC_RELAXED))
+			continue;
+		if (__atomic_compare_exchange_n(&slots[i], &empty, ticket, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+static void destroy(struct ticket *ticket)
+{
+	close(ticket->fd);
+	free(ticket);
+}
+
+static int bind_port(int fd, int family, uint16_t port)
+{
+	struct sockaddr_in6 sin6 = {
+		.sin6_family = AF_INET6, .sin6_addr = ticket_addr6, .sin6_port = htons(port),
+	};
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(SLIM_TICKET_ADDR4),
+		.sin_port = htons(port),
+	};
+	int ret;
+
+	if (family == AF_INET)
+		ret = bind(fd, (struct sockaddr *)&sin, sizeof(sin));
+	else
+		ret = bind(fd, (struct sockaddr *)&sin6, sizeof(sin6));
+	return ret < 0 ? -errno : 0;
+}
+
+/* Bound to a port that is given, it keeps that port when it is disconnected. */
+static int bind_somewhere(struct container *container, struct ticket *ticket)
+{
+	for (int i = 0; i < TICKET_BIND_TRIES; i++) {
+		unsigned int next = __atomic_fetch_add(&container->ticket_port, 1,
+						       __ATOMIC_RELAXED);
+		int err;
+
+		ticket->port = (uint16_t)(TICKET_PORT_FIRST + next % TICKET_PORT_NUM);
+		err = bind_port(ticket->fd, ticket->family, ticket->port);
+		if (err != -EADDRINUSE)
+			return err;
+	}
+	return -EADDRINUSE;
+}
+
+/* In the container's namespace now. */
+static struct ticket *create(struct container *container, int family)
+{
+	struct ticket *ticket = calloc(1, sizeof(*ticket));
+	struct linger reset = { .l_onoff = 1 };
+	int one = 1, err;
+
+	if (!ticket)
+		return NULL;
+	ticket->family = family;
+	ticket->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (ticket->fd < 0) {
+		err = errno;
+		free(ticket);
+		errno = err;
+		return NULL;
+	}
+	/* A server may bind our port on all addresses if it likes. */
+	setsockopt(ticket->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* However it ends, it must not stay in TIME_WAIT. */
+	setsockopt(ticket->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	setsockopt(ticket->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	err = bind_somewhere(container, ticket);
+	if (!err)
+		return ticket;
+	destroy(ticket);
+	errno = -err;
+	return NULL;
+}
+
+static struct ticket *create_batch(struct container *container, int family)
+{
+	struct ticket *first;
+	int err = namespace_enter(container->netns_fd);
+
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
+	first = create(container, family);
+	err = errno;
+	for (int i = 1; first && i < TICKET_BATCH; i++) {
+		struct ticket *more = create(container, family);
+
+		if (!more)
+			break;
+		if (!pool_add(container, more)) {
+			destroy(more);
+			break;
+		}
+	}
+	namespace_leave();
+	errno = err;
+	return first;
+}
+
+struct ticket *ticket_get(struct container *container, int family)
+{
+	struct ticket *ticket = pool_take(container, family);
+
+	if (!ticket)
+		ticket = create_batch(container, family);
+	if (!ticket)
+		return NULL;
+	if (!container_get(container)) {
+		destroy(ticket);
+		errno = ESHUTDOWN;
+		return NULL;
+	}
+	ticket->container = container;
+	return ticket;
+}
+
+int ticket_connect(struct ticket *ticket, const struct slim_endpoint *listener)
+{
+	struct sockaddr_in6 sin6 = endpoint_sockaddr(listener);
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET, .sin_port = sin6.sin6_port,
+		.sin_addr.s_addr = addr_get4(&sin6.sin6_addr),
+	};
+	struct sockaddr *sa = (struct sockaddr *)&sin6;
+	socklen_t len = sizeof(sin6);
+
+	if (ticket->family == AF_INET) {
+		sa = (struct sockaddr *)&sin;
+		len = sizeof(sin);
+	}
+	/*
+	 * Over loopback the handshake is done when connect() returns, but it says
+	 * EINPROGRESS all the same; the second call tells.
+	 */
+	if (connect(ticket->fd, sa, len) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	return connect(ticket->fd, sa, len) == 0 ? 0 : -errno;
+}
+
+void ticket_put(struct ticket *ticket)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct container *container = ticket->container;
+
+	ticket->container = NULL;
+	if (connect(ticket->fd, &none, sizeof(none)) < 0 ||
+	    __atomic_load_n(&container->dead, __ATOMIC_ACQUIRE) ||
+	    !pool_add(container, ticket))
+		destroy(ticket);
+	container_put(container);
+}
+
+void tickets_close(struct container *container)
+{
+	for (int family = 0; family < 2; family++)
+		for (unsigned int i = 0; i < CONTAINER_TICKETS; i++)
+			if (container->tickets[family][i])
+				destroy(container->tickets[family][i]);
+}

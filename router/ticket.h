@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ticket.h - local connections that tell a listener that a slim connection waits
+ *
+ * Theory of operation: a ticket is a socket inside the container's namespace,
+ * bound to the reserved loopback address and a port of its own above the range that
+ * programs get theirs from. It is used again and again: connect to the listener; when
+ * the slim connection has been claimed or given up, connect to AF_UNSPEC, which resets the
+ * connection (so that neither end lingers in TIME_WAIT) and leaves the socket as it was.
+ */
+#ifndef TICKET_H
+#define TICKET_H
+
+#include <stdint.h>
+
+#include "../include/slim/endpoint.h"
+
+struct container;
+
+struct ticket {
+	int fd;
+	int family;
+	uint16_t port;			/* source port: what claims it */
+	struct container *container;	/* reference held while out of the pool */
+};
+
+/* From the pool or new ones; holds a reference on @container. NULL with errno set. */
+struct ticket *ticket_get(struct container *container, int family);
+
+/*
+ * Connect to a listener of the container's. 0: it is in the accept queue (or deferred);
+ * -EALREADY: on its way, the queue is full; else refused.
+ */
+int ticket_connect(struct ticket *ticket, const struct slim_endpoint *listener);
+
+/* Resets its connection, if any, and gives it back. Not to be watched by any loop now. */
+void ticket_put(struct ticket *ticket);
+
+/* Closes a container's idle tickets; nobody else uses it any more. */
+void tickets_close(struct container *container);
+
+#endif

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# Tests and measuring programs. A unit test says in its first comment what it
+# is linked with: "links: FILE.c ..." and "libs: NAME ...".
+
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/tests/bench/%)
+E2E_SRC := $(wildcard tests/e2e/*.c)
+E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(B)/tests/e2e/%)
+SHIM_SRC := $(wildcard tests/shim/*.c)
+SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%)
+
+bench-programs: $(BENCH_BIN)
+
+# $(call said,WORD,FILE): what FILE's comment says behind "WORD:"
+said = $(shell sed -n 's/^.*$(1): \([^*]*\).*/\1/p' $(2) | head -n 1)
+
+# $(call linked,NAME): the sanitised objects of a unit test
+linked = $(patsubst %.c,$(B)/asan/%.o,$(call said,links,tests/unit/$(1).c))
+
+.SECONDEXPANSION:
+$(B)/tests/unit/%: tests/unit/%.c $$(call linked,$$*)
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes -o $@ $(filter %.c %.o,$^) $(LDFLAGS) \
+		$(addprefix -l,$(call said,libs,$<)) $(shell pkg-config --libs check)
+
+$(B)/tests/bench/%: tests/bench/%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) -lpthread -lm
+
+$(B)/tests/e2e/% $(B)/tests/shim/%: tests/$$(notdir $$(@D))/%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) -lpthread

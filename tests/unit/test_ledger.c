@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_ledger.c - live connections: who may have which 4-tuple, and when they end
+ * links: router/ledger.c router/endpoint.c router/log.c
+ * libs: urcu urcu-cds urcu-common
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <urcu.h>
+
+#include "../../router/container.h"
+#include "../../router/diag.h"
+#include "../../router/endpoint.h"
+#include "../../router/ledger.h"
+
+static struct container the_container = { .id = 1 };
+static const uint64_t *live;		/* what sock_diag would show; 0 ends it */
+static unsigned int destroyed;
+
+struct container *container_by_id(uint32_t id)
+{
+	return id == 1 ? &the_container : NULL;
+}
+
+int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first, uint16_t port_last,
+	      bool info, void (*each)(const struct diag_socket *socket, void *data), void *data)
+{
+	(void)diag;
+	(void)states;
+	(void)port_first;
+	(void)port_last;
+	(void)info;
+	if (!live)
+		return -EIO;
+	for (const uint64_t *cookie = live; *cookie; cookie++)
+		each(&(struct diag_socket){ .cookie = *cookie }, data);
+	return 0;
+}
+
+int diag_destroy(struct diag *diag, const struct diag_socket *socket)
+{
+	(void)diag;
+	(void)socket;
+	destroyed++;
+	return 0;
+}
+
+static struct ledger_entry *entry_new(uint64_t cookie, uint16_t port, uint16_t host_port)
+{
+	struct ledger_entry *entry = calloc(1, sizeof(*entry));
+
+	entry->cookie = cookie;
+	entry->vni = 100;
+	entry->container_id = 1;
+	entry->local.port = port;
+	entry->peer.port = 80;
+	entry->host_port = host_port;
+	return entry;
+}
+
+static void setup(void)
+{
+	hash_seed_init();
+	rcu_register_thread();
+	ck_assert_int_eq(ledger_init(), 0);
+	rcu_read_lock();
+}
+
+static void teardown(void)
+{
+	rcu_read_unlock();
+	rcu_unregister_thread();
+}
+
+START_TEST(tuples_are_unique)
+{
+	ck_assert_int_eq(ledger_add(entry_new(10, 1000, 1)), 0);
+	ck_assert_int_eq(ledger_add(entry_new(11, 1001, 1)), 0);
+	/* Another host 4-tuple: the old one may be alive. */
+	ck_assert_int_eq(ledger_add(entry_new(12, 1000, 2)), -EADDRINUSE);
+	ck_assert_ptr_null(ledger_find(12));
+	/* The same host 4-tuple: the kernel says that the old one is dead. */
+	ck_assert_int_eq(ledger_add(entry_new(13, 1000, 1)), 0);
+	ck_assert_ptr_null(ledger_find(10));
+	ck_assert_ptr_nonnull(ledger_find(13));
+	ck_assert_uint_eq(ledger_count(), 2);
+	ck_assert_uint_eq(the_container.connections, 2);
+}
+END_TEST
+
+START_TEST(removal_is_once)
+{
+	unsigned int fill = 0;
+	struct ledger_entry *entry = entry_new(10, 1000, 1);
+
+	entry->fill = &fill;
+	ck_assert_int_eq(ledger_add(entry), 0);
+	ck_assert_uint_eq(fill, 1);
+	ledger_remove(entry);
+	ledger_remove(entry);
+	ck_assert_uint_eq(fill, 0);
+	ck_assert_uint_eq(ledger_count(), 0);
+	ck_assert_uint_eq(the_container.connections, 0);
+}
+END_TEST
+
+START_TEST(spliced_by_ticket)
+{
+	struct ledger_entry *entry = entry_new(10, 1000, 1);
+
+	ck_assert_int_eq(ledger_add(entry), 0);
+	ledger_splice(entry, 77);
+	ck_assert_ptr_eq(ledger_find(77), entry);
+	ck_assert_ptr_eq(ledger_find(10), entry);
+	ledger_remove(entry);
+	ck_assert_ptr_null(ledger_find(77));
+}
+END_TEST
+
+START_TEST(sweep_needs_two_misses)
+{
+	static const uint64_t both[] = { 10, 11, 0 }, one[] = { 11, 0 };
+
+	ledger_add(entry_new(10, 1000, 1));
+	ledger_add(entry_new(11, 1001, 1));
+	live = both;
+	ledger_sweep(NULL, 0, 0, 10000);
+	live = one;
+	ledger_sweep(NULL, 0, 0, 11000);
+	ck_assert_uint_eq(ledger_count(), 2);
+	/* Seen again: the count starts anew. */
+	live = both;
+	ledger_sweep(NULL, 0, 0, 12000);
+	live = one;
+	ledger_sweep(NULL, 0, 0, 13000);
+	ck_assert_uint_eq(ledger_count(), 2);
+	ledger_sweep(NULL, 0, 0, 14000);
+	ck_assert_uint_eq(ledger_count(), 1);
+	ck_assert_ptr_null(ledger_find(10));
+	/* A failed dump says nothing of anybody. */
+	live = NULL;
+	ledger_sweep(NULL, 0, 0, 15000);
+	ledger_sweep(NULL, 0, 0, 16000);
+	ck_assert_uint_eq(ledger_count(), 1);
+}
+END_TEST
+
+START_TEST(sweep_spares_the_young)
+{
+	static const uint64_t none[] = { 0 };
+	struct ledger_entry *entry = entry_new(10, 1000, 1);
+
+	entry->created_at = 10000;
+	ledger_add(entry);
+	live = none;
+	ledger_sweep(NULL, 0, 0, 10010);
+	ledger_sweep(NULL, 0, 0, 10020);
+	ck_assert_uint_eq(ledger_count(), 1);
+}
+END_TEST
+
+START_TEST(abort_of_a_container)
+{
+	static const uint64_t all[] = { 10, 11, 99, 0 };
+	struct ledger_entry *other = entry_new(11, 1001, 1);
+
+	other->container_id = 2;
+	ledger_add(entry_new(10, 1000, 1));
+	ledger_add(other);
+	live = all;
+	ledger_abort(NULL, 0, 0, 1);
+	ck_assert_uint_eq(destroyed, 1);
+	ck_assert_ptr_null(ledger_find(10));
+	ck_assert_ptr_nonnull(ledger_find(11));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("ledger");
+	TCase *tc = tcase_create("userspace");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, tuples_are_unique);
+	tcase_add_test(tc, removal_is_once);
+	tcase_add_test(tc, spliced_by_ticket);
+	tcase_add_test(tc, sweep_needs_two_misses);
+	tcase_add_test(tc, sweep_spares_the_young);
+	tcase_add_test(tc, abort_of_a_container);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

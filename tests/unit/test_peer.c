@@ -1,0 +1,980 @@
+/* SPDX-License-Identifier: MIT */
+/* links: router/peer.c router/peer_channel.c router/peer_dial.c router/peer_incoming.c
+ * links: router/peer_key.c router/peer_message.c router/peer_tls.c router/host_key.c
+ * links: router/mesh.c router/directory.c router/mac.c router/loop.c router/log.c
+ * links: router/endpoint.c core/preamble.c core/replay.c
+ * libs: check urcu urcu-cds ssl crypto */
+/*
+ * test_peer.c - two routers over loopback, in a network namespace of their own
+ *
+ * This process is router "a"; children are router "b", told what to do over a socket pair.
+ * In each, one thread is the control thread and the test's own plays the worker.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <net/if.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#include "../../router/directory.h"
+#include "../../router/endpoint.h"
+#include "../../router/host_key.h"
+#include "../../router/peer.h"
+#include "../../router/peer_tls.h"
+#include "../../router/peer_message.h"
+
+#define VNI		100
+#define PORT_A		4790
+#define PORT_B		4890
+
+/* --- what is not under test --- */
+
+static int remote_containers;		/* atomic: the packet path's, net */
+
+int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
+			  const struct in6_addr *addresses, size_t num,
+			  const struct in6_addr *host)
+{
+	(void)vni, (void)mac, (void)addresses, (void)num, (void)host;
+	__atomic_fetch_add(&remote_containers, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+void packetpath_remote_remove(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
+			      const struct in6_addr *addresses, size_t num,
+			      const struct in6_addr *host)
+{
+	(void)vni, (void)mac, (void)addresses, (void)num, (void)host;
+	__atomic_fetch_sub(&remote_containers, 1, __ATOMIC_RELAXED);
+}
+
+static struct config_tenant tenant = { .name = "blue", .vni = VNI };
+
+const struct config_tenant *config_tenant_by_vni(const struct config *config, uint32_t vni)
+{
+	(void)config;
+	return vni == VNI ? &tenant : NULL;
+}
+
+/* 10.32.0.0/16 */
+bool config_tenant_covers(const struct config_tenant *t, const struct in6_addr *addr)
+{
+	(void)t;
+	return addr_is4(addr) && (ntohl(addr_get4(addr)) >> 16) == (10 << 8 | 32);
+}
+
+/* --- a router --- */
+
+static char directory[] = "/tmp/slim-test-peer.XXXXXX";
+static char key_a[64], key_b[64], key_c[64];
+static uint8_t public_a[HOST_KEY_PUBLIC_LEN], public_b[HOST_KEY_PUBLIC_LEN],
+	       public_c[HOST_KEY_PUBLIC_LEN];
+
+static struct in6_addr address_a, address_b;
+static struct config_peer the_peer;
+static struct config config;
+static struct loop *loop;
+static pthread_t control_thread;
+static struct mac *mac;
+static int listen_fd;
+static pthread_t listen_thread;
+static bool handing_over;
+
+static struct in6_addr addr(const char *text)
+{
+	struct in6_addr out;
+
+	ck_assert_int_eq(addr_parse(text, &out), 0);
+	return out;
+}
+
+static void *control_main(void *unused)
+{
+	(void)unused;
+	rcu_register_thread();
+	loop_run(loop);
+	rcu_unregister_thread();
+	return NULL;
+}
+
+/* What a worker does with TLS clients. */
+static void *listen_main(void *unused)
+{
+	(void)unused;
+	while (__atomic_load_n(&handing_over, __ATOMIC_RELAXED)) {
+		struct pollfd pfd = { .fd = listen_fd, .events = POLLIN };
+		int fd;
+
+		if (poll(&pfd, 1, 20) <= 0)
+			continue;
+		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			peer_incoming(fd);
+	}
+	return NULL;
+}
+
+static int listen_on(const struct in6_addr *address, uint16_t port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port),
+				   .sin_addr.s_addr = addr_get4(address) };
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 || listen(fd, 512) < 0)
+		abort();
+	return fd;
+}
+
+static void router_start(bool a, const char *key_file, const uint8_t *peer_public)
+{
+	the_peer = (struct config_peer){ .addresses = a ? &address_b : &address_a,
+					 .addresses_num = 1, .port = a ? PORT_B : PORT_A };
+	snprintf(the_peer.name, sizeof(the_peer.name), a ? "b" : "a");
+	memcpy(the_peer.public_key, peer_public, sizeof(the_peer.public_key));
+	config = (struct config){
+		.addresses = a ? &address_a : &address_b, .addresses_num = 1,
+		.port_first = a ? PORT_A : PORT_B, .vxlan_port = 4789,
+		.key_file = (char *)(uintptr_t)key_file, .peers = &the_peer, .peers_num = 1,
+		.tenants = &tenant, .tenants_num = 1,
+	};
+	snprintf(config.host_name, sizeof(config.host_name), a ? "a" : "b");
+	config.port_last = (uint16_t)(config.port_first + 63);
+	loop = loop_new();
+	mac = mac_new();
+	if (!loop || !mac || directory_init(loop) || peers_init(&config, loop))
+		abort();
+	listen_fd = listen_on(config.addresses, config.port_first);
+	handing_over = true;
+	pthread_create(&control_thread, NULL, control_main, NULL);
+	pthread_create(&listen_thread, NULL, listen_main, NULL);
+}
+
+static void router_stop(void)
+{
+	__atomic_store_n(&handing_over, false, __ATOMIC_RELAXED);
+	pthread_join(listen_thread, NULL);
+	loop_stop(loop);
+	pthread_join(control_thread, NULL);
+	close(listen_fd);
+	peers_exit();
+	directory_exit();
+	loop_free(loop);
+	mac_free(mac);
+}
+
+/* Runs @function in the control thread, and waits for it. */
+struct call {
+	struct loop_task task;
+	void (*function)(void *data);
+	void *data;
+	bool done;
+};
+
+static void call_run(struct loop_task *task)
+{
+	struct call *call = caa_container_of(task, struct call, task);
+
+	call->function(call->data);
+	__atomic_store_n(&call->done, true, __ATOMIC_RELEASE);
+}
+
+static void in_control(void (*function)(void *data), void *data)
+{
+	struct call call = { .task.run = call_run, .function = function, .data = data };
+
+	loop_post(loop, &call.task);
+	while (!__atomic_load_n(&call.done, __ATOMIC_ACQUIRE))
+		usleep(200);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Waits up to @ms for @condition; its last answer. */
+static bool wait_ms(bool (*condition)(void), unsigned int ms)
+{
+	uint64_t end = now_ms() + ms;
+
+	while (!condition()) {
+		if (now_ms() > end)
+			return false;
+		usleep(2000);
+	}
+	return true;
+}
+
+static bool wait_for(bool (*condition)(void))
+{
+	return wait_ms(condition, 15000);
+}
+
+static struct peer_info info;
+static char info_error[256];
+
+static void take_info(const struct peer_info *each, void *data)
+{
+	(void)data;
+	info = *each;
+	snprintf(info_error, sizeof(info_error), "%s", each->error ? each->error : "");
+}
+
+static void read_info(void *data)
+{
+	(void)data;
+	peers_each(take_info, NULL);
+}
+
+static const struct peer_info *other(void)
+{
+	in_control(read_info, NULL);
+	return &info;
+}
+
+static bool is_up(void)
+{
+	return !strcmp(other()->state, "up");
+}
+
+static bool is_not_up(void)
+{
+	return !is_up();
+}
+
+static struct peer_counters counters_now(void)
+{
+	struct peer_counters out;
+
+	peers_counters(&out);
+	return out;
+}
+
+static struct directory_listener found;
+
+static bool find(const char *address, uint16_t port)
+{
+	struct in6_addr at = addr(address);
+	bool ok;
+
+	rcu_read_lock();
+	ok = directory_find(VNI, &at, port, &found);
+	rcu_read_unlock();
+	return ok;
+}
+
+static bool find_b80(void)
+{
+	return find("10.32.2.2", 80);
+}
+
+static bool no_b80(void)
+{
+	return !find_b80();
+}
+
+/* --- what router b does when told --- */
+
+static const uint8_t mac_b[PACKETPATH_MAC_LEN] = { 2, 0, 0, 0, 2, 2 };
+
+static void b_container(void *data)
+{
+	struct in6_addr at = addr("10.32.2.2"), outside = addr("10.99.2.2");
+
+	(void)data;
+	directory_container_add(VNI, 1, mac_b, &at, 1);
+	directory_listener_add(VNI, &at, 80);
+	/* These are not for others to believe. */
+	directory_container_add(VNI, 2, mac_b, &outside, 1);
+	directory_listener_add(VNI, &outside, 80);
+	directory_container_add(VNI + 1, 3, mac_b, &at, 1);
+	directory_listener_add(VNI + 1, &at, 80);
+}
+
+static void b_unlisten(void *data)
+{
+	struct in6_addr at = addr("10.32.2.2");
+
+	(void)data;
+	directory_listener_remove(VNI, &at, 80);
+}
+
+static void b_listen(void *data)
+{
+	struct in6_addr at = addr("10.32.2.2");
+
+	(void)data;
+	directory_listener_add(VNI, &at, 80);
+}
+
+static void b_busy(void *data)
+{
+	struct in6_addr at = addr("10.32.2.2");
+
+	(void)data;
+	directory_listener_busy(VNI, &at, 80, true);
+}
+
+static void b_remove(void *data)
+{
+	(void)data;
+	directory_container_remove(VNI, 1);
+}
+
+static void b_flood(void *data)
+{
+	struct in6_addr at = addr("10.32.2.2");
+
+	(void)data;
+	for (unsigned int port = 1000; port < 21000; port++)
+		directory_listener_add(VNI, &at, (uint16_t)port);
+}
+
+static bool self_alive(void)
+{
+	return peer_alive(peer_self());
+}
+
+/* Seals a preamble for router a, and sends it back. */
+static void b_seal(int fd)
+{
+	struct preamble fields = { .vni = VNI, .dst_port = 80 };
+	uint8_t bytes[PREAMBLE_MAX] = { 0 };
+	struct in6_addr src = addr("10.32.2.2"), dst = addr("10.32.1.2");
+	struct peer *peer = find("10.32.1.2", 80) ? found.peer : NULL;
+	int len = 0;
+
+	memcpy(fields.src, &src, 16);
+	memcpy(fields.dst, &dst, 16);
+	rcu_read_lock();
+	if (peer)
+		len = peer_preamble_seal(peer, mac, &fields, bytes);
+	rcu_read_unlock();
+	if (write(fd, bytes, len > 0 ? (size_t)len : 1) < 0)
+		abort();
+}
+
+static void b_obey(int fd, char command)
+{
+	static void (*const functions[128])(void *data) = {
+		['c'] = b_container, ['u'] = b_unlisten, ['l'] = b_listen, ['b'] = b_busy,
+		['r'] = b_remove, ['f'] = b_flood,
+	};
+
+	if (command == 's') {
+		b_seal(fd);
+		return;
+	}
+	in_control(functions[(int)command], NULL);
+	if (write(fd, "", 1) < 0)
+		abort();
+}
+
+static pid_t b_pid;
+static int b_fd;
+
+/* b stops in good order when we close our end of the pair, and exits with 0. */
+static void b_start(const char *key_file, const uint8_t *public_of_a)
+{
+	int pair[2];
+	char command;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	b_pid = fork();
+	ck_assert_int_ge(b_pid, 0);
+	if (b_pid) {
+		close(pair[1]);
+		b_fd = pair[0];
+		return;
+	}
+	close(pair[0]);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	rcu_register_thread();
+	router_start(false, key_file, public_of_a);
+	while (read(pair[1], &command, 1) == 1)
+		b_obey(pair[1], command);
+	router_stop();
+	rcu_unregister_thread();
+	exit(0);
+}
+
+static ssize_t b_tell(char command, uint8_t *answer)
+{
+	uint8_t unused[PREAMBLE_MAX];
+
+	ck_assert_int_eq(write(b_fd, &command, 1), 1);
+	return read(b_fd, answer ? answer : unused, PREAMBLE_MAX);
+}
+
+static void b_stop(void)
+{
+	int status;
+
+	close(b_fd);
+	ck_assert_int_eq(waitpid(b_pid, &status, 0), b_pid);
+	ck_assert_int_eq(status, 0);
+}
+
+static void b_kill(void)
+{
+	close(b_fd);
+	kill(b_pid, SIGKILL);
+	ck_assert_int_eq(waitpid(b_pid, NULL, 0), b_pid);
+}
+
+/* --- around each test --- */
+
+static void loopback_up(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+	close(fd);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &ifr), 0);
+	close(fd);
+}
+
+static void setup(void)
+{
+	address_a = addr("127.0.0.1");
+	address_b = addr("127.0.0.2");
+	loopback_up();
+	rcu_register_thread();
+	log_level_set(getenv("VERBOSE") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
+}
+
+static void teardown(void)
+{
+	rcu_unregister_thread();
+}
+
+static void both_up(void)
+{
+	b_start(key_b, public_a);
+	router_start(true, key_a, public_b);
+	ck_assert(wait_for(is_up));
+	b_tell('c', NULL);
+	ck_assert(wait_for(find_b80));
+}
+
+static void a_container(void *data)
+{
+	static const uint8_t mac_a[PACKETPATH_MAC_LEN] = { 2, 0, 0, 0, 1, 2 };
+	struct in6_addr at = addr("10.32.1.2");
+
+	(void)data;
+	directory_container_add(VNI, 1, mac_a, &at, 1);
+	directory_listener_add(VNI, &at, 80);
+}
+
+static uint8_t sealed[PREAMBLE_MAX];
+
+static bool b_can_seal(void)
+{
+	return b_tell('s', sealed) == PREAMBLE_LEN4;
+}
+
+static struct peer *open_preamble(const uint8_t *bytes, size_t len, int *err)
+{
+	struct preamble fields;
+	struct peer *peer;
+
+	rcu_read_lock();
+	peer = peer_preamble_open(mac, bytes, len, &fields, err);
+	rcu_read_unlock();
+	return peer;
+}
+
+/* --- tests --- */
+
+START_TEST(test_announcements)
+{
+	struct in6_addr at = addr("10.32.2.2");
+
+	both_up();
+	ck_assert_str_eq(peer_name(found.peer), "b");
+	ck_assert(!found.busy);
+	ck_assert(peer_alive(found.peer));
+	ck_assert_uint_eq(peer_port_first(found.peer), PORT_B);
+	ck_assert_uint_eq(peer_port_last(found.peer), PORT_B + 63);
+	ck_assert(!memcmp(peer_address(found.peer), &address_b, 16));
+	rcu_read_lock();
+	ck_assert(directory_owns(found.peer, VNI, &at));
+	ck_assert(!directory_owns(peer_self(), VNI, &at));
+	ck_assert(!directory_find(VNI + 1, &at, 80, &found));
+	rcu_read_unlock();
+	ck_assert(!find("10.99.2.2", 80));
+	ck_assert(!find("10.32.2.2", 81));
+	ck_assert_int_eq(remote_containers, 1);
+	b_tell('b', NULL);
+	for (int i = 0; i < 5000 && !(find_b80() && found.busy); i++)
+		usleep(2000);
+	ck_assert(found.busy);
+	b_tell('u', NULL);
+	ck_assert(wait_for(no_b80));
+	b_tell('l', NULL);
+	ck_assert(wait_for(find_b80));
+	b_tell('r', NULL);
+	ck_assert(wait_for(no_b80));
+	ck_assert_int_eq(remote_containers, 0);
+	ck_assert_uint_eq(other()->containers, 0);
+	ck_assert_uint_gt(other()->rtt_ms, 0);
+	router_stop();
+	b_stop();
+}
+END_TEST
+
+static bool find_last(void)
+{
+	return find("10.32.2.2", 20999);
+}
+
+START_TEST(test_many)
+{
+	both_up();
+	b_tell('f', NULL);
+	ck_assert(wait_for(find_last));
+	ck_assert_uint_eq(other()->listeners, 20001);
+	/* All of it again, as one account, to a router that was not there before */
+	router_stop();
+	router_start(true, key_a, public_b);
+	ck_assert(wait_for(find_last));
+	ck_assert(wait_for(find_b80));
+	b_stop();
+	ck_assert(wait_for(is_not_up));
+	ck_assert(!find_last());
+	ck_assert_uint_eq(other()->listeners, 0);
+	router_stop();
+}
+END_TEST
+
+START_TEST(test_preambles)
+{
+	uint8_t old[PREAMBLE_MAX], bent[PREAMBLE_MAX];
+	struct peer *peer;
+	int err;
+
+	both_up();
+	in_control(a_container, NULL);
+	ck_assert(wait_for(b_can_seal));
+	memcpy(bent, sealed, sizeof(bent));
+	bent[PREAMBLE_LEN4 - 1] ^= 1;
+	ck_assert_ptr_null(open_preamble(bent, PREAMBLE_LEN4, &err));
+	ck_assert_int_eq(err, -EKEYREJECTED);
+	memcpy(bent, sealed, sizeof(bent));
+	bent[27] ^= 1;		/* destination port */
+	ck_assert_ptr_null(open_preamble(bent, PREAMBLE_LEN4, &err));
+	ck_assert_int_eq(err, -EKEYREJECTED);
+	memcpy(bent, sealed, sizeof(bent));
+	bent[49] ^= 1;		/* host id */
+	ck_assert_ptr_null(open_preamble(bent, PREAMBLE_LEN4, &err));
+	ck_assert_int_eq(err, -ENOENT);
+	memcpy(bent, sealed, sizeof(bent));
+	bent[55] ^= 1;		/* key id */
+	ck_assert_ptr_null(open_preamble(bent, PREAMBLE_LEN4, &err));
+	ck_assert_int_eq(err, -EKEYEXPIRED);
+	ck_assert_ptr_null(open_preamble(sealed, PREAMBLE_LEN4 - 1, &err));
+	ck_assert_int_eq(err, -EBADMSG);
+	peer = open_preamble(sealed, PREAMBLE_LEN4, &err);
+	ck_assert_ptr_nonnull(peer);
+	ck_assert_str_eq(peer_name(peer), "b");
+	ck_assert_ptr_null(open_preamble(sealed, PREAMBLE_LEN4, &err));
+	ck_assert_int_eq(err, -EALREADY);
+
+	/* A preamble under way survives the loss of the channel, and of its sender. */
+	ck_assert(b_can_seal());
+	memcpy(old, sealed, sizeof(old));
+	b_kill();
+	ck_assert(wait_for(is_not_up));
+	b_start(key_b, public_a);
+	ck_assert(wait_for(is_up));
+	ck_assert_ptr_nonnull(open_preamble(old, PREAMBLE_LEN4, &err));
+	ck_assert_ptr_null(open_preamble(old, PREAMBLE_LEN4, &err));
+	ck_assert(wait_for(b_can_seal));
+	ck_assert_ptr_nonnull(open_preamble(sealed, PREAMBLE_LEN4, &err));
+	ck_assert_uint_eq(counters_now().replayed, 2);
+	ck_assert_uint_eq(counters_now().bad_mac, 2);
+	router_stop();
+	b_stop();
+}
+END_TEST
+
+START_TEST(test_self)
+{
+	struct preamble fields = { .vni = VNI, .src[0] = 0xfd, .dst[0] = 0xfd, .dst_port = 80 };
+	uint8_t bytes[PREAMBLE_MAX];
+	int err, len;
+
+	router_start(true, key_a, public_b);
+	in_control(a_container, NULL);
+	ck_assert(find("10.32.1.2", 80));
+	ck_assert_ptr_eq(found.peer, peer_self());
+	ck_assert(self_alive());
+	rcu_read_lock();
+	len = peer_preamble_seal(peer_self(), mac, &fields, bytes);
+	rcu_read_unlock();
+	ck_assert_int_eq(len, PREAMBLE_LEN6);
+	ck_assert_ptr_eq(open_preamble(bytes, (size_t)len, &err), peer_self());
+	/* The other one was never there. */
+	ck_assert(is_not_up());
+	router_stop();
+}
+END_TEST
+
+static bool both_containers(void)
+{
+	return __atomic_load_n(&remote_containers, __ATOMIC_RELAXED) == 1;
+}
+
+static bool no_container(void)
+{
+	return __atomic_load_n(&remote_containers, __ATOMIC_RELAXED) == 0;
+}
+
+START_TEST(test_restart)
+{
+	both_up();
+	ck_assert(both_containers());
+	b_kill();
+	ck_assert(wait_for(no_b80));
+	ck_assert(wait_for(is_not_up));
+	/* The containers stay reachable by packets until b's next account leaves them out. */
+	ck_assert_int_eq(remote_containers, 1);
+	ck_assert_uint_eq(other()->containers, 1);
+	b_start(key_b, public_a);
+	ck_assert(wait_for(is_up));
+	ck_assert(wait_for(no_container));
+	b_tell('c', NULL);
+	ck_assert(wait_for(find_b80));
+	ck_assert_uint_ge(counters_now().channels_opened, 2);
+	/* b frozen: nothing is heard of it */
+	kill(b_pid, SIGSTOP);
+	ck_assert(wait_ms(no_b80, 4000));
+	ck_assert(wait_for(is_not_up));
+	ck_assert_int_eq(remote_containers, 1);
+	kill(b_pid, SIGCONT);
+	ck_assert(wait_for(find_b80));
+	router_stop();
+	b_stop();
+}
+END_TEST
+
+static bool tried(void)
+{
+	return counters_now().handshakes_failed >= 3;
+}
+
+/* b has another key than a was told of, or expects another a. */
+START_TEST(test_wrong_key)
+{
+	if (_i)
+		b_start(key_c, public_a);
+	else
+		b_start(key_b, public_c);
+	router_start(true, key_a, public_b);
+	ck_assert(wait_for(tried));
+	ck_assert(is_not_up());
+	ck_assert_uint_eq(counters_now().channels_opened, 0);
+	router_stop();
+	b_stop();
+}
+END_TEST
+
+static unsigned int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int num = 0;
+
+	while (readdir(dir))
+		num++;
+	closedir(dir);
+	return num;
+}
+
+static int stranger(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(PORT_A),
+				   .sin_addr.s_addr = addr_get4(&address_a) };
+	struct sockaddr_in from = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(0x7f000009) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	bind(fd, (struct sockaddr *)&from, sizeof(from));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	return fd;
+}
+
+/* More of them than the router lets in, silent or talking nonsense: the peer gets in all the
+ * same, and they go after their time. */
+START_TEST(test_strangers)
+{
+	int fds[200];
+	unsigned int before;
+	char garbage[512];
+
+	memset(garbage, 0x16, sizeof(garbage));
+	router_start(true, key_a, public_b);
+	before = open_fds();
+	for (int i = 0; i < 200; i++) {
+		fds[i] = stranger();
+		if (_i)
+			ck_assert_int_gt(write(fds[i], garbage, sizeof(garbage)), 0);
+	}
+	b_start(key_b, public_a);
+	ck_assert(wait_for(is_up));
+	ck_assert_uint_le(open_fds(), before + 200 + 64 + 4);
+	for (int i = 0; i < 200; i++) {
+		struct pollfd pfd = { .fd = fds[i], .events = POLLIN };
+
+		ck_assert_int_eq(poll(&pfd, 1, 8000), 1);
+		close(fds[i]);
+	}
+	ck_assert_uint_le(open_fds(), before + 4);
+	router_stop();
+	b_stop();
+}
+END_TEST
+
+/* --- a peer with the right key that does not keep to the rules --- */
+
+static bool accept_any(const uint8_t *public_key, void *data)
+{
+	(void)public_key;
+	(void)data;
+	return true;
+}
+
+/* The key whose owner dials a router with the other one */
+static bool a_dials(void)
+{
+	return host_key_id(public_a) < host_key_id(public_b);
+}
+
+/* Speaks TLS as router b, whichever side dials. */
+static SSL *rogue_open(SSL_CTX *ctx, int *fd)
+{
+	SSL *ssl;
+
+	if (a_dials()) {
+		int listener = listen_on(&address_b, PORT_B);
+		struct pollfd pfd = { .fd = listener, .events = POLLIN };
+
+		ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
+		*fd = accept(listener, NULL, NULL);
+		close(listener);
+	} else {
+		*fd = stranger();
+	}
+	ssl = peer_tls_open(ctx, *fd, !a_dials(), NULL);
+	ck_assert_int_eq(SSL_do_handshake(ssl), 1);
+	return ssl;
+}
+
+static size_t rogue_hello(uint8_t *out)
+{
+	struct peer_message hello = {
+		.type = SLIM_MESSAGE_HELLO,
+		.hello = { .version = 1, .port_first = PORT_B, .port_last = PORT_B + 1,
+			   .vxlan_port = 4789, .host_id = host_key_id(public_b), .instance = 7,
+			   .name = "b", .addresses_num = 1, .addresses = { address_b } },
+	};
+
+	return peer_message_encode(&hello, out);
+}
+
+/* Whether the router ends the connection within 5 s. */
+static bool ended(SSL *ssl, int fd)
+{
+	struct timeval timeout = { .tv_sec = 8 };
+	char bytes[4096];
+	int got;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	do {
+		errno = 0;
+		ERR_clear_error();
+		got = SSL_read(ssl, bytes, sizeof(bytes));
+	} while (got > 0);
+	return errno != EAGAIN;
+}
+
+static const struct {
+	const char *what;
+	bool hello;
+	uint8_t bytes[24];
+	size_t len;
+} sins[] = {
+	{ "nothing at all", false, { 0 }, 0 },
+	{ "PING before HELLO", false, { 0, 7, 0, 0, 0, 0, 0, 16 }, 16 },
+	{ "no type", true, { 0, 0, 0, 0, 0, 0, 0, 8 }, 8 },
+	{ "length below the header's", true, { 0, 7, 0, 0, 0, 0, 0, 7 }, 8 },
+	{ "huge unknown message", true, { 0, 99, 0, 0, 0, 0, 0x40, 1 }, 8 },
+	{ "PING of wrong length", true, { 0, 7, 0, 0, 0, 0, 0, 17 }, 17 },
+	{ "flags", true, { 0, 7, 0, 1, 0, 0, 0, 16 }, 16 },
+	{ "listener on port 0", true, { 0, 5, 0, 0, 0, 0, 0, 32 }, 24 },
+	{ "garbage", true, "GET / HTTP/1.1\r\n\r\n", 18 },
+};
+
+START_TEST(test_rogue)
+{
+	EVP_PKEY *key;
+	SSL_CTX *ctx;
+	uint8_t bytes[PEER_MESSAGE_MAX + 64] = { 0 };
+	size_t len = 0;
+	SSL *ssl;
+	int fd;
+
+	ck_assert_int_eq(host_key_load(key_b, &key), 0);
+	ctx = peer_tls_new(key, accept_any);
+	router_start(true, key_a, public_b);
+	ssl = rogue_open(ctx, &fd);
+	if (sins[_i].hello)
+		len = rogue_hello(bytes);
+	memcpy(bytes + len, sins[_i].bytes, sins[_i].len);
+	len += 64 > sins[_i].len ? (sins[_i].len == 24 ? 32 : sins[_i].len) : 0;
+	if (len)
+		ck_assert_int_eq(SSL_write(ssl, bytes, (int)len), (int)len);
+	ck_assert_msg(ended(ssl, fd), "%s was borne with", sins[_i].what);
+	ck_assert(wait_for(is_not_up));
+	SSL_free(ssl);
+	close(fd);
+	router_stop();
+	peer_tls_free(ctx);
+	EVP_PKEY_free(key);
+}
+END_TEST
+
+/* Unknown types are skipped; a byte at a time is as good as all at once; PINGs are answered. */
+START_TEST(test_later_version)
+{
+	static const uint8_t later[] = { 0x12, 0x34, 0xff, 0xff, 0, 0, 0, 12, 1, 2, 3, 4 };
+	static const uint8_t ping[] = { 0, 7, 0, 0, 0, 0, 0, 16, 1, 2, 3, 4, 5, 6, 7, 8 };
+	uint8_t bytes[PEER_MESSAGE_MAX + 64];
+	struct timeval timeout = { .tv_sec = 5 };
+	size_t len = rogue_hello(bytes);
+	EVP_PKEY *key;
+	SSL_CTX *ctx;
+	bool seen = false;
+	SSL *ssl;
+	int fd;
+
+	ck_assert_int_eq(host_key_load(key_b, &key), 0);
+	ctx = peer_tls_new(key, accept_any);
+	router_start(true, key_a, public_b);
+	ssl = rogue_open(ctx, &fd);
+	memcpy(bytes + len, later, sizeof(later));
+	len += sizeof(later);
+	memcpy(bytes + len, ping, sizeof(ping));
+	len += sizeof(ping);
+	for (size_t i = 0; i < len; i++)
+		ck_assert_int_eq(SSL_write(ssl, bytes + i, 1), 1);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	for (int i = 0; i < 20 && !seen; i++) {
+		uint8_t in[16384];
+		int got = SSL_read(ssl, in, sizeof(in));
+
+		ck_assert_int_gt(got, 0);
+		seen = memmem(in, (size_t)got, ping + 8, 8);
+	}
+	ck_assert(seen);
+	ck_assert(is_up());
+	SSL_free(ssl);
+	close(fd);
+	router_stop();
+	peer_tls_free(ctx);
+	EVP_PKEY_free(key);
+}
+END_TEST
+
+static void make_keys(void)
+{
+	if (!mkdtemp(directory))
+		abort();
+	snprintf(key_a, sizeof(key_a), "%s/a", directory);
+	snprintf(key_b, sizeof(key_b), "%s/b", directory);
+	snprintf(key_c, sizeof(key_c), "%s/c", directory);
+	if (host_key_generate(key_a, public_a) || host_key_generate(key_b, public_b) ||
+	    host_key_generate(key_c, public_c))
+		abort();
+}
+
+static void swap_keys(void)
+{
+	uint8_t keep[HOST_KEY_PUBLIC_LEN];
+	char path[sizeof(key_a)];
+
+	memcpy(keep, public_a, sizeof(keep));
+	memcpy(public_a, public_b, sizeof(keep));
+	memcpy(public_b, keep, sizeof(keep));
+	memcpy(path, key_a, sizeof(path));
+	memcpy(key_a, key_b, sizeof(path));
+	memcpy(key_b, path, sizeof(path));
+}
+
+static void remove_keys(void)
+{
+	unlink(key_a);
+	unlink(key_b);
+	unlink(key_c);
+	rmdir(directory);
+}
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("peer");
+	TCase *tc = tcase_create("two routers");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, test_announcements);
+	tcase_add_test(tc, test_many);
+	tcase_add_test(tc, test_preambles);
+	tcase_add_test(tc, test_self);
+	tcase_add_test(tc, test_restart);
+	tcase_add_loop_test(tc, test_wrong_key, 0, 2);
+	tcase_add_loop_test(tc, test_strangers, 0, 2);
+	tcase_add_loop_test(tc, test_rogue, 0, sizeof(sins) / sizeof(sins[0]));
+	tcase_add_test(tc, test_later_version);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+/* Twice: with either side dialling. */
+int main(void)
+{
+	int failed = 0;
+
+	make_keys();
+	for (int i = 0; i < 2; i++) {
+		SRunner *sr = srunner_create(suite());
+
+		srunner_run_all(sr, CK_NORMAL);
+		failed += srunner_ntests_failed(sr);
+		srunner_free(sr);
+		swap_keys();
+	}
+	remove_keys();
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
