@@ -186,6 +186,8 @@ struct relay *relay_start(struct worker *worker, struct inbound *inbound, int sl
 
 	if (!relay)
 		return NULL;
+	/* splice(2) heeds the socket's own flag; the socket is nobody else's. */
+	fcntl(slim_fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	relay->worker = worker;
 	relay->inbound = inbound;
 	relay->again.handle = again_handle;

@@ -276,6 +276,18 @@ static const char *tcp_state(int state)
 	return tcp_states[state];
 }
 
+/* The application's own bytes: the preamble went ahead of them. */
+static json_int_t own_bytes(uint64_t bytes, const struct ledger_entry *entry,
+			    enum ledger_direction with_preamble)
+{
+	struct in6_addr addr = endpoint_addr(&entry->local);
+	uint64_t preamble = addr_is4(&addr) ? PREAMBLE_LEN4 : PREAMBLE_LEN6;
+
+	if (entry->direction != with_preamble)
+		return (json_int_t)bytes;
+	return bytes > preamble ? (json_int_t)(bytes - preamble) : 0;
+}
+
 static void connection(const struct diag_socket *socket, void *data)
 {
 	struct ledger_entry *entry = ledger_find(socket->cookie);
@@ -296,8 +308,8 @@ static void connection(const struct diag_socket *socket, void *data)
 		"host_peer", endpoint(&socket->peer),
 		"state", tcp_state(socket->state),
 		"age_s", seconds_since(entry->created_at),
-		"bytes_sent", (json_int_t)socket->bytes_sent,
-		"bytes_received", (json_int_t)socket->bytes_received,
+		"bytes_sent", own_bytes(socket->bytes_sent, entry, LEDGER_OUT),
+		"bytes_received", own_bytes(socket->bytes_received, entry, LEDGER_IN),
 		"rtt_us", (json_int_t)socket->rtt_us));
 }
 

@@ -3,7 +3,7 @@
  * links: router/peer_key.c router/peer_message.c router/peer_tls.c router/host_key.c
  * links: router/mesh.c router/directory.c router/mac.c router/loop.c router/log.c
  * links: router/endpoint.c core/preamble.c core/replay.c
- * libs: check urcu urcu-cds ssl crypto */
+ * libs: check urcu urcu-cds urcu-common ssl crypto */
 /*
  * test_peer.c - two routers over loopback, in a network namespace of their own
  *
