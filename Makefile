@@ -37,9 +37,9 @@ SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined 
 ROUTER_SRC := $(wildcard router/*.c) $(wildcard core/*.c)
 ROUTER_OBJ := $(ROUTER_SRC:%.c=$(B)/%.o)
 ROUTER_ASAN_OBJ := $(ROUTER_SRC:%.c=$(B)/asan/%.o)
-SLIMCTL_SRC := $(wildcard tools/slimctl*.c) router/host_key.c router/base64.c
+SLIMCTL_SRC := $(filter-out tools/slim_run.c,$(wildcard tools/*.c)) router/host_key.c router/base64.c
 SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
-SLIM_RUN_OBJ := $(B)/tools/slim_run.o
+SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
 	check-fuzz check-long demo bench lint install uninstall clean asan
@@ -79,7 +79,7 @@ $(B)/slim-run: $(SLIM_RUN_OBJ)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
 
-$(SLIM_RUN_OBJ): ALL_CFLAGS += -DSLIM_LIBDIR='"$(LIBDIR)/slim"'
+$(B)/tools/slim_run.o: ALL_CFLAGS += -DSLIM_LIBDIR='"$(LIBDIR)/slim"'
 
 $(B)/%.o: %.c
 	$(say) CC $@

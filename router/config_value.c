@@ -24,7 +24,7 @@ static const struct {
 	{ { 0 }, 127, "loopback (::1)" },
 	{ { 0xfe, 0x80 }, 10, "link-local (fe80::/10)" },
 	{ { 0xff }, 8, "multicast (ff00::/8)" },
-	{ SLIM_TICKET_ADDR6, 128, "Slim's tickets (fd53:4c49:4d::1)" },
+	{ SLIM_TICKET_ADDR6, 128, "Slim's tickets (fd53:4c49:4d00::1)" },
 };
 
 int config_value_number(const char *text, unsigned long min, unsigned long max,

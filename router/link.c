@@ -23,6 +23,7 @@ static struct nl_msg *link_new(const char *name, unsigned int mtu, const uint8_t
 
 	link_put_string(msg, IFLA_IFNAME, name);
 	link_put_u32(msg, IFLA_MTU, mtu);
+	link_put_u32(msg, IFLA_GROUP, LINK_GROUP);
 	if (mac)
 		link_put(msg, IFLA_ADDRESS, mac, LINK_MAC_LEN);
 	return msg;
@@ -168,6 +169,17 @@ int link_remove(struct nl_sock *sock, const char *name)
 
 	link_put_string(msg, IFLA_IFNAME, name);
 	return link_request(sock, msg);
+}
+
+int link_remove_all(struct nl_sock *sock)
+{
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
+	struct nl_msg *msg = link_message(RTM_DELLINK, 0, &info, sizeof(info));
+	int err;
+
+	link_put_u32(msg, IFLA_GROUP, LINK_GROUP);
+	err = link_request(sock, msg);
+	return err == -ENODEV ? 0 : err;
 }
 
 int link_address_add(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,

@@ -17,6 +17,9 @@
 
 #define LINK_MAC_LEN	6
 
+/* All devices made here are of this group: "Slim" in ASCII. */
+#define LINK_GROUP	0x536c696du
+
 struct link_vxlan {
 	uint32_t vni;
 	struct in6_addr local;
@@ -54,6 +57,9 @@ int link_enslave(struct nl_sock *sock, int ifindex, int master, bool locked);
 int link_addrgen_off(struct nl_sock *sock, int ifindex);
 int link_up(struct nl_sock *sock, int ifindex);
 int link_remove(struct nl_sock *sock, const char *name);
+
+/* All of the group at once, which takes hardly longer than one. */
+int link_remove_all(struct nl_sock *sock);
 
 /* @len counts bits of the IPv6 form. @flags: IFA_F_*. */
 int link_address_add(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,

@@ -39,33 +39,42 @@ int link_neighbour_add(struct nl_sock *sock, int ifindex, const struct in6_addr 
 	return link_request(sock, msg);
 }
 
-struct holder {
-	const uint8_t *mac;
+/* Whether the entry asked for has this attribute with this value. */
+struct match {
+	int attr;
+	const void *value;
+	int len;
 	bool same;
 };
 
-static bool holder_found(struct nlmsghdr *nlh, void *data)
+static bool entry_found(struct nlmsghdr *nlh, void *data)
 {
-	struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct ndmsg), NDA_LLADDR);
-	struct holder *holder = data;
+	struct match *match = data;
+	struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct ndmsg), match->attr);
 
-	holder->same = attr && nla_len(attr) == LINK_MAC_LEN &&
-		       !memcmp(nla_data(attr), holder->mac, LINK_MAC_LEN);
+	match->same = attr && nla_len(attr) == match->len &&
+		      !memcmp(nla_data(attr), match->value, (size_t)match->len);
 	return true;
+}
+
+/* @msg asks for one entry. 0, -ENOENT where there is none or another. */
+static int entry_check(struct nl_sock *sock, struct nl_msg *msg, struct match *match)
+{
+	int err = link_query(sock, msg, entry_found, match);
+
+	if (err)
+		return err;
+	return match->same ? 0 : -ENOENT;
 }
 
 int link_neighbour_remove(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
 			  const uint8_t *mac)
 {
-	struct holder holder = { .mac = mac };
-	int err;
+	struct match match = { .attr = NDA_LLADDR, .value = mac, .len = LINK_MAC_LEN };
+	int err = entry_check(sock, neighbour_message(RTM_GETNEIGH, 0, ifindex, addr), &match);
 
-	err = link_query(sock, neighbour_message(RTM_GETNEIGH, 0, ifindex, addr),
-			 holder_found, &holder);
 	if (err)
 		return err;
-	if (!holder.same)
-		return -ENOENT;
 	return link_request(sock, neighbour_message(RTM_DELNEIGH, 0, ifindex, addr));
 }
 
@@ -82,8 +91,11 @@ static struct nl_msg *fdb_message(int type, int flags, int ifindex, const uint8_
 		.ndm_state = NUD_NOARP | (owner == NTF_SELF ? NUD_PERMANENT : 0),
 		.ndm_flags = owner,
 	};
-	struct nl_msg *msg = link_message(type, flags, &info, sizeof(info));
+	struct nl_msg *msg;
 
+	if (type == RTM_GETNEIGH)
+		info.ndm_state = 0;
+	msg = link_message(type, flags, &info, sizeof(info));
 	link_put(msg, NDA_LLADDR, mac, LINK_MAC_LEN);
 	return msg;
 }
@@ -107,11 +119,20 @@ int link_fdb_host_add(struct nl_sock *sock, int ifindex, const uint8_t *mac,
 	return link_request(sock, msg);
 }
 
+/* The kernel says 0 when asked to remove an entry with another host. */
 int link_fdb_host_remove(struct nl_sock *sock, int ifindex, const uint8_t *mac,
 			 const struct in6_addr *host)
 {
-	struct nl_msg *msg = fdb_message(RTM_DELNEIGH, 0, ifindex, mac, NTF_SELF);
+	uint32_t v4 = addr_get4(host);
+	struct match match = { .attr = NDA_DST, .value = host, .len = sizeof(*host) };
+	int err;
 
-	link_put_addr(msg, NDA_DST, host);
-	return link_request(sock, msg);
+	if (addr_is4(host)) {
+		match.value = &v4;
+		match.len = sizeof(v4);
+	}
+	err = entry_check(sock, fdb_message(RTM_GETNEIGH, 0, ifindex, mac, NTF_SELF), &match);
+	if (err)
+		return err;
+	return link_request(sock, fdb_message(RTM_DELNEIGH, 0, ifindex, mac, NTF_SELF));
 }

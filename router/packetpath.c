@@ -95,7 +95,8 @@ static void tenant_put(struct packetpath_tenant *tenant)
 	while (*link != tenant)
 		link = &(*link)->next;
 	*link = tenant->next;
-	packetpath_tenant_free(path.sock, tenant);
+	packetpath_tenant_down(path.sock, tenant);
+	packetpath_tenant_free(tenant);
 }
 
 static int local_add(struct packetpath_tenant *tenant, const struct packetpath_port *port)
@@ -160,14 +161,15 @@ void packetpath_exit(void)
 	if (!path.sock)
 		return;
 	packetpath_host_clean(path.sock);
+	ruleset_exit();
 	while (path.tenants) {
 		struct packetpath_tenant *tenant = path.tenants;
 
 		while (tenant->locals)
 			local_remove(tenant, tenant->locals->mac);
-		tenant_put(tenant);
+		path.tenants = tenant->next;
+		packetpath_tenant_free(tenant);
 	}
-	ruleset_exit();
 	nl_socket_free(path.sock);
 	path.sock = NULL;
 }

@@ -4,14 +4,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "link.h"
 #include "link_route.h"
 #include "log.h"
-#include "packetpath_tenant.h"
 #include "ruleset.h"
 #include "sysctl.h"
 
@@ -119,50 +117,14 @@ void packetpath_host_sysctls(const struct config *config, bool alone)
 			 "rules: they also see what containers send each other");
 }
 
-static bool is_ours(const char *name)
-{
-	static const char *const prefixes[] = {
-		PACKETPATH_BRIDGE_PREFIX, PACKETPATH_VXLAN_PREFIX, PACKETPATH_VETH_PREFIX,
-	};
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		size_t len = strlen(prefixes[i]);
-
-		if (!strncmp(name, prefixes[i], len))
-			return strlen(name) >= len + 6 &&
-			       strspn(name + len, "0123456789abcdef") == strlen(name + len);
-	}
-	return false;
-}
-
-/* A veth's removal is asked for once; its other end may be in the list too. */
-static int links_clean(struct nl_sock *sock)
-{
-	struct if_nameindex *links = if_nameindex();
-	int err = 0;
-
-	if (!links)
-		return -errno;
-	for (struct if_nameindex *link = links; link->if_index && !err; link++) {
-		if (!is_ours(link->if_name))
-			continue;
-		log_info("removing %s, left by an earlier router", link->if_name);
-		err = link_remove(sock, link->if_name);
-		if (err == -ENODEV)
-			err = 0;
-	}
-	if_freenameindex(links);
-	return err;
-}
-
 int packetpath_host_clean(struct nl_sock *sock)
 {
-	int err = links_clean(sock);
+	int err = link_remove_all(sock);
 
 	if (!err)
 		err = link_rules_flush(sock, RULESET_MARK);
 	if (err)
-		log_error("cannot remove the links and routing rules of an earlier router: %s",
+		log_error("cannot remove this host's slim devices and routing rules: %s",
 			  strerror(-err));
 	return err;
 }

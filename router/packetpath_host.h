@@ -16,7 +16,7 @@
  */
 void packetpath_host_sysctls(const struct config *config, bool alone);
 
-/* Removes links and routing rules of an earlier router. 0 or -errno, logged. */
+/* Removes all our links and routing rules, an earlier router's too. 0 or -errno, logged. */
 int packetpath_host_clean(struct nl_sock *sock);
 
 #endif

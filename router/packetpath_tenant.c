@@ -180,6 +180,15 @@ static struct ruleset_tenant rules_of(const struct packetpath_tenant *tenant)
 	return rules;
 }
 
+/* What is not there is no error. */
+static void devices_remove(struct nl_sock *sock, const struct packetpath_tenant *tenant)
+{
+	link_rule_remove(sock, AF_INET, RULESET_MARK | tenant->config->vni);
+	link_rule_remove(sock, AF_INET6, RULESET_MARK | tenant->config->vni);
+	link_remove(sock, tenant->vxlan);
+	link_remove(sock, tenant->bridge);
+}
+
 static int tenant_up(struct nl_sock *sock, const struct config *config,
 		     struct packetpath_tenant *tenant)
 {
@@ -199,9 +208,11 @@ static int tenant_up(struct nl_sock *sock, const struct config *config,
 		step = "nftables rules";
 		err = ruleset_tenant_add(&rules);
 	}
-	if (err)
-		log_error("tenant %s (VNI %u): cannot make its %s: %s", tenant->config->name,
-			  tenant->config->vni, step, strerror(-err));
+	if (!err)
+		return 0;
+	log_error("tenant %s (VNI %u): cannot make its %s: %s", tenant->config->name,
+		  tenant->config->vni, step, strerror(-err));
+	devices_remove(sock, tenant);
 	return err;
 }
 
@@ -222,29 +233,26 @@ struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
 	snprintf(tenant->vxlan, IFNAMSIZ, PACKETPATH_VXLAN_PREFIX "%06x",
 		 config_tenant->vni & 0xffffff);
 	err = gateways_fill(tenant);
-	if (err)
-		goto free;
-	err = tenant_up(sock, config, tenant);
+	if (!err)
+		err = tenant_up(sock, config, tenant);
 	if (!err)
 		return tenant;
-	packetpath_tenant_free(sock, tenant);
-	goto out;
-free:
-	free(tenant);
+	packetpath_tenant_free(tenant);
 out:
 	errno = -err;
 	return NULL;
 }
 
-void packetpath_tenant_free(struct nl_sock *sock, struct packetpath_tenant *tenant)
+void packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant)
 {
 	struct ruleset_tenant rules = rules_of(tenant);
 
 	ruleset_tenant_remove(&rules);
-	link_rule_remove(sock, AF_INET, RULESET_MARK | tenant->config->vni);
-	link_rule_remove(sock, AF_INET6, RULESET_MARK | tenant->config->vni);
-	link_remove(sock, tenant->vxlan);
-	link_remove(sock, tenant->bridge);
+	devices_remove(sock, tenant);
+}
+
+void packetpath_tenant_free(struct packetpath_tenant *tenant)
+{
 	free(tenant->gateways);
 	free(tenant);
 }

@@ -56,8 +56,9 @@ struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
 						const struct config *config,
 						const struct config_tenant *tenant,
 						uint16_t zone);
-/* Unmakes it; what is not there any more is no error. */
-void packetpath_tenant_free(struct nl_sock *sock, struct packetpath_tenant *tenant);
+/* Unmakes it, but for the struct itself. */
+void packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant);
+void packetpath_tenant_free(struct packetpath_tenant *tenant);
 
 /* Whether a container here, or the gateway, has this MAC or address. */
 bool packetpath_tenant_owns(const struct packetpath_tenant *tenant, const uint8_t *mac,

@@ -165,6 +165,8 @@ static bool accept_key(const uint8_t *public_key, void *data)
 	return true;
 }
 
+static const struct peer_tls_verifier verifier = { .accept = accept_key };
+
 struct peer_keys *peer_channel_keys(struct peer_channel *channel)
 {
 	return &channel->peer->keys;
@@ -518,7 +520,7 @@ int peers_init(const struct config *config, struct loop *loop)
 		err = table_new(key);
 	if (err)
 		goto free_table;
-	peers.tls = peer_tls_new(key, accept_key);
+	peers.tls = peer_tls_new(key, &verifier);
 	if (!peers.tls) {
 		log_error("OpenSSL refuses to speak TLS 1.3 with an Ed25519 key");
 		err = -EIO;

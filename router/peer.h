@@ -68,7 +68,8 @@ int peer_preamble_seal(struct peer *peer, struct mac *mac, struct preamble *fiel
  * @fields:	out
  *
  * Returns the sending peer, or NULL with *@error: -EBADMSG (not a preamble),
- * -ENOENT (unknown host), -EKEYEXPIRED (unknown key), -EKEYREJECTED (wrong MAC), -EALREADY (replayed).
+ * -ENOENT (unknown host), -EKEYEXPIRED (unknown key), -EKEYREJECTED (wrong MAC), -EALREADY
+ * (replayed).
  */
 struct peer *peer_preamble_open(struct mac *mac, const uint8_t *data, size_t len,
 				struct preamble *fields, int *error);

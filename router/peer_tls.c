@@ -13,20 +13,19 @@
 
 #define CERTIFICATE_MAX	4096	/* bytes; ours has some 300 */
 
-typedef bool accept_fn(const uint8_t *public_key, void *data);
-
 /* ALPN's form: a length, then the name */
 static const unsigned char alpn[] = "\x06" SLIM_WIRE_ALPN;
 
-static int verify(X509_STORE_CTX *store, void *accept)
+static int verify(X509_STORE_CTX *store, void *data)
 {
+	const struct peer_tls_verifier *verifier = data;
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	X509 *cert = X509_STORE_CTX_get0_cert(store);
 	EVP_PKEY *key = cert ? X509_get0_pubkey(cert) : NULL;
 	uint8_t public_key[HOST_KEY_PUBLIC_LEN];
 
 	if (key && !host_key_raw_public(key, public_key) &&
-	    (*(accept_fn **)accept)(public_key, SSL_get_app_data(ssl))) {
+	    verifier->accept(public_key, SSL_get_app_data(ssl))) {
 		X509_STORE_CTX_set_error(store, X509_V_OK);
 		return 1;
 	}
@@ -69,16 +68,13 @@ static bool context_set(SSL_CTX *ctx)
 	       !SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1);
 }
 
-SSL_CTX *peer_tls_new(EVP_PKEY *key, bool (*accept)(const uint8_t *public_key, void *data))
+SSL_CTX *peer_tls_new(EVP_PKEY *key, const struct peer_tls_verifier *verifier)
 {
-	/* A function's address does not fit a void pointer by the letter: keep it once. */
-	static accept_fn *accept_kept;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_method());
 
 	if (!ctx)
 		return NULL;
-	accept_kept = accept;
-	SSL_CTX_set_cert_verify_callback(ctx, verify, &accept_kept);
+	SSL_CTX_set_cert_verify_callback(ctx, verify, (void *)(uintptr_t)verifier);
 	if (context_set(ctx) && context_use_key(ctx, key))
 		return ctx;
 	SSL_CTX_free(ctx);

@@ -13,14 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/**
- * peer_tls_new() - a context for clients and servers
+/*
  * @accept:	whether a peer with this raw public key is welcome on this connection;
  *		@data is what peer_tls_open() was given
- *
- * Returns NULL where OpenSSL fails.
  */
-SSL_CTX *peer_tls_new(EVP_PKEY *key, bool (*accept)(const uint8_t *public_key, void *data));
+struct peer_tls_verifier {
+	bool (*accept)(const uint8_t *public_key, void *data);
+};
+
+/* A context for clients and servers; @verifier outlives it. NULL where OpenSSL fails. */
+SSL_CTX *peer_tls_new(EVP_PKEY *key, const struct peer_tls_verifier *verifier);
 void peer_tls_free(SSL_CTX *ctx);
 
 /* One end of a connection over @fd, which stays the caller's. NULL without memory. */

@@ -10,115 +10,134 @@
  * IPv6: a container may not answer neighbour solicitations for others, advertise
  * itself as a router, redirect or query multicast groups. Fragments after the first are let
  * through by their source alone: hosts ignore fragmented neighbour discovery (RFC 6980).
+ *
+ * No anonymous sets: libnftables lists every set of the table before it adds a rule, so
+ * that a thousandth port would take far longer than the first.
  */
 #include "ruleset.h"
 
-#include <errno.h>
+#include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "endpoint.h"
+#include "packetpath.h"
 #include "ruleset_batch.h"
 
 #define MAC_STRLEN	18
+#define NUMBER_STRLEN	(2 + 32 + 1)
 
-static void mac_format(const uint8_t *mac, char out[MAC_STRLEN])
-{
-	snprintf(out, MAC_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x",
-		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-}
+struct pin_addr {
+	char text[INET6_ADDRSTRLEN];
+	char number[NUMBER_STRLEN];
+};
 
-static bool has_family(const struct ruleset_port *port, bool v4)
-{
-	for (size_t i = 0; i < port->addresses_num; i++) {
-		if (addr_is4(&port->addresses[i]) == v4)
-			return true;
-	}
-	return false;
-}
-
-static void put_v4(struct ruleset_batch *batch, const struct ruleset_port *port,
-		   const char *mac)
-{
-	fprintf(batch->out, "\t\tether saddr %s ether type ip ip saddr { ", mac);
-	ruleset_batch_addresses(batch, port->addresses, port->addresses_num, true);
-	fprintf(batch->out, " } accept\n"
-		"\t\tether saddr %s ether type arp arp htype 1 arp ptype ip arp hlen 6"
-		" arp plen 4 arp saddr ether %s arp saddr ip { ", mac, mac);
-	ruleset_batch_addresses(batch, port->addresses, port->addresses_num, true);
-	fputs(" } accept\n", batch->out);
-}
+/* @v6: with the link-local address, where there is any */
+struct pin {
+	char mac[MAC_STRLEN];
+	struct pin_addr v6[PACKETPATH_ADDRESSES + 1];
+	size_t v6_num;
+};
 
 /* The address that the kernel makes of a MAC by default (RFC 4291, appendix A). */
-static void put_link_local(struct ruleset_batch *batch, const uint8_t *mac)
+static struct in6_addr link_local(const uint8_t *mac)
 {
-	fprintf(batch->out, ", fe80::%02x%02x:%02xff:fe%02x:%02x%02x",
-		mac[0] ^ 2, mac[1], mac[2], mac[3], mac[4], mac[5]);
+	struct in6_addr addr = { .s6_addr = {
+		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+		mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5],
+	} };
+
+	return addr;
 }
 
-static void put_sources(struct ruleset_batch *batch, const struct ruleset_port *port)
+static void put_v4(FILE *out, const struct pin *pin, const struct in6_addr *addr)
 {
-	ruleset_batch_addresses(batch, port->addresses, port->addresses_num, false);
-	put_link_local(batch, port->mac);
+	char text[INET6_ADDRSTRLEN];
+
+	addr_format(addr, text, sizeof(text));
+	fprintf(out, "\t\tether saddr %s ether type ip ip saddr %s accept\n", pin->mac, text);
+	fprintf(out, "\t\tether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4"
+		" ether saddr %s arp saddr ether %s arp saddr ip %s accept\n",
+		pin->mac, pin->mac, text);
+}
+
+static void put_v6(FILE *out, const struct pin *pin)
+{
+	for (size_t i = 0; i < pin->v6_num; i++)
+		fprintf(out, "\t\tether saddr %s ether type ip6 meta l4proto != ipv6-icmp"
+			" ip6 saddr %s accept\n", pin->mac, pin->v6[i].text);
+	fprintf(out, "\t\tether saddr != %s drop\n\t\tether type != ip6 drop\n"
+		"\t\ticmpv6 type nd-router-advert drop\n"
+		"\t\ticmpv6 type nd-redirect drop\n"
+		"\t\ticmpv6 type mld-listener-query drop\n", pin->mac);
+	for (size_t i = 0; i < pin->v6_num; i++)
+		fprintf(out, "\t\tip6 saddr %s icmpv6 type != nd-neighbor-advert accept\n"
+			"\t\tip6 saddr %s frag frag-off > 0 accept\n"
+			"\t\tip6 saddr :: icmpv6 type nd-neighbor-solicit"
+			" @th,64,128 %s accept\n",
+			pin->v6[i].text, pin->v6[i].text, pin->v6[i].number);
+	fputs("\t\tip6 saddr :: icmpv6 type mld-listener-report accept\n"
+	      "\t\tip6 saddr :: icmpv6 type mld-listener-done accept\n"
+	      "\t\tip6 saddr :: icmpv6 type mld2-listener-report accept\n", out);
+}
+
+/* What a neighbour advertisement is about must be the container's, as must its source. */
+static void put_advertisements(FILE *out, const struct pin *pin)
+{
+	for (size_t i = 0; i < pin->v6_num; i++) {
+		for (size_t j = 0; j < pin->v6_num; j++)
+			fprintf(out, "\t\tip6 saddr %s icmpv6 type nd-neighbor-advert"
+				" @th,64,128 %s accept\n",
+				pin->v6[i].text, pin->v6[j].number);
+	}
 }
 
 /* A raw payload expression takes numbers only. */
-static void put_targets(struct ruleset_batch *batch, const struct ruleset_port *port)
+static void pin_add(struct pin *pin, const struct in6_addr *addr)
 {
-	const uint8_t *mac = port->mac;
+	struct pin_addr *out = &pin->v6[pin->v6_num++];
 
-	for (size_t i = 0; i < port->addresses_num; i++) {
-		if (addr_is4(&port->addresses[i]))
-			continue;
-		fputs("0x", batch->out);
-		for (size_t j = 0; j < sizeof(struct in6_addr); j++)
-			fprintf(batch->out, "%02x", port->addresses[i].s6_addr[j]);
-		fputs(", ", batch->out);
-	}
-	fprintf(batch->out, "0xfe80000000000000%02x%02x%02xfffe%02x%02x%02x",
-		mac[0] ^ 2, mac[1], mac[2], mac[3], mac[4], mac[5]);
+	addr_format(addr, out->text, sizeof(out->text));
+	strcpy(out->number, "0x");
+	for (size_t i = 0; i < sizeof(addr->s6_addr); i++)
+		sprintf(out->number + 2 + 2 * i, "%02x", addr->s6_addr[i]);
 }
 
-static void put_v6(struct ruleset_batch *batch, const struct ruleset_port *port,
-		   const char *mac)
+static void pin_fill(struct pin *pin, const struct ruleset_port *port)
 {
-	FILE *out = batch->out;
+	const uint8_t *mac = port->mac;
+	struct in6_addr local = link_local(mac);
 
-	fprintf(out, "\t\tether saddr != %s drop\n\t\tether type != ip6 drop\n", mac);
-	fputs("\t\tmeta l4proto != ipv6-icmp ip6 saddr { ", out);
-	put_sources(batch, port);
-	fputs(" } accept\n"
-	      "\t\tip6 saddr :: icmpv6 type nd-neighbor-solicit @th,64,128 { ", out);
-	put_targets(batch, port);
-	fputs(" } accept\n"
-	      "\t\tip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done,"
-	      " mld2-listener-report } accept\n"
-	      "\t\tip6 saddr != { ", out);
-	put_sources(batch, port);
-	fputs(" } drop\n"
-	      "\t\tfrag frag-off > 0 accept\n"
-	      "\t\ticmpv6 type nd-neighbor-advert @th,64,128 != { ", out);
-	put_targets(batch, port);
-	fputs(" } drop\n"
-	      "\t\ticmpv6 type != { mld-listener-query, nd-router-advert, nd-redirect } accept\n",
-	      out);
+	snprintf(pin->mac, sizeof(pin->mac), "%02x:%02x:%02x:%02x:%02x:%02x",
+		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	for (size_t i = 0; i < port->addresses_num; i++) {
+		if (!addr_is4(&port->addresses[i]))
+			pin_add(pin, &port->addresses[i]);
+	}
+	if (pin->v6_num)
+		pin_add(pin, &local);
 }
 
 int ruleset_port_add(const struct ruleset_port *port)
 {
 	struct ruleset_batch batch;
-	char mac[MAC_STRLEN];
+	struct pin pin = { 0 };
 	int err = ruleset_batch_begin(&batch);
 
 	if (err)
 		return err;
-	mac_format(port->mac, mac);
+	pin_fill(&pin, port);
 	fprintf(batch.out, "table netdev slim {\n\tchain %s {\n"
 		"\t\ttype filter hook ingress device \"%s\" priority -300; policy drop;\n",
 		port->ifname, port->ifname);
-	if (has_family(port, true))
-		put_v4(&batch, port, mac);
-	if (has_family(port, false))
-		put_v6(&batch, port, mac);
+	for (size_t i = 0; i < port->addresses_num; i++) {
+		if (addr_is4(&port->addresses[i]))
+			put_v4(batch.out, &pin, &port->addresses[i]);
+	}
+	if (pin.v6_num) {
+		put_v6(batch.out, &pin);
+		put_advertisements(batch.out, &pin);
+	}
 	fputs("\t}\n}\n", batch.out);
 	return ruleset_batch_run(&batch, "pin a port to its container");
 }

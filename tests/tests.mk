@@ -14,7 +14,7 @@ SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%)
 bench-programs: $(BENCH_BIN)
 
 # $(call said,WORD,FILE): what FILE's comment says behind "WORD:"
-said = $(shell sed -n 's/^.*$(1): \([^*]*\).*/\1/p' $(2) | head -n 1)
+said = $(shell sed -n 's/^.*$(1): \([^*]*\).*/\1/p' $(2))
 
 # $(call linked,NAME): the sanitised objects of a unit test
 linked = $(patsubst %.c,$(B)/asan/%.o,$(call said,links,tests/unit/$(1).c))

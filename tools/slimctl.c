@@ -109,7 +109,7 @@ int slimctl_fail(const struct slimctl *ctl, const char *fmt, ...)
 
 void slimctl_print_json(const json_t *reply)
 {
-	json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
 	putchar('\n');
 }
 

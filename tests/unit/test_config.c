@@ -225,7 +225,7 @@ static const struct {
 	{ HOST "tenant t { vni 1; prefix 0.0.0.0/1; }",
 	  "t:2:26: found \"0.0.0.0/1\", expected a prefix that does not overlap \"this network\" (0.0.0.0/8)\n" },
 	{ HOST "tenant t { vni 1; prefix fd00::/8; }",
-	  "t:2:26: found \"fd00::/8\", expected a prefix that does not overlap Slim's tickets (fd53:4c49:4d::1)\n" },
+	  "t:2:26: found \"fd00::/8\", expected a prefix that does not overlap Slim's tickets (fd53:4c49:4d00::1)\n" },
 	{ HOST "tenant t { vni 1; prefix ::/8; }",
 	  "t:2:26: found \"::/8\", expected a prefix that does not overlap IPv4 (::ffff:0:0/96)\n" },
 	{ "host h1 { address 192.0.2.1; slim-ports 1000-1256; }",

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_directory.c - who owns a virtual address, and who listens on it
+ *
+ * links: router/directory.c router/endpoint.c router/log.c
+ * libs: urcu urcu-cds urcu-common
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <urcu.h>
+
+#include "../../router/directory.h"
+#include "../../router/endpoint.h"
+#include "../../router/log.h"
+#include "../../router/mesh.h"
+#include "../../router/peer.h"
+
+/* --- peers, mesh and packet path, as far as the directory sees them --- */
+
+struct peer {
+	const char *name;
+	bool alive;
+	struct directory_owner owner;
+	struct in6_addr address;
+};
+
+static struct peer self = { .name = "self", .alive = true };
+static struct peer b = { .name = "b", .alive = true }, c = { .name = "c", .alive = true };
+
+struct peer *peer_self(void)
+{
+	return &self;
+}
+
+const char *peer_name(const struct peer *peer)
+{
+	return peer->name;
+}
+
+bool peer_alive(const struct peer *peer)
+{
+	return peer->alive;
+}
+
+const struct in6_addr *peer_vxlan_address(const struct peer *peer)
+{
+	return &peer->address;
+}
+
+struct directory_owner *peer_owner(struct peer *peer)
+{
+	return &peer->owner;
+}
+
+static unsigned int told_containers, told_listeners, told_gone;
+
+void mesh_container_add(uint32_t vni, uint32_t id, const uint8_t mac[PACKETPATH_MAC_LEN],
+			const struct in6_addr *addresses, size_t num)
+{
+	(void)vni, (void)id, (void)mac, (void)addresses, (void)num;
+	told_containers++;
+}
+
+void mesh_container_remove(uint32_t vni, uint32_t id)
+{
+	(void)vni, (void)id;
+	told_gone++;
+}
+
+void mesh_listener_add(uint32_t vni, const struct in6_addr *addr, uint16_t port, bool busy)
+{
+	(void)vni, (void)addr, (void)port, (void)busy;
+	told_listeners++;
+}
+
+void mesh_listener_remove(uint32_t vni, const struct in6_addr *addr, uint16_t port)
+{
+	(void)vni, (void)addr, (void)port;
+	told_gone++;
+}
+
+/* The packet path's entries, as "last byte of the address -> last byte of the MAC" */
+static uint8_t path[256];
+
+int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
+			  const struct in6_addr *addresses, size_t num,
+			  const struct in6_addr *host)
+{
+	(void)vni, (void)host;
+	for (size_t i = 0; i < num; i++) {
+		ck_assert_uint_eq(path[addresses[i].s6_addr[15]], 0);
+		path[addresses[i].s6_addr[15]] = mac[5];
+	}
+	return 0;
+}
+
+void packetpath_remote_remove(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
+			      const struct in6_addr *addresses, size_t num,
+			      const struct in6_addr *host)
+{
+	(void)vni, (void)host;
+	for (size_t i = 0; i < num; i++) {
+		ck_assert_uint_eq(path[addresses[i].s6_addr[15]], mac[5]);
+		path[addresses[i].s6_addr[15]] = 0;
+	}
+}
+
+/* --- helpers --- */
+
+static struct in6_addr at(uint8_t last)
+{
+	return addr_map4(htonl(0x0a200000u | last));
+}
+
+static int remote(struct peer *peer, uint32_t id, uint8_t mac, uint8_t first, uint8_t second)
+{
+	uint8_t bytes[PACKETPATH_MAC_LEN] = { 2, 0, 0, 0, 0, mac };
+	struct in6_addr addresses[2] = { at(first), at(second) };
+
+	return directory_remote_container_add(peer, 1, id, bytes, addresses, second ? 2 : 1);
+}
+
+static int local(uint32_t id, uint8_t last)
+{
+	uint8_t bytes[PACKETPATH_MAC_LEN] = { 2 };
+	struct in6_addr addr = at(last);
+
+	return directory_container_add(1, id, bytes, &addr, 1);
+}
+
+static int announce(struct peer *peer, uint8_t last, uint16_t port)
+{
+	struct in6_addr addr = at(last);
+
+	return directory_remote_listener_add(peer, 1, &addr, port, false);
+}
+
+/* Who listens there, or NULL */
+static struct peer *find(uint8_t last, uint16_t port)
+{
+	struct in6_addr addr = at(last);
+	struct directory_listener out = { 0 };
+	bool found;
+
+	rcu_read_lock();
+	found = directory_find(1, &addr, port, &out);
+	rcu_read_unlock();
+	return found ? out.peer : NULL;
+}
+
+static void setup(void)
+{
+	log_level_set(LOG_LEVEL_ERROR);
+	rcu_register_thread();
+	ck_assert_int_eq(directory_init(NULL), 0);
+	directory_owner_init(&self.owner);
+	directory_owner_init(&b.owner);
+	directory_owner_init(&c.owner);
+}
+
+static void teardown(void)
+{
+	directory_exit();
+	rcu_unregister_thread();
+}
+
+/* --- tests --- */
+
+START_TEST(test_remote)
+{
+	struct in6_addr addr = at(1);
+
+	ck_assert_int_eq(announce(&b, 1, 80), -EPERM);
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 2), 0);
+	ck_assert_uint_eq(path[1], 0xb);
+	ck_assert_int_eq(announce(&c, 1, 80), -EPERM);
+	ck_assert_int_eq(announce(&b, 1, 80), 0);
+	ck_assert_int_eq(announce(&b, 1, 80), 0);
+	ck_assert_uint_eq(b.owner.listeners_num, 1);
+	ck_assert_ptr_eq(find(1, 80), &b);
+	ck_assert_ptr_null(find(1, 81));
+	ck_assert_ptr_null(find(2, 80));
+	b.alive = false;
+	ck_assert_ptr_null(find(1, 80));
+	b.alive = true;
+	directory_remote_listener_remove(&c, 1, &addr, 80);
+	ck_assert_ptr_eq(find(1, 80), &b);
+	directory_remote_listener_remove(&b, 1, &addr, 80);
+	ck_assert_ptr_null(find(1, 80));
+	ck_assert_int_eq(announce(&b, 1, 80), 0);
+	directory_remote_container_remove(&b, 1, 1);
+	ck_assert_ptr_null(find(1, 80));
+	ck_assert_uint_eq(path[1] + path[2], 0);
+	ck_assert_uint_eq(b.owner.containers_num + b.owner.addresses_num +
+			  b.owner.listeners_num, 0);
+}
+END_TEST
+
+/* A container that moves: whichever message comes first, the new place wins. */
+START_TEST(test_conflict)
+{
+	remote(&b, 1, 0xb, 1, 2);
+	announce(&b, 1, 80);
+	announce(&b, 2, 80);
+	remote(&c, 1, 0xc, 1, 0);
+	ck_assert_uint_eq(path[1], 0xc);
+	ck_assert_uint_eq(path[2], 0xb);
+	ck_assert_ptr_null(find(1, 80));
+	ck_assert_ptr_eq(find(2, 80), &b);
+	announce(&c, 1, 80);
+	ck_assert_ptr_eq(find(1, 80), &c);
+	/* Naming the same again is no new claim. */
+	remote(&b, 1, 0xb, 1, 2);
+	ck_assert_ptr_eq(find(1, 80), &c);
+	directory_remote_container_remove(&c, 1, 1);
+	ck_assert_ptr_eq(find(1, 80), &b);
+	ck_assert_uint_eq(path[1], 0xb);
+	ck_assert_int_eq(local(1, 1), 0);
+	ck_assert_ptr_null(find(1, 80));
+	ck_assert_uint_eq(path[1], 0);
+	ck_assert_uint_eq(path[2], 0xb);
+	directory_remote_container_remove(&b, 1, 1);
+	ck_assert_uint_eq(path[2], 0);
+	directory_container_remove(1, 1);
+}
+END_TEST
+
+/* Of one host, the latest container with an address is the only one. */
+START_TEST(test_replace)
+{
+	remote(&b, 1, 0xb, 1, 2);
+	announce(&b, 2, 80);
+	remote(&b, 2, 0xd, 1, 3);
+	ck_assert_uint_eq(b.owner.containers_num, 1);
+	ck_assert_uint_eq(path[1], 0xd);
+	ck_assert_uint_eq(path[2], 0);
+	ck_assert_ptr_null(find(2, 80));
+	remote(&b, 2, 0xe, 4, 0);
+	ck_assert_uint_eq(b.owner.containers_num, 1);
+	ck_assert_uint_eq(path[4], 0xe);
+	ck_assert_uint_eq(path[1] + path[3], 0);
+}
+END_TEST
+
+START_TEST(test_sync)
+{
+	remote(&b, 1, 0xb, 1, 0);
+	remote(&b, 2, 0xd, 2, 0);
+	announce(&b, 1, 80);
+	directory_peer_lost(&b);
+	ck_assert_ptr_null(find(1, 80));
+	ck_assert_uint_eq(b.owner.listeners_num, 0);
+	ck_assert_uint_eq(path[1], 0xb);
+	directory_peer_sync_begin(&b);
+	remote(&b, 1, 0xb, 1, 0);
+	remote(&b, 3, 0xe, 3, 0);
+	ck_assert_uint_eq(b.owner.containers_num, 3);
+	directory_peer_sync_end(&b);
+	ck_assert_uint_eq(b.owner.containers_num, 2);
+	ck_assert_uint_eq(path[1], 0xb);
+	ck_assert_uint_eq(path[2], 0);
+	ck_assert_uint_eq(path[3], 0xe);
+}
+END_TEST
+
+static unsigned int each_containers, each_listeners, each_busy;
+
+static void each_container(uint32_t vni, uint32_t id, const uint8_t *mac,
+			   const struct in6_addr *addresses, size_t num, void *data)
+{
+	(void)vni, (void)id, (void)mac, (void)addresses, (void)num, (void)data;
+	each_containers++;
+}
+
+static void each_listener(uint32_t vni, const struct in6_addr *addr, uint16_t port, bool busy,
+			  void *data)
+{
+	(void)vni, (void)addr, (void)port, (void)data;
+	each_listeners++;
+	each_busy += busy;
+}
+
+START_TEST(test_local)
+{
+	struct in6_addr addr = at(1), other = at(9);
+
+	ck_assert_int_eq(local(1, 1), 0);
+	ck_assert_int_eq(local(1, 2), -EEXIST);
+	ck_assert_int_eq(local(2, 1), -EEXIST);
+	ck_assert_uint_eq(told_containers, 1);
+	ck_assert_uint_eq(path[1], 0);
+	ck_assert_int_eq(directory_listener_add(1, &other, 80), -EPERM);
+	ck_assert_int_eq(directory_listener_add(1, &addr, 80), 0);
+	ck_assert_int_eq(directory_listener_add(1, &addr, 80), 0);
+	ck_assert_uint_eq(told_listeners, 1);
+	ck_assert_ptr_eq(find(1, 80), &self);
+	directory_listener_busy(1, &addr, 80, true);
+	directory_listener_busy(1, &addr, 80, true);
+	directory_listener_busy(1, &addr, 81, true);
+	ck_assert_uint_eq(told_listeners, 2);
+	directory_each_local(each_container, each_listener, NULL);
+	ck_assert_uint_eq(each_containers, 1);
+	ck_assert_uint_eq(each_listeners, 1);
+	ck_assert_uint_eq(each_busy, 1);
+	directory_listener_remove(1, &addr, 80);
+	directory_listener_remove(1, &addr, 80);
+	ck_assert_uint_eq(told_gone, 1);
+	directory_container_remove(1, 1);
+	directory_container_remove(1, 1);
+	ck_assert_uint_eq(told_gone, 2);
+	ck_assert_ptr_null(find(1, 80));
+}
+END_TEST
+
+/* A first container here: the packet path is told of all that are there. */
+START_TEST(test_replay)
+{
+	remote(&b, 1, 0xb, 1, 0);
+	remote(&c, 1, 0xc, 2, 0);
+	local(1, 3);
+	memset(path, 0, sizeof(path));
+	directory_replay(2);
+	ck_assert_uint_eq(path[1], 0);
+	directory_replay(1);
+	ck_assert_uint_eq(path[1], 0xb);
+	ck_assert_uint_eq(path[2], 0xc);
+	ck_assert_uint_eq(path[3], 0);
+}
+END_TEST
+
+START_TEST(test_bounds)
+{
+	int err = 0;
+
+	remote(&b, 1, 0xb, 1, 0);
+	remote(&b, 2, 0xd, 2, 0);
+	for (unsigned int port = 1; port <= 65535; port++)
+		ck_assert_int_eq(announce(&b, 1, (uint16_t)port), 0);
+	ck_assert_int_eq(announce(&b, 2, 1), 0);
+	ck_assert_int_eq(announce(&b, 2, 2), -ENOSPC);
+	for (uint32_t id = 10; !err; id++) {
+		uint8_t mac[PACKETPATH_MAC_LEN] = { 2 };
+		struct in6_addr addr = addr_map4(htonl(0x0b000000u + id));
+
+		err = directory_remote_container_add(&c, 1, id, mac, &addr, 1);
+		memset(path, 0, sizeof(path));
+	}
+	ck_assert_int_eq(err, -ENOSPC);
+	ck_assert_uint_eq(c.owner.containers_num, 65536);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("directory");
+	TCase *tc = tcase_create("tables");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, test_remote);
+	tcase_add_test(tc, test_conflict);
+	tcase_add_test(tc, test_replace);
+	tcase_add_test(tc, test_sync);
+	tcase_add_test(tc, test_local);
+	tcase_add_test(tc, test_replay);
+	tcase_add_test(tc, test_bounds);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

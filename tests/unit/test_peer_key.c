@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_peer_key.c - generations of preamble keys
+ *
+ * links: router/peer_key.c router/mac.c router/log.c core/preamble.c core/replay.c
+ * libs: urcu crypto
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../router/log.h"
+#include "../../router/peer_key.h"
+
+#include "../../include/slim/wire.h"
+
+static struct mac *mac;
+static struct peer_keys client, server;
+static uint8_t sealed[PREAMBLE_MAX];
+static int sealed_len;
+
+static void setup(void)
+{
+	log_level_set(LOG_LEVEL_ERROR);
+	rcu_register_thread();
+	mac = mac_new();
+}
+
+static void teardown(void)
+{
+	peer_keys_exit(&client);
+	peer_keys_exit(&server);
+	rcu_barrier();
+	mac_free(mac);
+	rcu_unregister_thread();
+}
+
+/* A channel: both ends install, and choose on HELLO. */
+static void channel(uint8_t number, bool hello)
+{
+	uint8_t material[SLIM_WIRE_EXPORTER_LEN];
+	struct peer_key *client_key, *server_key;
+
+	for (size_t i = 0; i < sizeof(material); i++)
+		material[i] = (uint8_t)(number * 64 + i);
+	client_key = peer_keys_install(&client, material, true);
+	server_key = peer_keys_install(&server, material, false);
+	if (hello) {
+		peer_keys_choose(&client, client_key);
+		peer_keys_choose(&server, server_key);
+	}
+}
+
+static int seal(struct peer_keys *keys)
+{
+	struct preamble fields = { .src[0] = 0xfd, .dst[0] = 0xfd, .dst_port = 80 };
+
+	rcu_read_lock();
+	sealed_len = peer_keys_seal(keys, mac, &fields, sealed);
+	rcu_read_unlock();
+	return sealed_len;
+}
+
+static int open_sealed(struct peer_keys *keys)
+{
+	struct preamble fields;
+	int err;
+
+	ck_assert_int_eq(preamble_decode(sealed, (size_t)sealed_len, &fields), 0);
+	rcu_read_lock();
+	err = peer_keys_open(keys, mac, sealed, (size_t)sealed_len, &fields);
+	rcu_read_unlock();
+	return err;
+}
+
+START_TEST(test_both_ways)
+{
+	ck_assert_int_eq(seal(&client), -ENOKEY);
+	channel(0, false);
+	ck_assert_int_eq(seal(&client), -ENOKEY);
+	channel(1, true);
+	ck_assert_int_eq(seal(&client), PREAMBLE_LEN6);
+	/* What a host sealed does not open at that host. */
+	ck_assert_int_eq(open_sealed(&client), -EKEYREJECTED);
+	ck_assert_int_eq(open_sealed(&server), 0);
+	ck_assert_int_eq(open_sealed(&server), -EALREADY);
+	ck_assert_int_eq(seal(&server), PREAMBLE_LEN6);
+	ck_assert_int_eq(open_sealed(&client), 0);
+}
+END_TEST
+
+START_TEST(test_generations)
+{
+	channel(0, true);
+	seal(&client);
+	channel(1, true);
+	ck_assert_int_eq(open_sealed(&server), 0);
+	ck_assert_int_eq(open_sealed(&server), -EALREADY);
+	channel(2, true);
+	ck_assert_int_eq(open_sealed(&server), -EKEYEXPIRED);
+	/* Two channels that never came to HELLO: still sending with the third. */
+	channel(3, false);
+	seal(&client);
+	ck_assert_int_eq(open_sealed(&server), 0);
+	rcu_barrier();
+	channel(0, false);
+	channel(1, false);
+	rcu_barrier();
+	ck_assert_int_eq(seal(&client), PREAMBLE_LEN6);
+	ck_assert_int_eq(open_sealed(&server), -EKEYEXPIRED);
+}
+END_TEST
+
+START_TEST(test_used_up)
+{
+	channel(0, true);
+	client.send->sequence = SLIM_WIRE_SEQUENCE_MAX - 1;
+	ck_assert_int_eq(seal(&client), PREAMBLE_LEN6);
+	ck_assert_int_eq(open_sealed(&server), 0);
+	ck_assert_int_eq(seal(&client), -ENOKEY);
+	ck_assert_int_eq(seal(&client), -ENOKEY);
+	channel(1, true);
+	ck_assert_int_eq(seal(&client), PREAMBLE_LEN6);
+}
+END_TEST
+
+START_TEST(test_self)
+{
+	ck_assert_int_eq(peer_keys_self(&client), 0);
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(seal(&client), PREAMBLE_LEN6);
+		ck_assert_int_eq(open_sealed(&client), 0);
+		ck_assert_int_eq(open_sealed(&client), -EALREADY);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("peer_key");
+	TCase *tc = tcase_create("keys");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_both_ways);
+	tcase_add_test(tc, test_generations);
+	tcase_add_test(tc, test_used_up);
+	tcase_add_test(tc, test_self);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""slimctl and slim-run as an operator calls them, against a made-up router.
+
+Run from the top of the tree; $SLIMCTL and $SLIM_RUN name other programs than those in build/.
+"""
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import unittest
+
+SLIMCTL = os.environ.get("SLIMCTL", "build/slimctl")
+SLIM_RUN = os.environ.get("SLIM_RUN", "build/slim-run")
+
+CONTAINER = {
+    "name": "h1c1", "tenant": "blue", "vni": 100, "addresses": ["10.32.1.2", "fd32::2"],
+    "mac": "02:00:00:00:00:01", "netns": "/run/netns/c1", "ifname": "eth0",
+    "host_ifname": "slim1", "labels": {"app": "web", "evil": "\x1b[2J"}, "age_s": 192.3,
+    "channels": 3, "listeners": 1, "connections": 12, "pending": 0,
+    "path": "packet", "path_reason": "netfilter rules of its own"}
+CONNECTION = {
+    "id": "77", "tenant": "blue", "container": "h1c1", "direction": "out", "path": "slim",
+    "virtual_local": "[fd32::2]:40000", "virtual_peer": "[fd32::3]:80",
+    "host_local": "192.0.2.1:40000", "host_peer": "192.0.2.2:4790", "state": "ESTAB",
+    "age_s": 45.0, "bytes_sent": 1234567, "bytes_received": 12, "rtt_us": 85}
+REPLIES = {
+    "attach": {"container": CONTAINER},
+    "detach": {},
+    "containers": {"containers": [CONTAINER]},
+    "connections": {"connections": [CONNECTION]},
+    "listeners": {"listeners": [
+        {"container": "h1c1", "host": "h1", "tenant": "blue", "address": "fd32::2", "port": 80,
+         "where": "local", "busy": False, "sockets": 2},
+        {"container": None, "host": "h2", "tenant": "blue", "address": "10.32.2.2",
+         "port": 8080, "where": "remote", "busy": True, "sockets": 1}]},
+    "peers": {"peers": [
+        {"name": "h2", "host_id": "00000000000000ff", "address": "192.0.2.2", "state": "down",
+         "since_s": 7500, "containers": 0, "listeners": 0, "rtt_ms": 0.25,
+         "error": "connection refused"}]},
+    "status": {
+        "host": "h1", "version_text": "0.1.0", "pid": 7, "uptime_s": 3.25, "mode": "open",
+        "host_id": "00000000000000fe", "public_key": "KEY", "addresses": ["192.0.2.1"],
+        "slim_ports": "4790-4853", "workers": 2,
+        "tenants": [{"name": "blue", "vni": 100, "prefixes": ["10.32.0.0/16", "fd32::/48"],
+                     "containers": 1}],
+        "containers": 1, "listeners": 2, "connections": 3, "peers_up": 0, "peers": 1,
+        "counters": {"connects_slim": 5, "new_one": 12345}},
+}
+
+
+class Router(threading.Thread):
+    """Answers in packets of seven bytes, so that putting together is tested."""
+
+    def __init__(self, path, error=None):
+        super().__init__(daemon=True)
+        self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listening.bind(path)
+        self.listening.listen(4)
+        self.error = error
+        self.requests = []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.listening.accept()
+            except OSError:
+                return
+            data, fds, _, _ = socket.recv_fds(client, 65536, 4)
+            request = json.loads(data)
+            self.requests.append((request, [os.fstat(fd).st_ino for fd in fds]))
+            for fd in fds:
+                os.close(fd)
+            reply = {"version": 1, "ok": not self.error}
+            reply.update({"error": self.error} if self.error else REPLIES[request["command"]])
+            text = json.dumps(reply).encode()
+            for i in range(0, len(text), 7):
+                client.send(text[i:i + 7])
+            client.close()
+
+    def close(self):
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.listening.close()
+
+
+class Slimctl(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp()
+        self.path = self.dir + "/control.sock"
+        self.router = Router(self.path)
+
+    def tearDown(self):
+        self.router.close()
+        shutil.rmtree(self.dir)
+
+    def run_ctl(self, *args, status=0):
+        done = subprocess.run([SLIMCTL, "-s", self.path, *args], capture_output=True, text=True,
+                              timeout=30, check=False)
+        self.assertEqual(done.returncode, status, done.stderr + done.stdout)
+        self.assertEqual(status != 0, done.stderr != "", done.stderr)
+        return done.stderr if status else done.stdout
+
+    def test_attach(self):
+        netns = f"/proc/{os.getpid()}/ns/net"
+        out = self.run_ctl("attach", "h1c1", "--netns", netns, "--tenant", "blue", "--ip",
+                           "10.32.1.2,fd32::2", "--label", "app=web", "--label", "x=")
+        self.assertEqual(out, "h1c1: attached to blue (VNI 100) as 10.32.1.2,fd32::2, eth0 "
+                         "(02:00:00:00:00:01), host side slim1\n")
+        self.assertEqual(self.router.requests, [({
+            "version": 1, "command": "attach", "name": "h1c1", "netns": netns, "tenant": "blue",
+            "addresses": ["10.32.1.2", "fd32::2"], "labels": {"app": "web", "x": ""},
+            "ifname": "eth0"}, [os.stat(netns).st_ino])])
+
+    def test_detach(self):
+        self.assertEqual(self.run_ctl("detach", "h1c1"), "h1c1: detached\n")
+        self.assertEqual(self.router.requests,
+                         [({"version": 1, "command": "detach", "name": "h1c1"}, [])])
+
+    def test_tables(self):
+        tables = {
+            "containers": [
+                "NAME  TENANT  ADDRESSES          PATH                                 "
+                "CONNECTIONS  LISTENERS  PENDING  CHANNELS    AGE  HOST-IF  LABELS",
+                "h1c1  blue    10.32.1.2,fd32::2  packet (netfilter rules of its own)  "
+                "         12          1        0         3  3m12s  slim1    app=web,evil=?[2J"],
+            "listeners": [
+                "TENANT  LISTENER        WHERE   HOST  CONTAINER  SOCKETS  BUSY",
+                "blue    [fd32::2]:80    local   h1    h1c1             2  no",
+                "blue    10.32.2.2:8080  remote  h2    -                1  yes"],
+            "connections": [
+                "TENANT  CONTAINER  DIR  PATH  VIRTUAL-LOCAL    VIRTUAL-PEER  HOST-LOCAL       "
+                "HOST-PEER       STATE  AGE    SENT  RECEIVED    RTT",
+                "blue    h1c1       out  slim  [fd32::2]:40000  [fd32::3]:80  192.0.2.1:40000  "
+                "192.0.2.2:4790  ESTAB  45s  1.2 MB      12 B  85 us"],
+            "peers": [
+                "NAME  STATE  SINCE  ADDRESS    CONTAINERS  LISTENERS     RTT  HOST-ID           "
+                "ERROR",
+                "h2    down   2h05m  192.0.2.2           0          0  250 us  00000000000000ff  "
+                "connection refused"],
+        }
+        for command, lines in tables.items():
+            with self.subTest(command):
+                self.assertEqual(self.run_ctl(command), "\n".join(lines) + "\n")
+
+    def test_status(self):
+        out = self.run_ctl("status")
+        for line in ("host            h1", "uptime          3.2s", "peers           0 of 1 up",
+                     "blue    100           1  10.32.0.0/16,fd32::/48", "new_one        12345"):
+            self.assertIn(line + "\n", out)
+
+    def test_json(self):
+        for command in ("status", "containers", "listeners", "connections", "peers"):
+            for args in (("-j", command), (command, "-j")):
+                with self.subTest(args):
+                    self.assertEqual(json.loads(self.run_ctl(*args)),
+                                     {"version": 1, "ok": True, **REPLIES[command]})
+
+    def test_refused(self):
+        self.router.error = "no container named x\x1b is attached"
+        self.assertEqual(self.run_ctl("detach", "x", status=1),
+                         "slimctl: no container named x? is attached\n")
+
+    def test_refused_json(self):
+        self.router.error = "no"
+        done = subprocess.run([SLIMCTL, "-s", self.path, "-j", "detach", "x"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(json.loads(done.stdout), {"version": 1, "ok": False, "error": "no"})
+
+    def test_no_router(self):
+        done = subprocess.run([SLIMCTL, "-s", self.dir + "/none", "-j", "status"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is no router at", json.loads(done.stdout)["error"])
+        self.assertIn("systemctl start slimrouter", done.stderr)
+
+    def test_usage(self):
+        netns = ("--netns", f"/proc/{os.getpid()}/ns/net")
+        good = ("attach", "c", *netns, "--tenant", "t", "--ip", "10.0.0.1")
+        for args in ((), ("nonsense",), ("status", "x"), ("detach",), ("detach", "a", "b"),
+                     ("status", "--ip", "10.0.0.1"), ("--nonsense", "status"),
+                     ("attach", "c", "--tenant", "t", "--ip", "10.0.0.1"),
+                     ("attach", "c", *netns, "--ip", "10.0.0.1"),
+                     ("attach", "c", *netns, "--tenant", "t"),
+                     ("attach", "c" * 64, *good[2:]), ("attach", "", *good[2:]),
+                     (*good, "--ip", "10.0.0"), (*good, "--ip", ""), (*good, "--ip", "10.0.0.2,"),
+                     (*good, *["--ip=10.0.0.1"] * 16),
+                     (*good, "--label", "x"), (*good, "--label", "=x"),
+                     (*good, "--label", "x=1", "--label", "x=2"),
+                     (*good, "--ifname", ""), (*good, "--ifname", "x" * 16),
+                     (*good, "--netns", "/proc/self/ns/net")):
+            with self.subTest(args):
+                self.run_ctl(*args, status=2)
+        self.assertEqual(self.router.requests, [])
+
+    def test_netns(self):
+        for netns, said in (("/dev/null", "is not a network namespace"),
+                            ("slim-none", "cannot open the network namespace slim-none")):
+            self.assertIn(said, self.run_ctl("attach", "c", "--netns", netns, "--tenant", "t",
+                                             "--ip", "10.0.0.1", status=1))
+
+    def test_keys(self):
+        key = self.dir + "/host.key"
+        public = self.run_ctl("keygen", key)
+        self.assertEqual(len(public), 45)
+        self.assertEqual(stat.S_IMODE(os.stat(key).st_mode), 0o600)
+        self.assertEqual(self.run_ctl("pubkey", key), public)
+        self.assertEqual(json.loads(self.run_ctl("-j", "pubkey", key)),
+                         {"version": 1, "ok": True, "file": key, "public_key": public.strip()})
+        self.assertIn("exists, and is not overwritten", self.run_ctl("keygen", key, status=1))
+        self.assertEqual(self.run_ctl("pubkey", key), public)
+        self.assertIn("there is no key", self.run_ctl("pubkey", key + "x", status=1))
+
+    def test_help(self):
+        self.assertIn("usage: slimctl", self.run_ctl("help"))
+        self.assertIn("usage: slimctl", self.run_ctl("--help"))
+        self.assertRegex(self.run_ctl("--version"), r"^slimctl [0-9.]+\n$")
+
+    def test_full_disk(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([SLIMCTL, "help"], stdout=full, stderr=subprocess.PIPE,
+                                  check=False)
+        self.assertEqual(done.returncode, 1)
+
+
+class SlimRun(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp()
+        self.program = shutil.copy(SLIM_RUN, self.dir + "/slim-run")
+        self.library = self.dir + "/libslim.so"
+        subprocess.run(["cc", "-shared", "-nostdlib", "-x", "c", "/dev/null", "-o", self.library],
+                       check=True)
+
+    def tearDown(self):
+        shutil.rmtree(self.dir)
+
+    def run_slim(self, *args, status=0, **env):
+        environ = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "SLIM_LIBRARY")}
+        done = subprocess.run([self.program, *args], capture_output=True, text=True, check=False,
+                              env={**environ, **env})
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stderr if status else done.stdout.strip()
+
+    PRINT = ("sh", "-c", "echo $LD_PRELOAD")
+
+    def test_library(self):
+        self.assertEqual(self.run_slim(*self.PRINT), self.library)
+        self.assertEqual(self.run_slim("--", *self.PRINT), self.library)
+        other = shutil.copy(self.library, self.dir + "/other.so")
+        self.assertEqual(self.run_slim(*self.PRINT, SLIM_LIBRARY=other), other)
+        self.assertEqual(self.run_slim(*self.PRINT, LD_PRELOAD=other), self.library + ":" + other)
+        self.assertEqual(self.run_slim(*self.PRINT, LD_PRELOAD=self.library), self.library)
+        self.run_slim(*self.PRINT, status=125, SLIM_LIBRARY=self.dir + "/none.so")
+        os.makedirs(self.dir + "/a b")
+        spaced = shutil.copy(self.library, self.dir + "/a b/x.so")
+        self.run_slim(*self.PRINT, status=125, SLIM_LIBRARY=spaced)
+
+    def test_library_in_lib(self):
+        os.makedirs(self.dir + "/bin")
+        os.makedirs(self.dir + "/lib/slim")
+        self.program = shutil.move(self.program, self.dir + "/bin/slim-run")
+        shutil.move(self.library, self.dir + "/lib/slim/libslim.so")
+        self.assertEqual(os.path.realpath(self.run_slim(*self.PRINT)),
+                         self.dir + "/lib/slim/libslim.so")
+
+    def test_status(self):
+        self.run_slim("sh", "-c", "exit 7", status=7)
+        self.run_slim(self.dir + "/none", status=127)
+        self.run_slim("/etc/passwd", status=126)
+        self.run_slim(status=125)
+        self.run_slim("--nonsense", "true", status=125)
+        self.run_slim("--netns", "/dev/null", "true", status=125)
+
+    def test_arguments(self):
+        self.assertEqual(self.run_slim("--", "echo", "-n", "--netns", "--"), "--netns --")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to enter a network namespace")
+    def test_netns(self):
+        with subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; read x"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            holder.stdout.readline()
+            path = f"/proc/{holder.pid}/ns/net"
+            self.assertEqual(self.run_slim("--netns", path, "readlink", "/proc/self/ns/net"),
+                             os.readlink(path))
+            holder.communicate(b"\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_ticket.c - tickets reach the listener, are used again, and leave no TIME_WAIT
+ * links: router/ticket.c router/endpoint.c router/namespace.c router/log.c router/counters.c
+ * links: router/diag.c router/diag_info.c
+ * libs: nl-3
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../include/slim/channel.h"
+#include "../../router/container.h"
+#include "../../router/diag.h"
+#include "../../router/endpoint.h"
+#include "../../router/namespace.h"
+#include "../../router/ticket.h"
+
+#define PORT		8000
+#define TIME_WAIT	(1u << 6)
+#define ROUNDS		500
+
+static struct container container;
+static int refs, listener;
+static struct slim_endpoint name;
+
+bool container_get(struct container *unused)
+{
+	(void)unused;
+	refs++;
+	return true;
+}
+
+void container_put(struct container *unused)
+{
+	(void)unused;
+	refs--;
+}
+
+static void listen_on(int backlog)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
+
+	listener = namespace_socket(container.netns_fd, AF_INET6, SOCK_STREAM, 0);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&any, sizeof(any)), 0);
+	ck_assert_int_eq(listen(listener, backlog), 0);
+}
+
+/* The host stays where we are; the container is a namespace that we enter. */
+static void setup(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct in6_addr addr;
+	int fd;
+
+	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+	ck_assert_int_eq(namespace_init(), 0);
+	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &ifr), 0);
+	close(fd);
+	container.netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	addr_parse("127.0.0.1", &addr);
+	name = endpoint_make(&addr, PORT);
+}
+
+static void teardown(void)
+{
+	tickets_close(&container);
+	ck_assert_int_eq(refs, 0);
+}
+
+static void count(const struct diag_socket *socket, void *data)
+{
+	(void)socket;
+	++*(unsigned int *)data;
+}
+
+static unsigned int sockets_in(unsigned int states)
+{
+	struct diag *diag = diag_open(container.netns_fd);
+	unsigned int num = 0;
+
+	ck_assert_int_eq(diag_dump(diag, states, 0, 0, false, count, &num), 0);
+	diag_close(diag);
+	return num;
+}
+
+START_TEST(names_itself)
+{
+	struct sockaddr_in6 peer;
+	socklen_t len = sizeof(peer);
+	struct slim_endpoint from;
+	struct ticket *ticket;
+	int fd;
+
+	listen_on(5);
+	ticket = ticket_get(&container, AF_INET);
+	ck_assert_ptr_nonnull(ticket);
+	ck_assert_int_eq(refs, 1);
+	ck_assert_int_eq(ticket_connect(ticket, &name), 0);
+	fd = accept(listener, (struct sockaddr *)&peer, &len);
+	ck_assert_int_ge(fd, 0);
+	from = endpoint_from_sockaddr((struct sockaddr *)&peer);
+	ck_assert_uint_eq(from.port, ticket->port);
+	ck_assert_uint_eq(ntohl(addr_get4(&peer.sin6_addr)), SLIM_TICKET_ADDR4);
+	ticket_put(ticket);
+	/* The application's end is reset, not ended. */
+	ck_assert_int_lt(recv(fd, &len, sizeof(len), MSG_DONTWAIT), 0);
+	ck_assert_int_eq(errno, ECONNRESET);
+	close(fd);
+}
+END_TEST
+
+/* Claimed before or after the application dropped its end: nothing stays behind. */
+START_TEST(many_rounds_leave_nothing)
+{
+	listen_on(5);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct ticket *ticket = ticket_get(&container, AF_INET);
+		int fd;
+
+		ck_assert_ptr_nonnull(ticket);
+		ck_assert_int_eq(ticket_connect(ticket, &name), 0);
+		fd = accept(listener, NULL, NULL);
+		ck_assert_int_ge(fd, 0);
+		if (i % 2)
+			close(fd);
+		ticket_put(ticket);
+		if (!(i % 2))
+			close(fd);
+	}
+	ck_assert_uint_eq(sockets_in(TIME_WAIT), 0);
+	ck_assert_uint_eq(sockets_in(DIAG_LIVE), 0);
+	/* A handful of sockets served them all. */
+	ck_assert_uint_le(container.ticket_port, 16);
+}
+END_TEST
+
+START_TEST(refused_where_nobody_listens)
+{
+	struct ticket *ticket = ticket_get(&container, AF_INET);
+
+	ck_assert_int_eq(ticket_connect(ticket, &name), -ECONNREFUSED);
+	ticket_put(ticket);
+	listen_on(5);
+	ticket = ticket_get(&container, AF_INET);
+	ck_assert_int_eq(ticket_connect(ticket, &name), 0);
+	ticket_put(ticket);
+}
+END_TEST
+
+START_TEST(held_by_a_full_queue)
+{
+	struct ticket *first, *second;
+
+	listen_on(0);
+	first = ticket_get(&container, AF_INET);
+	second = ticket_get(&container, AF_INET);
+	ck_assert_int_eq(ticket_connect(first, &name), 0);
+	ck_assert_int_eq(ticket_connect(second, &name), -EALREADY);
+	ticket_put(second);
+	ticket_put(first);
+	ck_assert_uint_eq(sockets_in(DIAG_LIVE), 0);
+}
+END_TEST
+
+/* A server may bind, on all addresses, the very port that a ticket comes from. */
+START_TEST(ports_are_not_taken)
+{
+	struct ticket *ticket = ticket_get(&container, AF_INET);
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(ticket->port) };
+	int one = 1, fd = namespace_socket(container.netns_fd, AF_INET, SOCK_STREAM, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	close(fd);
+	ticket_put(ticket);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("ticket");
+	TCase *tc = tcase_create("kernel");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, names_itself);
+	tcase_add_test(tc, many_rounds_leave_nothing);
+	tcase_add_test(tc, refused_where_nobody_listens);
+	tcase_add_test(tc, held_by_a_full_queue);
+	tcase_add_test(tc, ports_are_not_taken);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
