@@ -9,6 +9,7 @@
 
 #include "diag.h"
 #include "endpoint.h"
+#include "table.h"
 #include "ticket.h"
 
 CDS_LIST_HEAD(containers);
@@ -46,8 +47,8 @@ static int match_address(struct cds_lfht_node *node, const void *key)
 
 int containers_init(void)
 {
-	by_id = cds_lfht_new(64, 64, 0, CDS_LFHT_AUTO_RESIZE, NULL);
-	by_address = cds_lfht_new(64, 64, 0, CDS_LFHT_AUTO_RESIZE, NULL);
+	by_id = table_new();
+	by_address = table_new();
 	return by_id && by_address ? 0 : -ENOMEM;
 }
 

@@ -19,6 +19,7 @@
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
+#include "table.h"
 #include "peer.h"
 #include "relay.h"
 #include "ticket.h"
@@ -43,7 +44,7 @@ struct pending_key {
 
 int inbounds_init(void)
 {
-	pending = cds_lfht_new(256, 256, 0, CDS_LFHT_AUTO_RESIZE, NULL);
+	pending = table_new();
 	return pending ? 0 : -ENOMEM;
 }
 

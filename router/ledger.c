@@ -11,6 +11,7 @@
 #include "diag.h"
 #include "endpoint.h"
 #include "log.h"
+#include "table.h"
 
 /* An entry younger than this (ms) may be in the tables only half, or its socket
  * not yet in the kernel's. */
@@ -59,9 +60,9 @@ static int match_tuple(struct cds_lfht_node *node, const void *key)
 
 int ledger_init(void)
 {
-	by_cookie = cds_lfht_new(1024, 1024, 0, CDS_LFHT_AUTO_RESIZE, NULL);
-	by_ticket = cds_lfht_new(64, 64, 0, CDS_LFHT_AUTO_RESIZE, NULL);
-	by_tuple = cds_lfht_new(1024, 1024, 0, CDS_LFHT_AUTO_RESIZE, NULL);
+	by_cookie = table_new();
+	by_ticket = table_new();
+	by_tuple = table_new();
 	return by_cookie && by_ticket && by_tuple ? 0 : -ENOMEM;
 }
 

@@ -182,6 +182,11 @@ int link_remove_all(struct nl_sock *sock)
 	return err == -ENODEV ? 0 : err;
 }
 
+bool link_no_ipv6(const struct in6_addr *addr, int err)
+{
+	return !addr_is4(addr) && (err == -EAFNOSUPPORT || err == -EOPNOTSUPP);
+}
+
 int link_address_add(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
 		     unsigned int len, uint32_t flags)
 {

@@ -61,6 +61,9 @@ int link_remove(struct nl_sock *sock, const char *name);
 /* All of the group at once, which takes hardly longer than one. */
 int link_remove_all(struct nl_sock *sock);
 
+/* Whether @err is what a kernel without IPv6 says of an IPv6 address. */
+bool link_no_ipv6(const struct in6_addr *addr, int err);
+
 /* @len counts bits of the IPv6 form. @flags: IFA_F_*. */
 int link_address_add(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
 		     unsigned int len, uint32_t flags);

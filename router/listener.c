@@ -14,6 +14,7 @@
 #include "endpoint.h"
 #include "log.h"
 #include "loop.h"
+#include "table.h"
 
 /* A registered socket; control thread only. */
 struct listener_socket {
@@ -54,7 +55,7 @@ static int match_name(struct cds_lfht_node *node, const void *key)
 int listeners_init(struct loop *control)
 {
 	control_loop = control;
-	endpoints = cds_lfht_new(64, 64, 0, CDS_LFHT_AUTO_RESIZE, NULL);
+	endpoints = table_new();
 	return endpoints ? 0 : -ENOMEM;
 }
 

@@ -387,8 +387,11 @@ int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
 	if (err)
 		return err;
 	err = link_fdb_port_add(path.sock, tenant->vxlan_index, mac);
-	for (size_t i = 0; i < num && !err; i++)
+	for (size_t i = 0; i < num && !err; i++) {
 		err = link_neighbour_add(path.sock, tenant->vxlan_index, &addresses[i], mac);
+		if (link_no_ipv6(&addresses[i], err))
+			err = 0;
+	}
 	if (err)
 		packetpath_remote_remove(vni, mac, addresses, num, host);
 	return err;

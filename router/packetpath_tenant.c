@@ -28,6 +28,7 @@ static const struct {
 	const char *format;
 	int value;
 } bridge_sysctls[] = {
+	{ "net/ipv6/conf/%s/disable_ipv6", 0 },
 	{ "net/ipv6/conf/%s/accept_ra", 0 },
 	{ "net/ipv6/conf/%s/autoconf", 0 },
 	{ "net/ipv4/conf/%s/src_valid_mark", 1 },	/* rp_filter finds the tenant's route */
@@ -100,13 +101,30 @@ static int gateways_fill(struct packetpath_tenant *tenant)
 static void bridge_sysctls_set(const struct packetpath_tenant *tenant)
 {
 	char path[96];
+	int err;
 
 	for (size_t i = 0; i < sizeof(bridge_sysctls) / sizeof(bridge_sysctls[0]); i++) {
 		snprintf(path, sizeof(path), bridge_sysctls[i].format, tenant->bridge);
-		if (sysctl_write(path, bridge_sysctls[i].value) == -EACCES)
-			log_warning("cannot set /proc/sys/%s to %d: not permitted", path,
-				    bridge_sysctls[i].value);
+		err = sysctl_write(path, bridge_sysctls[i].value);
+		if (err && err != -ENOENT)
+			log_warning("cannot set /proc/sys/%s to %d: %s", path,
+				    bridge_sysctls[i].value, strerror(-err));
 	}
+}
+
+static int gateways_add(struct nl_sock *sock, const struct packetpath_tenant *tenant)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < tenant->gateways_num && !err; i++) {
+		const struct in6_addr *addr = &tenant->gateways[i];
+
+		err = link_address_add(sock, tenant->bridge_index, addr, GATEWAY_LEN,
+				       IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
+		if (link_no_ipv6(addr, err))
+			err = 0;
+	}
+	return err;
 }
 
 static int bridge_up(struct nl_sock *sock, struct packetpath_tenant *tenant,
@@ -119,10 +137,8 @@ static int bridge_up(struct nl_sock *sock, struct packetpath_tenant *tenant,
 	tenant->bridge_index = (int)if_nametoindex(tenant->bridge);
 	bridge_sysctls_set(tenant);
 	err = link_addrgen_off(sock, tenant->bridge_index);
-	for (size_t i = 0; i < tenant->gateways_num && !err; i++)
-		err = link_address_add(sock, tenant->bridge_index, &tenant->gateways[i],
-				       GATEWAY_LEN,
-				       IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
+	if (!err)
+		err = gateways_add(sock, tenant);
 	return err ? err : link_up(sock, tenant->bridge_index);
 }
 
@@ -163,6 +179,8 @@ static int routes_add(struct nl_sock *sock, const struct packetpath_tenant *tena
 		err = link_route_add(sock, &route);
 		if (!err)
 			err = link_rule_add(sock, addr_is4(&route.addr) ? AF_INET : AF_INET6, mark);
+		if (link_no_ipv6(&route.addr, err))
+			err = 0;
 	}
 	return err;
 }

@@ -33,7 +33,7 @@ struct peer;
 enum peer_channel_state {
 	PEER_CHANNEL_CONNECTING,	/* TCP's handshake; nothing may be sent */
 	PEER_CHANNEL_HANDSHAKE,		/* TLS's handshake; @peer not known yet if accepted */
-	PEER_CHANNEL_HELLO,		/* our HELLO is queued, the peer's is awaited */
+	PEER_CHANNEL_HELLO,		/* our HELLO is queued, its one awaited */
 	PEER_CHANNEL_UP,		/* anything but HELLO goes, both ways */
 	PEER_CHANNEL_CLOSED,		/* waits to be freed; no fd, no TLS */
 	PEER_CHANNEL_NUM

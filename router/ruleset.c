@@ -8,13 +8,13 @@
  * a packet of the host's own costs one comparison per hook.
  *
  * What a container sends by way of its bridge is classified before connection
- * tracking (chain classify): a map leads to the tenant's chain, which gives it the tenant's zone
- * and mark. The mark picks the tenant's routing table, so that both the way
- * back to the container and the host's answers to it (net.ipv4.fwmark_reflect) find the
- * right one of several equal prefixes. With egress, the mark is saved in the connection and put
- * onto its replies when they come from outside (chain marks), after NAT was undone
- * by zone: the original direction lives in the tenant's zone, the reply direction
- * in the host's, where masquerading sees to it that no two are alike.
+ * tracking (chain classify): a map leads to the tenant's chain, which gives it the
+ * tenant's zone and mark. The mark picks the tenant's routing table, so that both the
+ * way back to the container and the host's answers to it (net.ipv4.fwmark_reflect)
+ * find the right one of several equal prefixes. With egress, the mark is saved in the
+ * connection and put onto its replies when they come from outside (chain marks). Zones
+ * keep equal addresses apart: the original direction lives in the tenant's zone, the
+ * reply direction in the host's, where masquerading lets no two be alike.
  *
  * Frames that are bridged pass these hooks only where br_netfilter is on. They get a
  * zone for both directions, no mark, and leave through their own bridge (set bridged).

@@ -39,6 +39,7 @@ int ruleset_batch_begin(struct ruleset_batch *batch)
 int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 {
 	bool whole = !ferror(batch->out);
+	const char *said;
 	int err = 0;
 
 	if (fclose(batch->out) || !whole) {
@@ -48,8 +49,9 @@ int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 	if (nft_run_cmd_from_buffer(nft, batch->text))
 		err = -EIO;
 	free(batch->text);
+	said = nft_ctx_get_error_buffer(nft);	/* empties it, too */
 	if (err && what)
-		log_error("cannot %s: nftables says: %s", what, nft_ctx_get_error_buffer(nft));
+		log_error("cannot %s: nftables says: %s", what, said);
 	return err;
 }
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.h - how this daemon's lock-free hash tables are made
+ */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include <urcu/rculfhash.h>
+
+#define TABLE_BUCKETS_MIN	1024
+#define TABLE_BUCKETS_MAX	(1UL << 20)
+
+/*
+ * Grows and shrinks with what is in it. (Without accounting it grows by the
+ * longest chain and never shrinks, and going over all of it takes ever longer.) NULL: no memory.
+ */
+static inline struct cds_lfht *table_new(void)
+{
+	return cds_lfht_new(TABLE_BUCKETS_MIN, TABLE_BUCKETS_MIN, TABLE_BUCKETS_MAX,
+			    CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);
+}
+
+#endif
