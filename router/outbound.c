@@ -152,10 +152,12 @@ static void set_sysctls(int fd, const struct container_sysctls *sysctls)
 static unsigned int choose_port(struct peer *peer, const struct slim_endpoint *src,
 				const struct slim_endpoint *dst, unsigned int attempt)
 {
-	unsigned int num = peer_port_last(peer) - peer_port_first(peer);
+	unsigned int first = peer_port_first(peer), last = peer_port_last(peer);
+	unsigned int num = last - first;
 	unsigned long hash;
 
-	if (!num)
+	/* (A peer that restarts with other ports changes the two one by one.) */
+	if (last <= first)
 		return 0;
 	hash = hash_bytes(dst, sizeof(*dst), hash_bytes(src->addr, 16, hash_seed()));
 	for (unsigned int i = 0; i < num; i++) {

@@ -65,13 +65,26 @@ static void put_ports(struct ruleset_batch *batch, const struct config *config)
 	fputs(" }\n\t}\n", batch->out);
 }
 
+/* The usual case, where every host has the same ports, needs no set. */
+static void ports_text(const struct config *config, char *out, size_t size)
+{
+	for (size_t i = 0; i < config->peers_num; i++)
+		if (config->peers[i].port != config->port_first ||
+		    config->port_last - config->port_first + 1 != SLIM_PORTS_NUM) {
+			snprintf(out, size, "@ports");
+			return;
+		}
+	snprintf(out, size, "%u-%u", config->port_first, config->port_last);
+}
+
+/* A connection that was let in is not asked for its source with every packet. */
 static void put_input(struct ruleset_batch *batch, const struct config *config)
 {
 	fprintf(batch->out,
 		"	chain input {\n"
 		"		type filter hook input priority filter; policy accept;\n"
 		"		iifname \"slimb*\" goto gateway\n"
-		"		tcp dport %u-%u goto host\n"
+		"		tcp dport %u-%u tcp flags & (syn | ack) == syn goto host\n"
 		"		udp dport %u goto host\n"
 		"	}\n"
 		"	chain host {\n"
@@ -149,24 +162,33 @@ static void put_classify(struct ruleset_batch *batch, bool untracked)
 		"	}\n", untracked ? "goto arriving" : "return");
 }
 
-/* Both directions of slim connections and of VXLAN, seen from either end. */
+/*
+ * Both directions of slim connections and of VXLAN, seen from either end. The port comes
+ * first, since every packet of the host is asked. What arrives must be
+ * a host's: replies to containers from such a port elsewhere are tracked.
+ */
 static void put_untracked(struct ruleset_batch *batch, const struct config *config)
 {
+	char ports[32];
+
+	ports_text(config, ports, sizeof(ports));
 	fprintf(batch->out,
 		"	chain leaving {\n"
 		"		type filter hook output priority raw; policy accept;\n"
-		"		ip daddr @hosts4 goto untracked\n"
-		"		ip6 daddr @hosts6 goto untracked\n"
+		"		tcp dport %s notrack return\n"
+		"		tcp sport %s notrack return\n"
+		"		udp dport %u notrack\n"
 		"	}\n"
 		"	chain arriving {\n"
-		"		ip saddr @hosts4 goto untracked\n"
-		"		ip6 saddr @hosts6 goto untracked\n"
-		"	}\n"
-		"	chain untracked {\n"
-		"		tcp dport @ports notrack\n"
-		"		tcp sport @ports notrack\n"
-		"		udp dport %u notrack\n"
-		"	}\n", config->vxlan_port);
+		"		tcp dport %s ip saddr @hosts4 notrack return\n"
+		"		tcp sport %s ip saddr @hosts4 notrack return\n"
+		"		udp dport %u ip saddr @hosts4 notrack return\n"
+		"		meta nfproto ipv4 return\n"
+		"		tcp dport %s ip6 saddr @hosts6 notrack return\n"
+		"		tcp sport %s ip6 saddr @hosts6 notrack return\n"
+		"		udp dport %u ip6 saddr @hosts6 notrack\n"
+		"	}\n", ports, ports, config->vxlan_port, ports, ports, config->vxlan_port,
+		ports, ports, config->vxlan_port);
 }
 
 static int tables_load(const struct config *config, bool untracked)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * address.c - socket addresses to endpoints and back
  */
@@ -74,6 +74,15 @@ bool address_is_ticket(const struct slim_endpoint *endpoint)
 	if (address_is_mapped(endpoint))
 		return !memcmp(endpoint->addr + 12, ticket4, sizeof(ticket4));
 	return !memcmp(endpoint->addr, ticket6, sizeof(ticket6));
+}
+
+bool address_is_any(const struct slim_endpoint *endpoint)
+{
+	static const uint8_t any[16];
+
+	if (address_is_mapped(endpoint))
+		return !memcmp(endpoint->addr + 12, any, 4);
+	return !memcmp(endpoint->addr, any, sizeof(any));
 }
 
 void address_clear_any(struct slim_endpoint *endpoint)

@@ -39,6 +39,9 @@ uint32_t address_from_endpoint(union address *address, uint16_t domain,
 /* Is this ::ffff:a.b.c.d? */
 bool address_is_mapped(const struct slim_endpoint *endpoint);
 
+/* Is it 0.0.0.0 or ::? */
+bool address_is_any(const struct slim_endpoint *endpoint);
+
 /* Is it one of the reserved addresses that tickets come from? */
 bool address_is_ticket(const struct slim_endpoint *endpoint);
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * accept.c - accept(): a ticket becomes the connection that it stands for
+ *
+ * A connection from one of the reserved addresses is a ticket. Whatever goes wrong with
+ * its claim, the ticket is kept: the router then carries the bytes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "address.h"
+#include "calls.h"
+#include "channel.h"
+#include "fdtable.h"
+#include "mem.h"
+#include "next.h"
+#include "options.h"
+#include "sys.h"
+#include "user.h"
+
+static int next_either(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
+{
+	return is_accept4 ? next_accept4(fd, addr, len, flags) : next_accept(fd, addr, len);
+}
+
+/*
+ * With SCM_RIGHTS an fd that finds no room is lost, and the connection with it. One
+ * more must fit.
+ */
+static bool has_room(int fd)
+{
+	long spare = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (spare < 0)
+		return false;
+	sys_close((int)spare);
+	return true;
+}
+
+static bool claim(int ticket, const struct slim_endpoint *source, uint16_t domain,
+		  struct slim_claim_reply *reply, int *with)
+{
+	struct slim_claim request;
+
+	if (!has_room(ticket))
+		return false;
+	memset(&request, 0, sizeof(request));
+	request.ticket = *source;
+	request.domain = domain;
+	return channel_ask(&request, sizeof(request), SLIM_FRAME_CLAIM, reply, sizeof(*reply),
+			   SLIM_FRAME_CLAIM_REPLY, with, true) == 0;
+}
+
+/* The host socket goes behind the ticket's fd. */
+static void take(int ticket, int with, const struct slim_claim_reply *reply, int flags)
+{
+	if (reply->options)
+		options_carry(ticket, with, reply->options);
+	if (flags & SOCK_NONBLOCK)
+		sys_fcntl(with, F_SETFL, O_RDWR | O_NONBLOCK);
+	sys_dup3(with, ticket, flags & SOCK_CLOEXEC ? O_CLOEXEC : 0);
+	sys_close(with);
+}
+
+/* Returns whether Slim's names are the connection's now, and which. */
+static bool redeem(int ticket, const struct slim_endpoint *source, uint16_t domain, int flags,
+		   struct slim_endpoint *peer)
+{
+	struct slim_claim_reply reply;
+	uint64_t cookie;
+	int with = -1;
+
+	if (!claim(ticket, source, domain, &reply, &with))
+		return false;
+	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0) {
+		take(ticket, with, &reply, flags);
+		cookie = reply.cookie;
+	} else if (reply.verdict == SLIM_VERDICT_SPLICED && with < 0) {
+		cookie = sys_cookie(ticket);
+	} else {
+		if (with >= 0)
+			sys_close(with);
+		return false;
+	}
+	fdtable_name(ticket, cookie, domain, &reply.local, &reply.peer);
+	*peer = reply.peer;
+	return true;
+}
+
+int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
+{
+	union address address = { 0 };
+	socklen_t room = sizeof(address), own_len = sizeof(address);
+	struct slim_endpoint source, peer;
+	int error, got;
+
+	if (addr && !user_readable(len, sizeof(*len)))
+		return next_either(fd, addr, len, flags, is_accept4);
+	if (addr)
+		memcpy(&room, len, sizeof(room));
+	/* The kernel itself proves that the caller's memory can be written. */
+	if (addr)
+		got = next_either(fd, addr, len, flags, is_accept4);
+	else
+		got = next_either(fd, &address, &own_len, flags, is_accept4);
+	if (got < 0)
+		return got;
+	error = next_errno();
+	if (addr && room >= sizeof(address))
+		memcpy(&address, addr, own_len = *len < sizeof(address) ? *len :
+		       sizeof(address));
+	else if (addr && sys_getpeername(got, &address, &own_len))
+		return got;
+	if (address_to_endpoint(&address, own_len, &source) || !address_is_ticket(&source))
+		return got;
+	if (redeem(got, &source, address.family, flags, &peer) && addr) {
+		socklen_t full = address_from_endpoint(&address, address.family, &peer);
+
+		memcpy(addr, &address, room < full ? room : full);
+		*len = full;
+	}
+	next_set_errno(error);
+	return got;
+}

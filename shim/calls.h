@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * calls.h - what the wrapped calls do; libc's convention (-1, errno)
+ */
+#ifndef SHIM_CALLS_H
+#define SHIM_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+int call_socket(int domain, int type, int protocol);
+int call_connect(int fd, const void *addr, socklen_t len);
+int call_bind(int fd, const void *addr, socklen_t len);
+int call_listen(int fd, int backlog);
+int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4);
+int call_close(int fd);
+int call_shutdown(int fd, int how);
+int call_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int call_getsockname(int fd, void *addr, socklen_t *len);
+int call_getpeername(int fd, void *addr, socklen_t *len);
+int call_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+int call_setns(int fd, int type);
+int call_unshare(int flags);
+
+/* Of names.c, for others: the note on a socket of Slim's, asked of the router if need be. */
+struct fdtable_entry *names_find(int fd, uint64_t cookie);
+
+#endif

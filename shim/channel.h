@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel.h - this process's connections to the host's router
+ */
+#ifndef SHIM_CHANNEL_H
+#define SHIM_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <slim/channel.h>
+
+/* What HELLO_REPLY said, and where we are. */
+struct channel_world {
+	uint64_t netns_cookie;		/* of the container's namespace */
+	struct slim_hello_reply hello;
+};
+
+/*
+ * The world as the router described it; opens a channel on first use. NULL where no
+ * router answers (for now).
+ */
+const struct channel_world *channel_world(void);
+
+/* The same without asking anybody: NULL where no channel was opened yet. */
+const struct channel_world *channel_world_known(void);
+
+/* Namespaces may differ between this process's sockets from now on. */
+void channel_namespaces_differ(void);
+bool channel_namespaces_may_differ(void);
+
+/**
+ * channel_ask() - one request and its reply
+ * @request:	a whole frame; its first fields are filled in
+ * @reply:	the whole frame that comes back
+ * @fd:		where an fd goes that came along (-1: none did); NULL: none may
+ * @last:	a reply that comes too late must not come at all (CLAIM): on a
+ *		time-out the channel is shut down first, then looked at once more
+ *
+ * Signals are blocked meanwhile; waits SLIM_CHANNEL_DEADLINE ms at the most.
+ * Returns 0, or -errno: there is no router to talk to, do without.
+ */
+int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
+		uint32_t reply_len, unsigned int reply_type, int *fd, bool last);
+
+/* One request that has no reply. */
+void channel_tell(void *request, uint32_t len, unsigned int type);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connect.c - connect(): a host socket behind the application's fd
+ *
+ * Theory of operation: a destination outside the tenant's prefixes costs one probe of
+ * the caller's memory. Otherwise the router is asked; if it gives a host socket, which is
+ * connecting already, that takes the place of the application's, and a blocking caller
+ * waits by calling connect(2) on it again, with all of the kernel's own semantics.
+ *
+ * A connect(2) with an address of 2 bytes is a harmless question: a socket that connects
+ * or is connected answers as it would to any address, one that is not says EINVAL.
+ *
+ * System calls of a connect that takes the slim path, non-blocking: probe, cookie, F_GETFL,
+ * sigprocmask, channel's cookie, send, recvmsg, sigprocmask, F_GETOWN_EX, F_GETFD,
+ * cookie, dup3, close. A blocking one adds connect.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stddef.h>
+
+#include "address.h"
+#include "calls.h"
+#include "channel.h"
+#include "debug.h"
+#include "fdtable.h"
+#include "mem.h"
+#include "next.h"
+#include "options.h"
+#include "socket.h"
+#include "sys.h"
+#include "user.h"
+
+#define LEN_MIN		16u
+
+/* An application's socket that is about to connect. */
+struct attempt {
+	int fd;
+	uint64_t cookie;
+	struct fdtable_entry *entry;	/* NULL: nothing known */
+	uint64_t options;
+	uint16_t domain;
+	long flags;			/* F_GETFL */
+	struct slim_endpoint dst, bound;
+};
+
+static bool in_prefix(const struct slim_endpoint *ep, const struct slim_prefix *prefix)
+{
+	unsigned int bytes = prefix->len / 8, bits = prefix->len % 8;
+
+	if (prefix->len > 128 || memcmp(ep->addr, prefix->addr, bytes))
+		return false;
+	return !bits || !((ep->addr[bytes] ^ prefix->addr[bytes]) & (0xff00 >> bits));
+}
+
+static bool is_virtual(const struct channel_world *world, const struct slim_endpoint *ep)
+{
+	for (unsigned int i = 0; i < world->hello.addresses_num; i++)
+		if (!memcmp(ep->addr, world->hello.addresses[i], sizeof(ep->addr)))
+			return false;
+	for (unsigned int i = 0; i < world->hello.prefixes_num; i++)
+		if (in_prefix(ep, &world->hello.prefixes[i]))
+			return true;
+	return false;
+}
+
+static bool get_u32(int fd, int level, int name, uint32_t *out)
+{
+	return sys_getsockopt_exact(fd, level, name, out, sizeof(*out)) == 0;
+}
+
+static bool is_tcp(int fd, uint16_t *domain)
+{
+	uint32_t family = 0, type = 0, protocol = 0;
+
+	if (!get_u32(fd, SOL_SOCKET, SO_DOMAIN, &family) ||
+	    (family != AF_INET && family != AF_INET6) ||
+	    !get_u32(fd, SOL_SOCKET, SO_TYPE, &type) || type != SOCK_STREAM ||
+	    !get_u32(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) || protocol != IPPROTO_TCP)
+		return false;
+	*domain = (uint16_t)family;
+	return true;
+}
+
+static bool is_v6only(int fd)
+{
+	uint32_t value = 0;
+
+	return get_u32(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value) && value;
+}
+
+static bool is_foreign(const struct channel_world *world, int fd)
+{
+	return sys_netns_cookie(fd) != world->netns_cookie;
+}
+
+static void get_bound(struct attempt *attempt)
+{
+	union address address;
+	uint32_t len = sizeof(address);
+
+	memset(&attempt->bound, 0, sizeof(attempt->bound));
+	if (attempt->entry && !(attempt->entry->flags & FDTABLE_BOUND))
+		return;
+	if (sys_getsockname(attempt->fd, &address, &len) == 0)
+		address_to_endpoint(&address, len, &attempt->bound);
+	address_clear_any(&attempt->bound);
+}
+
+/* What may take the slim path at all; @attempt is filled in. */
+static bool is_ours(struct attempt *attempt, const struct channel_world *world)
+{
+	int fd = attempt->fd;
+
+	if (attempt->entry) {
+		attempt->domain = attempt->entry->domain;
+		attempt->options = attempt->entry->options;
+		if (channel_namespaces_may_differ() && is_foreign(world, fd))
+			return false;
+	} else {
+		attempt->options = OPTIONS_ALL;
+		if (!is_tcp(fd, &attempt->domain) || is_foreign(world, fd) ||
+		    socket_is_active(fd))
+			return false;
+	}
+	if (address_is_mapped(&attempt->dst) && attempt->domain == AF_INET6 && is_v6only(fd))
+		return false;
+	if (!address_is_mapped(&attempt->dst) && attempt->domain != AF_INET6)
+		return false;
+	if (options_keep_packet(fd, attempt->options))
+		return false;
+	attempt->flags = sys_fcntl(fd, F_GETFL, 0);
+	get_bound(attempt);
+	return attempt->flags >= 0;
+}
+
+static bool ask(struct attempt *attempt, struct slim_connect_reply *reply, int *with)
+{
+	struct slim_connect request;
+
+	memset(&request, 0, sizeof(request));
+	request.dst = attempt->dst;
+	request.src = attempt->bound;
+	request.domain = attempt->domain;
+	if (attempt->flags & O_NONBLOCK)
+		request.flags |= SLIM_CONNECT_NONBLOCK;
+	if (attempt->options)
+		options_before_syn(attempt->fd, attempt->options, &request);
+	return channel_ask(&request, sizeof(request), SLIM_FRAME_CONNECT, reply, sizeof(*reply),
+			   SLIM_FRAME_CONNECT_REPLY, with, false) == 0;
+}
+
+/* connect(2) on a socket that may be connecting: see above. */
+static int connect_again(int fd)
+{
+	uint16_t family = AF_INET6;
+
+	return next_connect(fd, &family, sizeof(family));
+}
+
+/* Errors after which the packet path may do better. */
+static bool is_worth_another_try(int error)
+{
+	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH ||
+	       error == ECONNRESET || error == EINVAL;
+}
+
+static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
+{
+	int error = next_errno();
+
+	if (connect_again(attempt->fd) == 0) {
+		next_set_errno(error);
+		return 0;
+	}
+	if (!is_worth_another_try(next_errno()))
+		return -1;
+	debug_say("the slim path failed, errno %d: packet path", next_errno());
+	if (socket_restore(attempt->fd, attempt->domain, &attempt->bound))
+		return -1;
+	next_set_errno(error);
+	return next_connect(attempt->fd, addr, len);
+}
+
+static int take_slim(struct attempt *attempt, const struct slim_connect_reply *reply, int with,
+		     const void *addr, socklen_t len)
+{
+	if (socket_replace(attempt->fd, attempt->cookie, attempt->entry, with,
+			   attempt->options))
+		return next_connect(attempt->fd, addr, len);
+	fdtable_name(attempt->fd, reply->cookie, attempt->domain, &reply->local, &reply->peer);
+	if (attempt->flags & O_NONBLOCK)
+		return next_result(-EINPROGRESS);
+	return wait_for_it(attempt, addr, len);
+}
+
+/* A socket of Slim's, or of another namespace, that was connected before. */
+static int connect_foreign(const struct channel_world *world, int fd, uint64_t cookie,
+			   const void *addr, socklen_t len)
+{
+	struct fdtable_entry *entry = names_find(fd, cookie);
+	struct slim_endpoint bound = { 0 };
+	int ret;
+
+	(void)world;
+	if (!entry)
+		return next_connect(fd, addr, len);
+	ret = connect_again(fd);
+	if (ret == 0 || next_errno() != EINVAL)
+		return ret;
+	/* Its attempt failed before: natively it could be used once more. */
+	if (socket_restore(fd, entry->domain, &bound))
+		return -1;
+	return call_connect(fd, addr, len);
+}
+
+static int dissolve(int fd, const void *addr, socklen_t len)
+{
+	const struct channel_world *world = channel_world_known();
+	struct slim_endpoint bound = { 0 };
+	struct fdtable_entry *entry;
+
+	if (!world || !is_foreign(world, fd))
+		return next_connect(fd, addr, len);
+	entry = names_find(fd, sys_cookie(fd));
+	if (!entry || next_connect(fd, addr, len) < 0)
+		return next_connect(fd, addr, len);
+	return next_result(socket_restore(fd, entry->domain, &bound));
+}
+
+int call_connect(int fd, const void *addr, socklen_t len)
+{
+	struct attempt attempt = { .fd = fd };
+	struct slim_connect_reply reply;
+	const struct channel_world *world;
+	union address address;
+	int with = -1;
+
+	if (len < LEN_MIN || !user_readable(addr, len < sizeof(address) ? len : sizeof(address)))
+		return next_connect(fd, addr, len);
+	memcpy(&address, addr, len < sizeof(address) ? len : sizeof(address));
+	if (address.family == AF_UNSPEC)
+		return dissolve(fd, addr, len);
+	if (address_to_endpoint(&address, len, &attempt.dst))
+		return next_connect(fd, addr, len);
+	world = channel_world();
+	if (!world || !is_virtual(world, &attempt.dst))
+		return next_connect(fd, addr, len);
+	attempt.cookie = sys_cookie(fd);
+	attempt.entry = fdtable_find(fd, attempt.cookie);
+	if (attempt.entry && !(attempt.entry->flags & FDTABLE_TCP)) {
+		if (attempt.entry->flags & FDTABLE_NAMED)
+			return connect_foreign(world, fd, attempt.cookie, addr, len);
+		attempt.entry = NULL;
+	}
+	if (!attempt.entry && attempt.cookie && is_foreign(world, fd))
+		return connect_foreign(world, fd, attempt.cookie, addr, len);
+	if (!is_ours(&attempt, world) || !ask(&attempt, &reply, &with))
+		return next_connect(fd, addr, len);
+	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)
+		return take_slim(&attempt, &reply, with, addr, len);
+	if (with >= 0)
+		sys_close(with);
+	if (reply.verdict == SLIM_VERDICT_DENIED)
+		return next_result(reply.error ? -(long)reply.error : -EACCES);
+	return next_connect(fd, addr, len);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdtable.h - what this process knows of its sockets
+ *
+ * Theory of operation: a note about a socket is kept under the number of the fd by
+ * which it was made, with the socket's cookie. It counts only while that number still
+ * names that socket; so close, dup2 and the rest need not be followed, and what
+ * is not known (a duplicate, an inherited fd) is asked of the kernel or the
+ * router. Threads that use one fd at the same time may lose a note, never mix two up in a
+ * way that the cookie does not show.
+ */
+#ifndef SHIM_FDTABLE_H
+#define SHIM_FDTABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <slim/endpoint.h>
+
+#define FDTABLE_WATCHES	4
+
+enum fdtable_flags {
+	FDTABLE_TCP = 1 << 0,		/* made by socket(): TCP, all its options seen */
+	FDTABLE_BOUND = 1 << 1,		/* bind() was called on it */
+	FDTABLE_LISTENER = 1 << 2,	/* told to the router */
+	FDTABLE_NAMED = 1 << 3,		/* Slim's: local and peer are its names */
+	FDTABLE_WATCHED_MORE = 1 << 4,	/* in more epoll sets than there is room for */
+};
+
+/* A registration in an epoll set. */
+struct fdtable_watch {
+	int epfd;
+	uint32_t events;
+	uint64_t data;
+};
+
+struct fdtable_entry {
+	uint64_t cookie;	/* atomic; 0: nothing known */
+	uint64_t options;	/* bits of options.h: set by the application */
+	uint32_t flags;
+	uint16_t domain;	/* of the application's socket */
+	uint16_t watches_num;
+	struct slim_endpoint local, peer;
+	struct fdtable_watch watches[FDTABLE_WATCHES];
+};
+
+/* The note under @fd, whatever it is about; NULL where there never was one. No system call. */
+struct fdtable_entry *fdtable_peek(int fd);
+
+/* The note about the socket that @fd names, whose cookie is @cookie; or NULL. */
+struct fdtable_entry *fdtable_find(int fd, uint64_t cookie);
+
+/* An empty note for @fd and @cookie. NULL: no memory (then it is unknown). */
+struct fdtable_entry *fdtable_set(int fd, uint64_t cookie, uint16_t domain);
+
+/* Slim's socket is now behind @fd. */
+void fdtable_name(int fd, uint64_t cookie, uint16_t domain, const struct slim_endpoint *local,
+		  const struct slim_endpoint *peer);
+
+/* A registration was added, changed (same @epfd) or removed. */
+void fdtable_watch(struct fdtable_entry *entry, int op, int epfd, uint32_t events,
+		   uint64_t data);
+
+#endif

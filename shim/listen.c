@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen.c - listeners are told to the router, and stay what they are
+ *
+ * The router looks with sock_diag whether a listener is still there; close() and
+ * shutdown() only give it a hint, which spares others a connection that would be
+ * reset.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "calls.h"
+#include "channel.h"
+#include "fdtable.h"
+#include "mem.h"
+#include "next.h"
+#include "options.h"
+#include "sys.h"
+
+static bool is_inet_stream(int fd, uint16_t *domain)
+{
+	uint32_t family = 0, type = 0, protocol = 0;
+
+	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_DOMAIN, &family, sizeof(family)) ||
+	    (family != AF_INET && family != AF_INET6) ||
+	    sys_getsockopt_exact(fd, SOL_SOCKET, SO_TYPE, &type, sizeof(type)) ||
+	    type != SOCK_STREAM ||
+	    sys_getsockopt_exact(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, sizeof(protocol)))
+		return false;
+	*domain = (uint16_t)family;
+	return protocol == IPPROTO_TCP;
+}
+
+static void announce(int fd, uint64_t cookie, uint64_t options)
+{
+	struct slim_listen_reply reply;
+	struct slim_listen request;
+
+	memset(&request, 0, sizeof(request));
+	request.cookie = cookie;
+	request.options = options;
+	request.flags = options_listen_flags(fd, options);
+	/* Whatever comes of it, the socket listens. */
+	channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
+		    SLIM_FRAME_LISTEN_REPLY, NULL, false);
+}
+
+int call_listen(int fd, int backlog)
+{
+	struct fdtable_entry *entry;
+	uint16_t domain;
+	uint64_t cookie;
+	int ret = next_listen(fd, backlog);
+
+	if (ret)
+		return ret;
+	if (!is_inet_stream(fd, &domain) || !channel_world())
+		return 0;
+	cookie = sys_cookie(fd);
+	entry = fdtable_find(fd, cookie);
+	announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
+		 OPTIONS_ALL);
+	if (!entry)
+		entry = fdtable_set(fd, cookie, domain);
+	if (entry)
+		entry->flags |= FDTABLE_LISTENER;
+	return 0;
+}
+
+/* Of a listener that may be gone now. */
+static void hint(uint64_t cookie)
+{
+	int error = next_errno();
+	struct slim_unlisten request;
+
+	memset(&request, 0, sizeof(request));
+	request.cookie = cookie;
+	channel_tell(&request, sizeof(request), SLIM_FRAME_UNLISTEN);
+	next_set_errno(error);
+}
+
+static uint64_t listener_cookie(int fd)
+{
+	const struct fdtable_entry *entry = fdtable_peek(fd);
+
+	return entry && (entry->flags & FDTABLE_LISTENER) ? entry->cookie : 0;
+}
+
+int call_close(int fd)
+{
+	uint64_t cookie = listener_cookie(fd);
+	int ret;
+
+	if (!cookie || sys_cookie(fd) != cookie)
+		return next_close(fd);
+	fdtable_peek(fd)->flags = 0;
+	ret = next_close(fd);
+	hint(cookie);
+	return ret;
+}
+
+int call_shutdown(int fd, int how)
+{
+	uint64_t cookie = listener_cookie(fd);
+	int ret = next_shutdown(fd, how);
+
+	if (cookie && sys_cookie(fd) == cookie)
+		hint(cookie);
+	return ret;
+}
+
+/* Options are inherited from the listener as it is when the connection comes. */
+static void changed(int fd, struct fdtable_entry *entry, uint64_t cookie)
+{
+	uint32_t listening = 0;
+
+	if (entry) {
+		if (entry->flags & FDTABLE_LISTENER)
+			announce(fd, cookie, entry->flags & FDTABLE_TCP ? entry->options :
+				 OPTIONS_ALL);
+		return;
+	}
+	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+				 sizeof(listening)) == 0 && listening && channel_world())
+		announce(fd, cookie, OPTIONS_ALL);
+}
+
+int call_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int ret = next_setsockopt(fd, level, name, value, len);
+	uint64_t bit = ret ? 0 : options_bit(level, name);
+	struct fdtable_entry *entry;
+	uint64_t cookie;
+	int error;
+
+	if (!bit)
+		return ret;
+	error = next_errno();
+	cookie = sys_cookie(fd);
+	entry = fdtable_find(fd, cookie);
+	if (entry)
+		entry->options |= bit;
+	if (!entry || !(entry->flags & FDTABLE_NAMED))
+		changed(fd, entry, cookie);
+	next_set_errno(error);
+	return ret;
+}

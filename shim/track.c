@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * track.c - calls of which the shim only takes note
+ */
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "calls.h"
+#include "channel.h"
+#include "fdtable.h"
+#include "mem.h"
+#include "next.h"
+#include "sys.h"
+
+#define TYPE_MASK	0xf
+
+int call_socket(int domain, int type, int protocol)
+{
+	int fd = next_socket(domain, type, protocol);
+	struct fdtable_entry *entry;
+
+	if (fd < 0 || (domain != AF_INET && domain != AF_INET6) ||
+	    (type & TYPE_MASK) != SOCK_STREAM || (protocol && protocol != IPPROTO_TCP))
+		return fd;
+	entry = fdtable_set(fd, sys_cookie(fd), (uint16_t)domain);
+	if (entry)
+		entry->flags = FDTABLE_TCP;
+	return fd;
+}
+
+int call_bind(int fd, const void *addr, socklen_t len)
+{
+	int ret = next_bind(fd, addr, len);
+	struct fdtable_entry *entry = ret ? NULL : fdtable_peek(fd);
+
+	/* On another socket's note it does no harm: its name is then asked for. */
+	if (entry)
+		entry->flags |= FDTABLE_BOUND;
+	return ret;
+}
+
+int call_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	int ret = next_epoll_ctl(epfd, op, fd, event);
+	struct fdtable_entry *entry = ret ? NULL : fdtable_peek(fd);
+	struct epoll_event copy = { 0 };
+
+	if (!entry || !(entry->flags & FDTABLE_TCP) || (entry->flags & FDTABLE_LISTENER))
+		return ret;
+	if (sys_cookie(fd) != entry->cookie)
+		return ret;
+	/* The kernel has just read it. */
+	if (op != EPOLL_CTL_DEL)
+		memcpy(&copy, event, sizeof(copy));
+	fdtable_watch(entry, op, epfd, copy.events, copy.data.u64);
+	return ret;
+}
+
+int call_setns(int fd, int type)
+{
+	channel_namespaces_differ();
+	return next_setns(fd, type);
+}
+
+int call_unshare(int flags)
+{
+	if (flags & SYS_CLONE_NEWNET)
+		channel_namespaces_differ();
+	return next_unshare(flags);
+}

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# lib.sh - what the end-to-end tests share: a lab of their own, checks, the audit
+#
+# A test sources this file, calls lab_start, makes checks, and ends; the rest happens
+# on exit. Each check prints one line that begins with "ok", "FAILED" or "skipped", which
+# tests/e2e/run counts. Nothing sleeps in the hope that something has happened by then:
+# poll waits for conditions.
+set -euo pipefail
+shopt -s inherit_errexit
+
+e2e=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+top=$(dirname "$(dirname "$e2e")")
+build=${SLIM_LAB_BIN:-$top/build}
+# shellcheck disable=SC2034
+programs=$build/tests/e2e
+name=e2e-$(basename "$0" .sh)-$$
+work=$(mktemp -d "/tmp/slim-e2e-XXXXXX")
+lab_is_up=
+failures=0
+
+# --- checks ---
+
+# check TEXT COMMAND...: that it succeeds; what it prints is shown where it does not
+check()
+{
+	local text=$1 out
+
+	shift
+	if out=$("$@" 2>&1); then
+		echo "ok       $text"
+	else
+		echo "FAILED   $text"
+		failures=$((failures + 1))
+		echo "         $*"
+		tail -n 20 <<<"$out" | sed 's/^/         | /'
+	fi
+}
+
+check_not()
+{
+	local text=$1
+
+	shift
+	check "$text" fails "$@"
+}
+
+fails() { ! "$@"; }
+
+# equal TEXT EXPECTED FOUND
+equal() { check "$1" same "$2" "$3"; }
+
+same()
+{
+	[[ $1 == "$2" ]] || {
+		diff <(echo "$1") <(echo "$2")
+		return 1
+	}
+}
+
+# holds EXPRESSION: of arithmetic; shown with its values
+holds()
+{
+	echo "$1"
+	(($1))
+}
+
+skip() { echo "skipped  $*"; }
+
+# has FILE TEXT...
+has() { grep -F -- "$2" "$1"; }
+
+# poll SECONDS COMMAND...: until it succeeds
+poll()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if ((SECONDS > end)); then
+			echo "not within the time: $*"
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# --- the lab ---
+
+lab() { "$top/tests/lab" -n "$name" "$@"; }
+ctl() { lab ctl "$@"; }
+
+# in_ NODE COMMAND..., with the shim; plain NODE COMMAND..., without
+in_()
+{
+	local node=$1
+
+	shift
+	"$top/tests/lab" -n "$name" exec "$node" -- "$@"
+}
+
+plain()
+{
+	local node=$1
+
+	shift
+	"$top/tests/lab" -n "$name" exec "$node" --plain -- "$@"
+}
+
+# with shim|plain NODE COMMAND...
+with()
+{
+	if [[ $1 == shim ]]; then
+		in_ "${@:2}"
+	else
+		plain "${@:2}"
+	fi
+}
+
+address() { lab addr "$@"; }
+space() { echo "slim-$name-$1"; }
+sockets() { ip netns exec "$(space "$1")" ss -H "${@:2}"; }
+router_pid() { cut -d ' ' -f 1 "/run/slim-lab/$name/$1/router.pid"; }
+hosts() { ip netns list | cut -d ' ' -f 1 | sed -n "s/^slim-$name-\(h[0-9]*\)$/\1/p" | sort; }
+
+containers()
+{
+	ip netns list | cut -d ' ' -f 1 | sed -n "s/^slim-$name-\(h[0-9]*\(t[0-9]*\)\?c[0-9]*\)$/\1/p" |
+		sort
+}
+
+# counter HOST NAME: one of `slimctl status`
+counter() { ctl "$1" -j status | jq ".counters.$2"; }
+
+# device_bytes CONTAINER: what went over its veth so far, both ways
+device_bytes()
+{
+	ip -n "$(space "$1")" -j -s link show eth0 |
+		jq '.[0].stats64 | .rx.bytes + .tx.bytes'
+}
+
+# --- processes in the background ---
+
+declare -A background_pids=()
+
+# background TAG COMMAND...: its output goes to $work/TAG
+background()
+{
+	local tag=$1
+
+	shift
+	"$@" >"$work/$tag" 2>&1 </dev/null &
+	background_pids[$tag]=$!
+}
+
+# finish TAG [SIGNAL]: ends it; returns its exit status where it had ended by itself
+finish()
+{
+	local pid=${background_pids[$1]:-}
+
+	[[ $pid ]] || return 0
+	unset "background_pids[$1]"
+	[[ ! ${2:-} ]] || kill "-$2" "$pid" 2>/dev/null || true
+	wait "$pid"
+}
+
+stop() { finish "$1" TERM 2>/dev/null || true; }
+
+# ended TAG: does it run no more?
+ended() { ! kill -0 "${background_pids[$1]}" 2>/dev/null; }
+
+# listening NODE PORT: is there a TCP listener?
+listening() { [[ $(sockets "$1" -ltn "sport = :$2") ]]; }
+
+# announced HOST NODE PORT: has the host's router heard that the container listens there?
+announced()
+{
+	ctl "$1" -j listeners | jq -e --argjson port "$3" --arg a4 "$(address "$2")" \
+		--arg a6 "$(address -6 "$2")" '[.listeners[] | select(.port == $port and
+			(.address == $a4 or .address == $a6))] | length > 0'
+}
+
+# serve TAG shim|plain NODE PORT COMMAND...: a server; returns when clients may come
+serve()
+{
+	local tag=$1 kind=$2 node=$3 port=$4 host
+
+	shift 4
+	background "$tag" with "$kind" "$node" "$@"
+	if ! poll 10 listening "$node" "$port"; then
+		sed 's/^/         | /' "$work/$tag"
+		return 1
+	fi
+	[[ $kind == shim ]] || return 0
+	for host in $(hosts); do
+		poll 10 announced "$host" "$node" "$port"
+	done
+}
+
+# --- audit ---
+
+fds() { find "/proc/$(router_pid "$1")/fd" -mindepth 1 2>/dev/null | wc -l; }
+default_links() { ip -o link | sed 's/^[0-9]*: \([^:]*\):.*/\1/' | sort; }
+kernel_warnings() { dmesg 2>/dev/null | grep -cE 'WARNING:|BUG:|Oops|refcount' || true; }
+
+attach()
+{
+	local container=$1 host=${1%%[tc]*} tenant=1
+
+	if [[ $container == *t* ]]; then
+		tenant=${container##*t}
+		tenant=${tenant%%c*}
+	fi
+	ctl "$host" attach "$container" --netns "/run/netns/$(space "$container")" \
+		--tenant "t$tenant" --ip "$(address "$container"),$(address -6 "$container")"
+}
+
+detach_all()
+{
+	local host container
+
+	for host in $(hosts); do
+		for container in $(ctl "$host" -j containers | jq -r '.containers[].name'); do
+			ctl "$host" detach "$container"
+		done
+	done
+}
+
+attach_all()
+{
+	local container
+
+	for container in $(containers); do
+		attach "$container"
+	done
+}
+
+no_connections()
+{
+	[[ $(ctl "$1" -j status | jq '.connections') == 0 ]]
+}
+
+meshed()
+{
+	ctl "$1" -j peers | jq -e --argjson num "$(containers | grep -cv "^$1[tc]")" \
+		'([.peers[] | select(.state == "up") | .containers] | add) == $num'
+}
+
+# What the default namespace and the routers are like before the test
+remember()
+{
+	default_links >"$work/links"
+	nft list ruleset >"$work/ruleset"
+	kernel_warnings >"$work/warnings"
+}
+
+remember_routers()
+{
+	local host
+
+	detach_all >/dev/null
+	for host in $(hosts); do
+		fds "$host" >"$work/fds-$host"
+	done
+	attach_all >/dev/null
+	for host in $(hosts); do
+		poll 10 meshed "$host"
+	done
+}
+
+lab_start()
+{
+	remember
+	lab up "$@"
+	lab_is_up=1
+	remember_routers
+}
+
+few_fds() { (($(fds "$1") <= $(<"$work/fds-$1"))); }
+time_wait_tickets() { sockets "$1" -tan state time-wait | grep -E '127\.83\.76\.77|fd53:4c49:4d'; }
+nothing_left() { ! ip -n "$(space "$1")" -o link | grep -E 'slim[a-z]*[0-9a-f]{6}'; }
+no_channel() { ! sockets "$1" -xl | grep slim/router; }
+
+no_device()
+{
+	! ip -n "$(space "$1")" -o link show dev eth0 2>/dev/null &&
+		! ip -n "$(space "$1")" -6 address show dev lo | grep fd53
+}
+
+sane()
+{
+	local log=/run/slim-lab/$name/$1/router.log
+
+	! grep -E -A 30 'Sanitizer|runtime error|[Aa]ssertion' "$log"
+}
+
+consistent()
+{
+	ctl "$1" -j status | jq -e '.counters | .frames_bad == 0 and
+		.claims + .splices <= .accepts - .accepts_refused and .preamble_forged == 0'
+}
+
+# Detaches everything: for what happened meanwhile there must be nothing left.
+audit()
+{
+	local host container
+
+	for host in $(hosts); do
+		[[ ! ${audit_skip_router:-} ]] || continue
+		check "audit: $host's router still runs" kill -0 "$(router_pid "$host")"
+		check "audit: $host has no connections left" poll 10 no_connections "$host"
+		check "audit: $host's counters are consistent" consistent "$host"
+	done
+	for container in $(containers); do
+		check_not "audit: no ticket is in TIME_WAIT in $container" time_wait_tickets "$container"
+	done
+	detach_all >/dev/null
+	for container in $(containers); do
+		check "audit: detach left nothing in $container" poll 5 no_device "$container"
+		check "audit: $container has no channel" no_channel "$container"
+	done
+	for host in $(hosts); do
+		check "audit: detach left nothing in $host" poll 5 nothing_left "$host"
+		check "audit: no fd is left in $host's router" poll 5 few_fds "$host"
+		lab router "$host" stop
+		check "audit: $host's router has nothing to complain of" sane "$host"
+	done
+}
+
+on_exit()
+{
+	local status=$? tag
+
+	trap - EXIT
+	set +e
+	for tag in "${!background_pids[@]}"; do
+		stop "$tag"
+	done
+	if [[ $lab_is_up ]]; then
+		((status)) || audit
+		if ((status || failures)) && [[ ${E2E_KEEP:-} ]]; then
+			echo "         lab $name is kept"
+		else
+			((!status && !failures)) || show_logs
+			lab down
+		fi
+	fi
+	if [[ -e $work/links ]]; then
+		check "audit: the default namespace's links are as before" \
+			same "$(<"$work/links")" "$(default_links)"
+		check "audit: the default namespace's rules are as before" \
+			same "$(<"$work/ruleset")" "$(nft list ruleset)"
+		check "audit: the kernel has not warned" \
+			same "$(<"$work/warnings")" "$(kernel_warnings)"
+	fi
+	if ((status)); then
+		echo "FAILED   $(basename "$0") ended early with status $status"
+	fi
+	rm -rf "$work"
+	exit $((status || failures))
+}
+
+show_logs()
+{
+	local log
+
+	for log in "/run/slim-lab/$name"/h*/router.log; do
+		[[ -e $log ]] || continue
+		echo "         --- $(basename "$(dirname "$log")")'s router"
+		tail -n 15 "$log" | sed 's/^/         | /'
+	done
+}
+
+trap on_exit EXIT
