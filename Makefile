@@ -28,7 +28,7 @@ PACKAGES := libnl-3.0 libnl-route-3.0 liburcu liburcu-cds jansson libnftables li
 DEPS_OK := $(shell pkg-config --exists $(PACKAGES) check 2>/dev/null && echo yes)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARN) -fstack-protector-strong \
+ALL_CFLAGS = -std=gnu11 -Iinclude -D_GNU_SOURCE -MMD -MP $(WARN) -fstack-protector-strong \
 	     $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lurcu-common -lpthread
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \

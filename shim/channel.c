@@ -31,6 +31,7 @@
 #include "sys.h"
 
 #define SLOTS		16
+#define WORLDS		4
 #define FD_HIGH		512	/* channels stay out of the way of low numbers */
 #define RETRY_MS	1000
 #define SIG_BLOCK_	0
@@ -61,8 +62,10 @@ static struct {
 } inherited[SLOTS];
 
 static struct state *state_page;
-static struct channel_world world;
-static uint32_t world_version;		/* atomic; 0: nothing known; odd: being written */
+/* Written in turn, so that a reader of an older one is not disturbed. */
+static struct channel_world worlds[WORLDS];
+static struct channel_world *world;	/* atomic; NULL: nothing known */
+static uint32_t world_writing;		/* atomic */
 static uint64_t absent_until;		/* ms; atomic */
 static bool namespaces_differ;
 
@@ -101,6 +104,12 @@ static struct state *state_get(void)
 		return none;
 	}
 	return (struct state *)at;
+}
+
+/* One of the slots, and not a channel for the occasion? */
+static bool is_kept(const struct state *state, const struct slot *slot)
+{
+	return slot >= state->slots && slot < state->slots + SLOTS;
 }
 
 /* --- one channel --- */
@@ -171,8 +180,12 @@ static int receive(int channel, uint32_t id, void *reply, uint32_t len, unsigned
 	};
 	const struct slim_frame *frame = reply;
 	int got = -1;
-	long ret = sys_recvmsg(channel, &msg, flags | MSG_CMSG_CLOEXEC);
+	long ret;
 
+	/* Signals are blocked, but stopping and going on interrupts all the same. */
+	do
+		ret = sys_recvmsg(channel, &msg, flags | MSG_CMSG_CLOEXEC);
+	while (ret == -EINTR);
 	if (ret < 0)
 		return (int)ret;
 	if (msg.msg_controllen >= CMSG_LEN(sizeof(int)) &&
@@ -232,15 +245,19 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 
 	frame_fill(request, len, type, id);
 	ret = sys_send(slot->fd, request, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (ret != (long)len)
-		goto gone;
+	if (ret != (long)len) {
+		slot_close(slot);
+		return -EPIPE;		/* not sent: it may be, on another channel */
+	}
 	if (!reply)
 		return 0;
 	err = receive(slot->fd, id, reply, reply_len, reply_type, fd, 0);
 	if (!err)
 		return 0;
-	if (err != -EAGAIN)
-		goto gone;
+	if (err != -EAGAIN) {
+		slot_close(slot);
+		return -ECONNRESET;
+	}
 	if (last) {
 		/* Nothing can follow what is there now. */
 		sys_shutdown(slot->fd, SHUT_RDWR);
@@ -248,30 +265,27 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 		slot_close(slot);
 		return err ? -ETIMEDOUT : 0;
 	}
-	slot->late_id = id;
-	__atomic_store_n(&state->slow, 1, __ATOMIC_RELAXED);
+	if (is_kept(state, slot)) {
+		slot->late_id = id;
+		__atomic_store_n(&state->slow, 1, __ATOMIC_RELAXED);
+	}
 	return -ETIMEDOUT;
-
-gone:
-	slot_close(slot);
-	return -EPIPE;
 }
 
 static void world_learn(const struct slim_hello_reply *hello, uint64_t netns_cookie)
 {
-	uint32_t version = __atomic_load_n(&world_version, __ATOMIC_ACQUIRE);
+	struct channel_world *old = __atomic_load_n(&world, __ATOMIC_ACQUIRE), *new;
 
-	if ((version & 1) || hello->prefixes_num > SLIM_CHANNEL_PREFIXES ||
-	    hello->addresses_num > SLIM_CHANNEL_ADDRESSES)
+	if (hello->prefixes_num > SLIM_CHANNEL_PREFIXES ||
+	    hello->addresses_num > SLIM_CHANNEL_ADDRESSES ||
+	    (old && old->hello.generation == hello->generation) ||
+	    __atomic_exchange_n(&world_writing, 1, __ATOMIC_ACQUIRE))
 		return;
-	if (version && world.hello.generation == hello->generation)
-		return;
-	if (!__atomic_compare_exchange_n(&world_version, &version, version | 1, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return;
-	world.hello = *hello;
-	world.netns_cookie = netns_cookie;
-	__atomic_store_n(&world_version, version + 2, __ATOMIC_RELEASE);
+	new = &worlds[old ? (old - worlds + 1) % WORLDS : 0];
+	new->hello = *hello;
+	new->netns_cookie = netns_cookie;
+	__atomic_store_n(&world, new, __ATOMIC_RELEASE);
+	__atomic_store_n(&world_writing, 0, __ATOMIC_RELEASE);
 }
 
 static int hello(struct state *state, struct slot *slot)
@@ -308,14 +322,17 @@ static int slot_open(struct state *state, struct slot *slot)
 	close_inherited(state);
 	fd = open_socket();
 	if (fd < 0) {
-		__atomic_store_n(&absent_until, now_ms() + RETRY_MS, __ATOMIC_RELAXED);
+		/* A full backlog or a lack of fds says nothing of the next moment. */
+		if (fd == -ECONNREFUSED || fd == -EPERM)
+			__atomic_store_n(&absent_until, now_ms() + RETRY_MS,
+					 __ATOMIC_RELAXED);
 		return fd;
 	}
 	__atomic_store_n(&absent_until, 0, __ATOMIC_RELAXED);
 	slot->fd = fd;
 	slot->cookie = sys_cookie(fd);
 	slot->late_id = 0;
-	if (slot >= state->slots && slot < state->slots + SLOTS) {
+	if (is_kept(state, slot)) {
 		inherited[slot - state->slots].fd = fd;
 		inherited[slot - state->slots].cookie = slot->cookie;
 	}
@@ -365,6 +382,8 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 	if (!slot)
 		slot = &own;
 	err = slot_prepare(state, slot);
+	if (!err && !channel_world_known())
+		err = hello(state, slot);	/* the first one's answer came too late */
 	if (!err && request)
 		err = exchange(state, slot, request, len, type, reply, reply_len, reply_type,
 			       fd, last);
@@ -383,14 +402,15 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 static void check_generation(const void *reply)
 {
 	const struct slim_name_reply *common = reply;
+	const struct channel_world *known = channel_world_known();
 
-	if (world.hello.generation != common->generation) {
+	if (known && known->hello.generation != common->generation) {
 		struct slim_hello request;
 		struct slim_hello_reply hello_reply;
 
 		if (with_slot(&request, sizeof(request), SLIM_FRAME_HELLO, &hello_reply,
 			      sizeof(hello_reply), SLIM_FRAME_HELLO_REPLY, NULL, false) == 0)
-			world_learn(&hello_reply, world.netns_cookie);
+			world_learn(&hello_reply, known->netns_cookie);
 	}
 }
 
@@ -410,14 +430,26 @@ int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 	return err;
 }
 
+static bool is_open(void)
+{
+	struct state *state = __atomic_load_n(&state_page, __ATOMIC_ACQUIRE);
+
+	for (int i = 0; state && i < SLOTS; i++)
+		if (state->slots[i].cookie)
+			return true;
+	return false;
+}
+
+/* Not worth a channel of its own: a forked child, say, closes its parent's listener. */
 void channel_tell(void *request, uint32_t len, unsigned int type)
 {
-	channel_ask(request, len, type, NULL, 0, SLIM_FRAME_UNSPEC, NULL, false);
+	if (is_open())
+		channel_ask(request, len, type, NULL, 0, SLIM_FRAME_UNSPEC, NULL, false);
 }
 
 const struct channel_world *channel_world_known(void)
 {
-	return __atomic_load_n(&world_version, __ATOMIC_ACQUIRE) >= 2 ? &world : NULL;
+	return __atomic_load_n(&world, __ATOMIC_ACQUIRE);
 }
 
 const struct channel_world *channel_world(void)

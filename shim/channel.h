@@ -43,7 +43,7 @@ bool channel_namespaces_may_differ(void);
 int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 		uint32_t reply_len, unsigned int reply_type, int *fd, bool last);
 
-/* One request that has no reply. */
+/* One request that has no reply; not sent where no channel is open. */
 void channel_tell(void *request, uint32_t len, unsigned int type);
 
 #endif

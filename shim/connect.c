@@ -7,11 +7,11 @@
  * connecting already, that takes the place of the application's, and a blocking caller
  * waits by calling connect(2) on it again, with all of the kernel's own semantics.
  *
- * A connect(2) with an address of 2 bytes is a harmless question: a socket that connects
- * or is connected answers as it would to any address, one that is not says EINVAL.
+ * A connect(2) with an address of 2 bytes is a harmless question to a socket that has failed:
+ * it answers with the error that is still owed, or with EINVAL.
  *
- * System calls of a connect that takes the slim path, non-blocking: probe, cookie, F_GETFL,
- * sigprocmask, channel's cookie, send, recvmsg, sigprocmask, F_GETOWN_EX, F_GETFD,
+ * System calls of a connect that takes the slim path, non-blocking: probe, cookie, TCP_INFO,
+ * F_GETFL, sigprocmask, channel's cookie, send, recvmsg, sigprocmask, F_GETOWN_EX, F_GETFD,
  * cookie, dup3, close. A blocking one adds connect.
  */
 #include <errno.h>
@@ -119,10 +119,12 @@ static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 			return false;
 	} else {
 		attempt->options = OPTIONS_ALL;
-		if (!is_tcp(fd, &attempt->domain) || is_foreign(world, fd) ||
-		    socket_is_active(fd))
+		if (!is_tcp(fd, &attempt->domain) || is_foreign(world, fd))
 			return false;
 	}
+	/* Connecting or connected already, over the packet path. */
+	if (socket_is_active(fd))
+		return false;
 	if (address_is_mapped(&attempt->dst) && attempt->domain == AF_INET6 && is_v6only(fd))
 		return false;
 	if (!address_is_mapped(&attempt->dst) && attempt->domain != AF_INET6)
@@ -150,26 +152,19 @@ static bool ask(struct attempt *attempt, struct slim_connect_reply *reply, int *
 			   SLIM_FRAME_CONNECT_REPLY, with, false) == 0;
 }
 
-/* connect(2) on a socket that may be connecting: see above. */
-static int connect_again(int fd)
-{
-	uint16_t family = AF_INET6;
-
-	return next_connect(fd, &family, sizeof(family));
-}
-
 /* Errors after which the packet path may do better. */
 static bool is_worth_another_try(int error)
 {
 	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH ||
-	       error == ECONNRESET || error == EINVAL;
+	       error == ECONNRESET;
 }
 
 static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
 {
 	int error = next_errno();
 
-	if (connect_again(attempt->fd) == 0) {
+	/* While it is connecting, the address that is given does not matter. */
+	if (next_connect(attempt->fd, addr, len) == 0) {
 		next_set_errno(error);
 		return 0;
 	}
@@ -185,30 +180,43 @@ static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
 static int take_slim(struct attempt *attempt, const struct slim_connect_reply *reply, int with,
 		     const void *addr, socklen_t len)
 {
+	struct fdtable_entry *entry;
+
 	if (socket_replace(attempt->fd, attempt->cookie, attempt->entry, with,
 			   attempt->options))
 		return next_connect(attempt->fd, addr, len);
-	fdtable_name(attempt->fd, reply->cookie, attempt->domain, &reply->local, &reply->peer);
+	entry = fdtable_name(attempt->fd, reply->cookie, attempt->domain, &reply->local,
+			     &reply->peer);
+	if (entry && (attempt->bound.port || !address_is_any(&attempt->bound)))
+		entry->flags |= FDTABLE_BOUND;
 	if (attempt->flags & O_NONBLOCK)
 		return next_result(-EINPROGRESS);
 	return wait_for_it(attempt, addr, len);
 }
 
+/* What a socket of the container's in the place of one of Slim's is to be bound to. */
+static struct slim_endpoint bound_of(const struct fdtable_entry *entry)
+{
+	static const struct slim_endpoint none;
+
+	return entry->flags & FDTABLE_BOUND ? entry->local : none;
+}
+
 /* A socket of Slim's, or of another namespace, that was connected before. */
-static int connect_foreign(const struct channel_world *world, int fd, uint64_t cookie,
-			   const void *addr, socklen_t len)
+static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t len)
 {
 	struct fdtable_entry *entry = names_find(fd, cookie);
-	struct slim_endpoint bound = { 0 };
-	int ret;
+	uint16_t family = AF_INET6;
+	struct slim_endpoint bound;
+	int err;
 
-	(void)world;
-	if (!entry)
+	if (!entry || socket_is_active(fd))
 		return next_connect(fd, addr, len);
-	ret = connect_again(fd);
-	if (ret == 0 || next_errno() != EINVAL)
-		return ret;
-	/* Its attempt failed before: natively it could be used once more. */
+	/* It failed. The kernel may still owe the error; if not, natively it is used anew. */
+	err = (int)sys_connect(fd, &family, sizeof(family));
+	if (err != -EINVAL)
+		return next_result(err);
+	bound = bound_of(entry);
 	if (socket_restore(fd, entry->domain, &bound))
 		return -1;
 	return call_connect(fd, addr, len);
@@ -217,14 +225,16 @@ static int connect_foreign(const struct channel_world *world, int fd, uint64_t c
 static int dissolve(int fd, const void *addr, socklen_t len)
 {
 	const struct channel_world *world = channel_world_known();
-	struct slim_endpoint bound = { 0 };
-	struct fdtable_entry *entry;
+	struct fdtable_entry *entry = NULL;
+	struct slim_endpoint bound;
+	int ret;
 
-	if (!world || !is_foreign(world, fd))
-		return next_connect(fd, addr, len);
-	entry = names_find(fd, sys_cookie(fd));
-	if (!entry || next_connect(fd, addr, len) < 0)
-		return next_connect(fd, addr, len);
+	if (world && is_foreign(world, fd))
+		entry = names_find(fd, sys_cookie(fd));
+	ret = next_connect(fd, addr, len);
+	if (ret || !entry)
+		return ret;
+	bound = bound_of(entry);
 	return next_result(socket_restore(fd, entry->domain, &bound));
 }
 
@@ -250,11 +260,11 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	attempt.entry = fdtable_find(fd, attempt.cookie);
 	if (attempt.entry && !(attempt.entry->flags & FDTABLE_TCP)) {
 		if (attempt.entry->flags & FDTABLE_NAMED)
-			return connect_foreign(world, fd, attempt.cookie, addr, len);
+			return connect_foreign(fd, attempt.cookie, addr, len);
 		attempt.entry = NULL;
 	}
 	if (!attempt.entry && attempt.cookie && is_foreign(world, fd))
-		return connect_foreign(world, fd, attempt.cookie, addr, len);
+		return connect_foreign(fd, attempt.cookie, addr, len);
 	if (!is_ours(&attempt, world) || !ask(&attempt, &reply, &with))
 		return next_connect(fd, addr, len);
 	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)

@@ -13,13 +13,17 @@
 
 #define LINE_MAX_	160
 
+#define AT_SECURE_	23
+
 extern char **environ __attribute__((weak));
+extern unsigned long getauxval(unsigned long type) __attribute__((weak));
 
 static const char *file_name(void)
 {
 	static const char word[] = "SLIM_DEBUG=";
 
-	if (!&environ || !environ)
+	/* A setuid program must not write where its caller says. */
+	if (!&environ || !environ || !getauxval || getauxval(AT_SECURE_))
 		return NULL;
 	for (char **variable = environ; *variable; variable++) {
 		size_t i = 0;

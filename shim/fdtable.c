@@ -70,17 +70,19 @@ struct fdtable_entry *fdtable_set(int fd, uint64_t cookie, uint16_t domain)
 	return entry;
 }
 
-void fdtable_name(int fd, uint64_t cookie, uint16_t domain, const struct slim_endpoint *local,
-		  const struct slim_endpoint *peer)
+struct fdtable_entry *fdtable_name(int fd, uint64_t cookie, uint16_t domain,
+				   const struct slim_endpoint *local,
+				   const struct slim_endpoint *peer)
 {
 	struct fdtable_entry *entry = fdtable_set(fd, 0, domain);
 
 	if (!entry)
-		return;
+		return NULL;
 	entry->flags = FDTABLE_NAMED;
 	entry->local = *local;
 	entry->peer = *peer;
 	__atomic_store_n(&entry->cookie, cookie, __ATOMIC_RELEASE);
+	return entry;
 }
 
 void fdtable_watch(struct fdtable_entry *entry, int op, int epfd, uint32_t events,

@@ -53,9 +53,10 @@ struct fdtable_entry *fdtable_find(int fd, uint64_t cookie);
 /* An empty note for @fd and @cookie. NULL: no memory (then it is unknown). */
 struct fdtable_entry *fdtable_set(int fd, uint64_t cookie, uint16_t domain);
 
-/* Slim's socket is now behind @fd. */
-void fdtable_name(int fd, uint64_t cookie, uint16_t domain, const struct slim_endpoint *local,
-		  const struct slim_endpoint *peer);
+/* Slim's socket is now behind @fd: its note, or NULL without memory. */
+struct fdtable_entry *fdtable_name(int fd, uint64_t cookie, uint16_t domain,
+				   const struct slim_endpoint *local,
+				   const struct slim_endpoint *peer);
 
 /* A registration was added, changed (same @epfd) or removed. */
 void fdtable_watch(struct fdtable_entry *entry, int op, int epfd, uint32_t events,

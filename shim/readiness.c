@@ -160,12 +160,23 @@ static void scan_all(struct readiness *out, int fd)
 	sys_close((int)directory);
 }
 
+/* A one-shot registration may have fired, and then wants to be left alone. */
+static bool is_certain(const struct fdtable_entry *entry)
+{
+	if (!entry || !(entry->flags & FDTABLE_TCP) || (entry->flags & FDTABLE_WATCHED_MORE))
+		return false;
+	for (unsigned int i = 0; i < entry->watches_num; i++)
+		if (entry->watches[i].events & EPOLLONESHOT)
+			return false;
+	return true;
+}
+
 void readiness_take(struct readiness *out, int fd, const struct fdtable_entry *entry)
 {
 	struct epoll_event none = { 0 };
 
 	out->num = 0;
-	if (entry && (entry->flags & FDTABLE_TCP) && !(entry->flags & FDTABLE_WATCHED_MORE)) {
+	if (is_certain(entry)) {
 		for (unsigned int i = 0; i < entry->watches_num; i++)
 			add(out, entry->watches[i].epfd, entry->watches[i].events,
 			    entry->watches[i].data);

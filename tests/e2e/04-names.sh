@@ -5,7 +5,6 @@
 
 lab_start -H 2
 
-names() { python3 "$e2e/names.py" "$@"; }
 is_ready() { grep ready "$work/$1"; }
 
 # both SERVER-KIND CLIENT-KIND: all three families, names asked at both ends

@@ -25,16 +25,16 @@ failures=0
 # check TEXT COMMAND...: that it succeeds; what it prints is shown where it does not
 check()
 {
-	local text=$1 out
+	local text=$1
 
 	shift
-	if out=$("$@" 2>&1); then
+	if "$@" >"$work/out" 2>&1; then
 		echo "ok       $text"
 	else
 		echo "FAILED   $text"
 		failures=$((failures + 1))
 		echo "         $*"
-		tail -n 20 <<<"$out" | sed 's/^/         | /'
+		tail -n 20 "$work/out" | sed 's/^/         | /'
 	fi
 }
 
@@ -91,13 +91,16 @@ poll()
 lab() { "$top/tests/lab" -n "$name" "$@"; }
 ctl() { lab ctl "$@"; }
 
-# in_ NODE COMMAND..., with the shim; plain NODE COMMAND..., without
+# in_ NODE COMMAND..., with the shim; plain NODE COMMAND..., without. In the background
+# the shell makes room for the command, so that signals reach it.
+launch=()
+
 in_()
 {
 	local node=$1
 
 	shift
-	"$top/tests/lab" -n "$name" exec "$node" -- "$@"
+	"${launch[@]}" "$top/tests/lab" -n "$name" exec "$node" -- "$@"
 }
 
 plain()
@@ -105,7 +108,7 @@ plain()
 	local node=$1
 
 	shift
-	"$top/tests/lab" -n "$name" exec "$node" --plain -- "$@"
+	"${launch[@]}" "$top/tests/lab" -n "$name" exec "$node" --plain -- "$@"
 }
 
 # with shim|plain NODE COMMAND...
@@ -150,7 +153,10 @@ background()
 	local tag=$1
 
 	shift
-	"$@" >"$work/$tag" 2>&1 </dev/null &
+	(
+		launch=(exec)
+		"$@"
+	) >"$work/$tag" 2>&1 </dev/null &
 	background_pids[$tag]=$!
 }
 
@@ -196,6 +202,17 @@ serve()
 	for host in $(hosts); do
 		poll 10 announced "$host" "$node" "$port"
 	done
+}
+
+# runs PID...: one of them does, and is not just waiting to be reaped
+runs()
+{
+	local pid
+
+	for pid in "$@"; do
+		[[ $(sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null) != [!Z]* ]] || return 0
+	done
+	return 1
 }
 
 # --- audit ---

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 SO_PEERNAME = 28
+SIZES = {socket.AF_INET: 16, socket.AF_INET6: 28}     # of a sockaddr
 
 
 def parse(raw):
@@ -25,7 +26,7 @@ def look(number):
     """What one fd says, as text."""
     with socket.socket(fileno=os.dup(number)) as sock:
         return repr((sock.getsockname()[:2], sock.getpeername()[:2],
-                     parse(sock.getsockopt(socket.SOL_SOCKET, SO_PEERNAME, 128)),
+                     parse(sock.getsockopt(socket.SOL_SOCKET, SO_PEERNAME, SIZES[sock.family])),
                      sock.family.name, sock.type.name))
 
 

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Listeners that accept without the shim's help still get their slim connections, spliced.
+. "$(dirname "$0")/lib.sh"
+
+lab_start -H 2
+
+server=$(address h2c1)
+talk() { in_ h1c1 "$programs/talk" client "$@"; }
+
+# spliced TEXT NUMBER COMMAND...: it succeeds; that many connections are spliced, none claimed
+spliced()
+{
+	local splices claims
+	splices=$(counter h2 splices)
+	claims=$(counter h2 claims)
+
+	check "$1" "${@:3}"
+	equal "$1: spliced" $((splices + $2)) "$(counter h2 splices)"
+	equal "$1: not claimed as well" "$claims" "$(counter h2 claims)"
+}
+
+shown()
+{
+	ctl h2 -j connections | jq -e --arg local "$server:$1" '[.connections[] | select(
+		.path == "spliced" and .virtual_local == $local and .direction == "in")] | length > 0'
+}
+
+# A static program that inherits its listening socket from a shimmed one
+if gcc -O2 -static -o "$work/static-heir" "$e2e/uring_accept.c" 2>/dev/null; then
+	serve heir shim h2c1 7401 python3 "$e2e/inherit.py" 7401 "$work/static-heir" plain
+	spliced "a static heir, 1 MB" 1 talk 4 "$server" 7401 1000000
+	spliced "a static heir, IPv6" 1 talk 6 "$(address -6 h2c1)" 7401 100000
+	spliced "a static heir, a byte" 1 talk 4 "$server" 7401 1
+	background hold in_ h1c1 nc "$server" 7401
+	check "slimctl shows it as spliced" poll 5 shown 7401
+	stop hold
+	check "a static heir, without the shim" \
+		plain h1c1 "$programs/talk" client 4 "$server" 7401 100000
+	stop heir
+else
+	skip "a static heir: there is no static C library"
+fi
+
+if "$programs/uring_accept" probe; then
+	serve uring shim h2c1 7402 "$programs/uring_accept" listen 7402
+	spliced "io_uring's accept, 1 MB" 1 talk 4 "$server" 7402 1000000
+	spliced "io_uring's accept, IPv6" 1 talk 6 "$(address -6 h2c1)" 7402 100000
+	check "io_uring's accept, without the shim" \
+		plain h1c1 "$programs/talk" client 4 "$server" 7402 100000
+	stop uring
+else
+	skip "io_uring: this kernel has none, or forbids it"
+fi
