@@ -22,6 +22,7 @@
 #include "log.h"
 #include "namespace.h"
 #include "packetpath.h"
+#include "ticket.h"
 #include "worker.h"
 
 #define WATCH_MS		1000	/* between looks at the namespaces' paths */
@@ -254,6 +255,7 @@ static void watch_handle(struct loop_timer *timer)
 			continue;
 		look_at_netfilter(container);
 		listener_sweep(container);
+		tickets_trim(container);
 	}
 	if (containers_num)
 		loop_timer_set(control, timer, WATCH_MS);

@@ -26,7 +26,7 @@
 #include "packetpath.h"
 
 /* Idle ticket sockets kept per container and family */
-#define CONTAINER_TICKETS	16
+#define CONTAINER_TICKETS	64
 
 struct diag;
 struct ticket;

@@ -377,7 +377,8 @@ static int make_ticket(struct inbound *inbound)
 		return -errno;
 	inbound->ticket_port = inbound->ticket->port;
 	inbound->ticket_family = family;
-	set_state(inbound, inbound->defer ? INBOUND_OWNED : INBOUND_WAITING);
+	/* Another worker that claimed it now would disconnect it under our hands. */
+	set_state(inbound, INBOUND_OWNED);
 	__atomic_add_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
 	/* Before the application can see it. */
 	cds_lfht_add(pending, hash_pending(inbound->container->id, family,
@@ -386,12 +387,12 @@ static int make_ticket(struct inbound *inbound)
 	loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_CHECK);
 	counter_inc(tickets);
 	err = ticket_connect(inbound->ticket, &inbound->local);
+	if (!err && !inbound->defer)
+		set_state(inbound, INBOUND_WAITING);
 	if (err != -EALREADY)
 		return err;
 	/* Its queue is full. It gets in when there is room. */
 	counter_inc(tickets_held);
-	if (!own(inbound))
-		return 0;	/* there was, a moment later, and it is claimed already */
 	inbound->held = true;
 	watch_ticket(inbound);
 	if (listener_held(inbound->container->vni, &inbound->local, 1) > INBOUND_HELD_MAX)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../include/slim/channel.h"
@@ -22,6 +23,14 @@
 #define TICKET_PORT_FIRST	61000
 #define TICKET_PORT_NUM		(65536 - TICKET_PORT_FIRST)
 #define TICKET_BIND_TRIES	64
+/*
+ * ms before one is used again: on another processor, the application's end of its last
+ * connection may not have heard of the reset yet, and would swallow the SYN
+ */
+#define TICKET_REST		5
+/* What is kept of a crowd that is no longer needed, and for how long (ms) */
+#define TICKET_KEPT		4
+#define TICKET_IDLE		2000
 
 static const struct in6_addr ticket_addr6 = { { SLIM_TICKET_ADDR6 } };
 
@@ -30,20 +39,20 @@ static int pool_index(int family)
 	return family == AF_INET ? 0 : 1;
 }
 
-static struct ticket *pool_take(struct container *container, int family)
+static uint64_t now_ms(void)
 {
-	struct ticket **slots = container->tickets[pool_index(family)];
+	struct timespec ts;
 
-	for (unsigned int i = 0; i < CONTAINER_TICKETS; i++) {
-		struct ticket *ticket;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
 
-		if (!__atomic_load_n(&slots[i], __ATOMIC_RELAXED))
-			continue;
-		ticket = __atomic_exchange_n(&slots[i], NULL, __ATOMIC_ACQ_REL);
-		if (ticket)
-			return ticket;
-	}
-	return NULL;
+/* Only the one that took it out of its slot may look into it. */
+static struct ticket *take_slot(struct ticket **slot)
+{
+	if (!__atomic_load_n(slot, __ATOMIC_RELAXED))
+		return NULL;
+	return __atomic_exchange_n(slot, NULL, __ATOMIC_ACQ_REL);
 }
 
 static bool pool_add(struct container *container, struct ticket *ticket)
@@ -66,6 +75,37 @@ static void destroy(struct ticket *ticket)
 {
 	close(ticket->fd);
 	free(ticket);
+}
+
+static struct ticket *pool_take(struct container *container, int family)
+{
+	struct ticket **slots = container->tickets[pool_index(family)];
+	uint64_t now = now_ms();
+
+	for (unsigned int i = 0; i < CONTAINER_TICKETS; i++) {
+		struct ticket *ticket = take_slot(&slots[i]);
+
+		if (ticket && ticket->rested_at <= now)
+			return ticket;
+		if (ticket && !pool_add(container, ticket))
+			destroy(ticket);
+	}
+	return NULL;
+}
+
+void tickets_trim(struct container *container)
+{
+	uint64_t before = now_ms() - TICKET_IDLE;
+
+	for (int family = 0; family < 2; family++)
+		for (unsigned int i = TICKET_KEPT; i < CONTAINER_TICKETS; i++) {
+			struct ticket *ticket = take_slot(&container->tickets[family][i]);
+
+			if (!ticket)
+				continue;
+			if (ticket->rested_at < before || !pool_add(container, ticket))
+				destroy(ticket);
+		}
 }
 
 static int bind_port(int fd, int family, uint16_t port)
@@ -206,6 +246,7 @@ void ticket_put(struct ticket *ticket)
 	struct container *container = ticket->container;
 
 	ticket->container = NULL;
+	ticket->rested_at = now_ms() + TICKET_REST;
 	if (connect(ticket->fd, &none, sizeof(none)) < 0 ||
 	    __atomic_load_n(&container->dead, __ATOMIC_ACQUIRE) ||
 	    !pool_add(container, ticket))

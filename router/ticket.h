@@ -21,6 +21,7 @@ struct ticket {
 	int fd;
 	int family;
 	uint16_t port;			/* source port: what claims it */
+	uint64_t rested_at;		/* ms of CLOCK_MONOTONIC: may be used again */
 	struct container *container;	/* reference held while out of the pool */
 };
 
@@ -35,6 +36,9 @@ int ticket_connect(struct ticket *ticket, const struct slim_endpoint *listener);
 
 /* Resets its connection, if any, and gives it back. Not to be watched by any loop now. */
 void ticket_put(struct ticket *ticket);
+
+/* Closes those that a burst has left and nobody needs. Any thread. */
+void tickets_trim(struct container *container);
 
 /* Closes a container's idle tickets; nobody else uses it any more. */
 void tickets_close(struct container *container);

@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A router that is killed, away or back again: connections last, new ones find a way.
+. "$(dirname "$0")/lib.sh"
+
+lab_start -H 3 -C 1
+
+port=7800
+server=$(address h2c1)
+talk() { in_ h1c1 "$programs/talk" client 4 "$server" "$port" 1000; }
+serve talk shim h2c1 $port python3 "$e2e/servers.py" threads $port
+
+# slim NUMBER COMMAND...: it succeeds, and takes the slim path that many times
+slim()
+{
+	local before
+	before=$(counter h1 connects_slim)
+
+	"${@:2}" && (($(counter h1 connects_slim) - before == $1))
+}
+
+peer_state() { ctl h1 -j peers | jq -e --arg s "$2" ".peers[] | select(.name == \"$1\").state == \$s"; }
+
+check "at first: the slim path" slim 1 talk
+
+mkfifo "$work/in"
+in_ h1c1 nc "$server" $port <"$work/in" >"$work/kept" 2>&1 &
+background_pids[kept]=$!
+exec 8>"$work/in"
+echo before >&8
+check "a connection is up" poll 5 has "$work/kept" before
+
+lab router h2 kill
+check "a killed router is noticed" poll 10 peer_state h2 down
+echo after >&8
+check "its connections live on" poll 5 has "$work/kept" after
+check "new ones take the packet path" slim 0 talk
+check "the other peer is not concerned" peer_state h3 up
+
+lab router h2 start
+check "it is a peer again" poll 10 peer_state h2 up
+serve talk-again shim h2c1 $((port + 1)) python3 "$e2e/servers.py" threads $((port + 1))
+port=$((port + 1))
+check "and is reached over the slim path" slim 1 talk
+echo later >&8
+check "the old connection still lives" poll 5 has "$work/kept" later
+exec 8>&-
+finish kept || true
+
+lab router h1 restart
+check "h1's own restart" poll 10 meshed h1
+check "the peer's listener is known again" poll 10 announced h1 h2c1 $port
+check "and the slim path is back" slim 1 talk
+stop talk
+stop talk-again

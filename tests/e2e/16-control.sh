@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# slimctl: attach, detach, tables, JSON, exit status; namespaces that vanish.
+. "$(dirname "$0")/lib.sh"
+
+lab_start -H 2 -C 1
+
+# status EXPECTED COMMAND...: its exit status
+status()
+{
+	local found=0
+
+	"${@:2}" || found=$?
+	echo "exit status $found"
+	[[ $found == "$1" ]]
+}
+
+extra=$(space h1c9)
+attach_extra() { ctl h1 attach extra --netns "/run/netns/$extra" --tenant t1 --ip "$1" --label a=b; }
+attached() { ctl h1 -j containers | jq -e '[.containers[] | select(.name == "extra")] | length > 0'; }
+
+for command in status containers listeners connections peers; do
+	check "$command, for people" ctl h1 $command
+	check "$command, for programs" jq -e '.version == 1 and .ok' <(ctl h1 -j $command)
+done
+
+check "usage errors: 2" status 2 ctl h1 nonsense
+check "no such container: 1" status 1 ctl h1 detach nobody
+
+ip netns add "$extra"
+ip -n "$extra" link set lo up
+check "attach" attach_extra 10.32.1.9,fd32:0:0:1::9
+check "with its label" jq -e '.containers[] | select(.name == "extra").labels.a == "b"' \
+	<(ctl h1 -j containers)
+check "twice fails: 1" status 1 attach_extra 10.32.1.10
+check "it is reached" plain h2c1 ping -c 1 -W 2 10.32.1.9
+check "detach" ctl h1 detach extra
+check_not "it is not reached any more" plain h2c1 ping -c 1 -W 1 10.32.1.9
+check_not "its device is gone" ip -n "$extra" link show eth0
+
+check "an address outside of the tenant: 1" status 1 attach_extra 192.0.2.1
+check "another's address: 1" status 1 attach_extra "$(address h1c1)"
+check "attach again" attach_extra 10.32.1.9
+before=$(fds h1)
+ip netns delete "$extra"
+check "a container whose namespace vanishes is detached by itself" poll 10 fails attached
+check "and leaves no fd" poll 5 holds "\$(fds h1) < $before"
