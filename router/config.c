@@ -20,8 +20,10 @@ static unsigned int workers_default(void)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (processors < 1)
+	/* Half of them: the other half is the applications'. */
+	if (processors < 4)
 		return 1;
+	processors /= 2;
 	return processors < WORKERS_DEFAULT ? (unsigned int)processors : WORKERS_DEFAULT;
 }
 

@@ -302,6 +302,54 @@ static void watch_ticket(struct inbound *inbound)
 					     EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
+/* The listener's queue is full: it gets in when there is room. False: that is too many. */
+static bool hold(struct inbound *inbound)
+{
+	if (inbound->held)
+		return true;
+	counter_inc(tickets_held);
+	inbound->held = true;
+	return listener_held(inbound->container->vni, &inbound->local, 1) <= INBOUND_HELD_MAX;
+}
+
+/* What became of connecting it. False: nothing, and it is over. */
+static bool check_ticket(struct inbound *inbound)
+{
+	int err = ticket_check(inbound->ticket);
+
+	if (!err) {
+		unhold(inbound);
+		return true;
+	}
+	if (err == -EALREADY && hold(inbound))
+		return true;
+	counter_inc(tickets_refused);
+	if (err == -ECONNREFUSED)
+		listener_check_soon(inbound->container);
+	reset_owned(inbound);
+	return false;
+}
+
+/* --- the listener defers: it wants to see a byte --- */
+
+static void deferred_handle(struct inbound *inbound)
+{
+	char byte;
+	ssize_t ret = recv(inbound->event.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (ret < 0 && errno == EAGAIN)
+		return;
+	/* Nothing to peek, ever: natively the listener yields it when its time is over. */
+	if (inbound->watching)
+		loop_remove(inbound->worker->loop, &inbound->event);
+	inbound->watching = false;
+	if (ret != 1)
+		return;
+	/* A ticket that waits for room cannot take it yet: its timer tries again. */
+	inbound->deferred_byte = send(inbound->ticket->fd, &byte, 1,
+				      MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
 static void waiting_timer(struct inbound *inbound)
 {
 	uint64_t now = loop_now(inbound->worker->loop);
@@ -312,6 +360,10 @@ static void waiting_timer(struct inbound *inbound)
 		splice_now(inbound);
 		return;
 	}
+	if (!check_ticket(inbound))
+		return;
+	if (inbound->defer && !inbound->deferred_byte && !inbound->watching)
+		deferred_handle(inbound);
 	watch_ticket(inbound);
 	delay = next_look(inbound, now);
 	if (!inbound->held && look_at_ticket(inbound, &socket) == 0 && socket.inode) {
@@ -344,41 +396,19 @@ static void timer_handle(struct loop_timer *timer)
 	}
 }
 
-/* --- the listener defers: it wants to see a byte --- */
-
-static void deferred_handle(struct inbound *inbound)
-{
-	char byte;
-	ssize_t ret;
-
-	ret = recv(inbound->event.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (ret < 0 && errno == EAGAIN)
-		return;
-	/* Nothing to peek, ever: natively the listener yields it when its time is over. */
-	loop_remove(inbound->worker->loop, &inbound->event);
-	inbound->watching = false;
-	if (ret != 1)
-		return;
-	inbound->deferred_byte = true;
-	if (send(inbound->ticket->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
-		inbound->deferred_byte = false;
-}
-
 /* --- the ticket --- */
 
 static int make_ticket(struct inbound *inbound)
 {
 	struct in6_addr addr = endpoint_addr(&inbound->local);
 	int family = addr_is4(&addr) ? AF_INET : AF_INET6;
-	int err;
 
 	inbound->ticket = ticket_get(inbound->container, family);
 	if (!inbound->ticket)
 		return -errno;
 	inbound->ticket_port = inbound->ticket->port;
 	inbound->ticket_family = family;
-	/* Another worker that claimed it now would disconnect it under our hands. */
-	set_state(inbound, INBOUND_OWNED);
+	set_state(inbound, inbound->defer ? INBOUND_OWNED : INBOUND_WAITING);
 	__atomic_add_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
 	/* Before the application can see it. */
 	cds_lfht_add(pending, hash_pending(inbound->container->id, family,
@@ -386,18 +416,8 @@ static int make_ticket(struct inbound *inbound)
 	inbound->connected_at = loop_now(inbound->worker->loop);
 	loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_CHECK);
 	counter_inc(tickets);
-	err = ticket_connect(inbound->ticket, &inbound->local);
-	if (!err && !inbound->defer)
-		set_state(inbound, INBOUND_WAITING);
-	if (err != -EALREADY)
-		return err;
-	/* Its queue is full. It gets in when there is room. */
-	counter_inc(tickets_held);
-	inbound->held = true;
-	watch_ticket(inbound);
-	if (listener_held(inbound->container->vni, &inbound->local, 1) > INBOUND_HELD_MAX)
-		return -ENOSPC;
-	return 0;
+	/* The last touch, unless it is ours alone: it may be claimed from here on. */
+	return ticket_connect(inbound->ticket, &inbound->local);
 }
 
 static void announce_to_listener(struct inbound *inbound)
@@ -406,9 +426,7 @@ static void announce_to_listener(struct inbound *inbound)
 
 	if (err) {
 		counter_inc(tickets_refused);
-		if (err == -ECONNREFUSED)
-			listener_check_soon(inbound->container);
-		else if (log_limit_ok(&refuse_limit))
+		if (log_limit_ok(&refuse_limit))
 			log_warning("container %s: no ticket: %s", inbound->container->name,
 				    strerror(-err));
 		if (own(inbound)) {

@@ -229,15 +229,22 @@ int ticket_connect(struct ticket *ticket, const struct slim_endpoint *listener)
 		sa = (struct sockaddr *)&sin;
 		len = sizeof(sin);
 	}
-	/*
-	 * Over loopback the handshake is done when connect() returns, but it says
-	 * EINPROGRESS all the same; the second call tells.
-	 */
-	if (connect(ticket->fd, sa, len) == 0)
-		return 0;
-	if (errno != EINPROGRESS)
+	/* It says EINPROGRESS even where the handshake is done. */
+	if (connect(ticket->fd, sa, len) < 0 && errno != EINPROGRESS)
 		return -errno;
-	return connect(ticket->fd, sa, len) == 0 ? 0 : -errno;
+	return 0;
+}
+
+int ticket_check(const struct ticket *ticket)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(ticket->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -errno;
+	if (info.tcpi_state == TCP_SYN_SENT)
+		return -EALREADY;
+	return info.tcpi_state == TCP_CLOSE ? -ECONNREFUSED : 0;
 }
 
 void ticket_put(struct ticket *ticket)

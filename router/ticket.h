@@ -29,10 +29,14 @@ struct ticket {
 struct ticket *ticket_get(struct container *container, int family);
 
 /*
- * Connect to a listener of the container's. 0: it is in the accept queue (or deferred);
- * -EALREADY: on its way, the queue is full; else refused.
+ * Connect to a listener of the container's. 0: on its way (over loopback it has as a rule arrived
+ * when this returns); else -errno.
  */
 int ticket_connect(struct ticket *ticket, const struct slim_endpoint *listener);
+
+/* 0: it is in the accept queue, accepted, or deferred; -EALREADY: still on its way, the queue
+ * is full; -ECONNREFUSED: it came to nothing. */
+int ticket_check(const struct ticket *ticket);
 
 /* Resets its connection, if any, and gives it back. Not to be watched by any loop now. */
 void ticket_put(struct ticket *ticket);

@@ -45,7 +45,7 @@ check "and is reached over the slim path" slim 1 talk
 echo later >&8
 check "the old connection still lives" poll 5 has "$work/kept" later
 exec 8>&-
-finish kept || true
+stop kept
 
 lab router h1 restart
 check "h1's own restart" poll 10 meshed h1
