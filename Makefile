@@ -91,6 +91,36 @@ $(B)/asan/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -c -o $@ $<
 
+check: all
+	$(Q)tests/check
+
+check-unit: all $(UNIT_BIN) $(FUZZ_BIN)
+	$(Q)tests/unit/run
+
+check-shim: all $(SHIM_BIN)
+	$(Q)tests/shim/run
+
+check-e2e: all $(E2E_BIN)
+	$(Q)tests/e2e/run
+
+check-fuzz: $(FUZZ_BIN)
+	$(Q)tests/fuzz/run 5
+
+check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN)
+	$(Q)tests/check --long
+
+demo: all bench-programs
+	$(Q)tests/demo
+
+bench: all bench-programs
+	$(Q)tests/bench/run
+
+# Scripts, and C by cppcheck where it is installed.
+lint:
+	shellcheck $$(grep -rlE '^\#!/bin/(ba)?sh' .ci tests tools)
+	if command -v cppcheck >/dev/null; then cppcheck -q --error-exitcode=1 \
+		--inline-suppr --suppress=missingIncludeSystem -Iinclude router core shim tools; fi
+
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/slim \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -183,11 +184,44 @@ static void reset_owned(struct inbound *inbound)
 	inbound_free(inbound);
 }
 
+static struct slim_endpoint ticket_name(const struct inbound *inbound)
+{
+	static const struct in6_addr ticket6 = { { SLIM_TICKET_ADDR6 } };
+	struct in6_addr addr = inbound->ticket_family == AF_INET6 ? ticket6 :
+			       addr_map4(htonl(SLIM_TICKET_ADDR4));
+
+	return endpoint_make(&addr, inbound->ticket_port);
+}
+
+/*
+ * A spliced connection that came to its end by itself leaves one side in TIME_WAIT. The
+ * ticket is nobody's but ours: nothing of it can come late, over loopback.
+ * (Kernels that cannot do that keep it for a minute.)
+ */
+static void end_time_wait(struct inbound *inbound)
+{
+	struct slim_endpoint source = ticket_name(inbound);
+	struct diag *diag = container_diag_get(inbound->container);
+	struct diag_socket socket;
+
+	if (!diag)
+		return;
+	if (diag_find(diag, inbound->ticket_family, &source, &inbound->local, &socket) == 0 &&
+	    socket.state == TCP_TIME_WAIT)
+		diag_destroy(diag, &socket);
+	if (diag_find(diag, inbound->ticket_family, &inbound->local, &source, &socket) == 0 &&
+	    socket.state == TCP_TIME_WAIT)
+		diag_destroy(diag, &socket);
+	container_diag_put(inbound->container);
+}
+
 void inbound_relay_done(struct inbound *inbound)
 {
 	bool reset = relay_was_reset(inbound->relay);
 
 	relay_stop(inbound->relay);
+	if (!reset)
+		end_time_wait(inbound);
 	end_ticket(inbound);
 	if (reset)
 		close_reset(inbound->event.fd);
@@ -251,10 +285,7 @@ static void splice_now(struct inbound *inbound)
 /* Asks the kernel for the application's end of the ticket. */
 static int look_at_ticket(struct inbound *inbound, struct diag_socket *socket)
 {
-	static const struct in6_addr ticket6 = { { SLIM_TICKET_ADDR6 } };
-	struct in6_addr source = inbound->ticket_family == AF_INET6 ? ticket6 :
-				 addr_map4(htonl(SLIM_TICKET_ADDR4));
-	struct slim_endpoint peer = endpoint_make(&source, inbound->ticket_port);
+	struct slim_endpoint peer = ticket_name(inbound);
 	struct diag *diag = container_diag_get(inbound->container);
 	int err;
 

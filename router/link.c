@@ -187,8 +187,8 @@ bool link_no_ipv6(const struct in6_addr *addr, int err)
 	return !addr_is4(addr) && (err == -EAFNOSUPPORT || err == -EOPNOTSUPP);
 }
 
-int link_address_add(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
-		     unsigned int len, uint32_t flags)
+static int address_request(struct nl_sock *sock, int type, int flags, int ifindex,
+			   const struct in6_addr *addr, unsigned int len, uint32_t ifa_flags)
 {
 	bool v4 = addr_is4(addr);
 	struct ifaddrmsg info = {
@@ -196,10 +196,23 @@ int link_address_add(struct nl_sock *sock, int ifindex, const struct in6_addr *a
 		.ifa_prefixlen = (uint8_t)(v4 ? len - 96 : len),
 		.ifa_index = (unsigned int)ifindex,
 	};
-	struct nl_msg *msg = link_message(RTM_NEWADDR, CREATE, &info, sizeof(info));
+	struct nl_msg *msg = link_message(type, flags, &info, sizeof(info));
 
 	link_put_addr(msg, IFA_LOCAL, addr);
 	link_put_addr(msg, IFA_ADDRESS, addr);
-	link_put_u32(msg, IFA_FLAGS, flags);
+	if (ifa_flags)
+		link_put_u32(msg, IFA_FLAGS, ifa_flags);
 	return link_request(sock, msg);
+}
+
+int link_address_add(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
+		     unsigned int len, uint32_t flags)
+{
+	return address_request(sock, RTM_NEWADDR, CREATE, ifindex, addr, len, flags);
+}
+
+int link_address_remove(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
+			unsigned int len)
+{
+	return address_request(sock, RTM_DELADDR, 0, ifindex, addr, len, 0);
 }

@@ -68,4 +68,8 @@ bool link_no_ipv6(const struct in6_addr *addr, int err);
 int link_address_add(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
 		     unsigned int len, uint32_t flags);
 
+/* Takes it away again; 0 or -errno (-EADDRNOTAVAIL: it was not there). */
+int link_address_remove(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
+			unsigned int len);
+
 #endif

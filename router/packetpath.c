@@ -296,6 +296,7 @@ static int port_make(const struct packetpath_tenant *tenant, struct packetpath_p
 					 path.config->egress == CONFIG_EGRESS_MASQUERADE);
 	if (!err)
 		return 0;
+	packetpath_container_clean(port);
 pin:
 	neighbours_remove(tenant, port);
 	ruleset_port_remove(port->host_ifname);
@@ -339,6 +340,7 @@ void packetpath_detach(const struct config_tenant *config, const struct packetpa
 
 	if (!tenant)
 		return;
+	packetpath_container_clean(port);
 	ruleset_port_remove(port->host_ifname);
 	link_remove(path.sock, port->host_ifname);
 	neighbours_remove(tenant, port);

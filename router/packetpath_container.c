@@ -211,3 +211,16 @@ log:
 			  container.step, strerror(-err));
 	return err;
 }
+
+void packetpath_container_clean(const struct packetpath_port *port)
+{
+	struct nl_sock *sock;
+
+	if (port->netns_fd < 0 || namespace_enter(port->netns_fd))
+		return;
+	sock = link_socket();
+	if (sock)
+		link_address_remove(sock, LOOPBACK_INDEX, &ticket_addr6, 128);
+	nl_socket_free(sock);
+	namespace_leave();
+}

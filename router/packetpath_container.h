@@ -22,4 +22,8 @@ int packetpath_container_setup(const struct config_tenant *tenant,
 			       const struct packetpath_port *port,
 			       const uint8_t *gateway_mac, bool egress);
 
+/* Takes back what is not on the veth: its end goes with the host's. The namespace may
+ * be gone or anybody's by now; nothing is said. */
+void packetpath_container_clean(const struct packetpath_port *port);
+
 #endif

@@ -168,6 +168,9 @@ static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
 		next_set_errno(error);
 		return 0;
 	}
+	/* SO_SNDTIMEO: a first connect(2) calls it EINPROGRESS, a second one EALREADY. */
+	if (next_errno() == EALREADY)
+		return next_result(-EINPROGRESS);
 	if (!is_worth_another_try(next_errno()))
 		return -1;
 	debug_say("the slim path failed, errno %d: packet path", next_errno());

@@ -11,20 +11,29 @@ E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(B)/tests/e2e/%)
 SHIM_SRC := $(wildcard tests/shim/*.c)
 SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%)
 
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
+
 bench-programs: $(BENCH_BIN)
 
 # $(call said,WORD,FILE): what FILE's comment says behind "WORD:"
 said = $(shell sed -n 's/^.*$(1): \([^*]*\).*/\1/p' $(2))
 
-# $(call linked,NAME): the sanitised objects of a unit test
-linked = $(patsubst %.c,$(B)/asan/%.o,$(call said,links,tests/unit/$(1).c))
+# $(call linked,NAME,DIRECTORY): the sanitised objects that a test is linked with
+linked = $(patsubst %.c,$(B)/asan/%.o,$(call said,links,tests/$(2)/$(1).c))
 
 .SECONDEXPANSION:
-$(B)/tests/unit/%: tests/unit/%.c $$(call linked,$$*)
+$(B)/tests/unit/%: tests/unit/%.c $$(call linked,$$*,unit)
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes -o $@ $(filter %.c %.o,$^) $(LDFLAGS) \
 		$(addprefix -l,$(call said,libs,$<)) $(shell pkg-config --libs check)
+
+$(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/driver.c $$(call linked,$$*,fuzz)
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes -o $@ $(filter %.c %.o,$^) \
+		$(LDFLAGS) $(addprefix -l,$(call said,libs,$<))
 
 $(B)/tests/bench/%: tests/bench/%.c
 	$(say) CC $@
