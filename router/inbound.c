@@ -352,8 +352,11 @@ static bool check_ticket(struct inbound *inbound)
 		unhold(inbound);
 		return true;
 	}
-	if (err == -EALREADY && hold(inbound))
-		return true;
+	if (err == -EALREADY && hold(inbound)) {
+		err = ticket_again(inbound->ticket, &inbound->local);
+		if (!err)
+			return true;
+	}
 	counter_inc(tickets_refused);
 	if (err == -ECONNREFUSED)
 		listener_check_soon(inbound->container);

@@ -235,6 +235,20 @@ int ticket_connect(struct ticket *ticket, const struct slim_endpoint *listener)
 	return 0;
 }
 
+static int disconnect(const struct ticket *ticket)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	return connect(ticket->fd, &none, sizeof(none)) < 0 ? -errno : 0;
+}
+
+int ticket_again(struct ticket *ticket, const struct slim_endpoint *listener)
+{
+	int err = disconnect(ticket);
+
+	return err ? err : ticket_connect(ticket, listener);
+}
+
 int ticket_check(const struct ticket *ticket)
 {
 	struct tcp_info info;
@@ -249,12 +263,11 @@ int ticket_check(const struct ticket *ticket)
 
 void ticket_put(struct ticket *ticket)
 {
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct container *container = ticket->container;
 
 	ticket->container = NULL;
 	ticket->rested_at = now_ms() + TICKET_REST;
-	if (connect(ticket->fd, &none, sizeof(none)) < 0 ||
+	if (disconnect(ticket) ||
 	    __atomic_load_n(&container->dead, __ATOMIC_ACQUIRE) ||
 	    !pool_add(container, ticket))
 		destroy(ticket);

@@ -34,6 +34,12 @@ struct ticket *ticket_get(struct container *container, int family);
  */
 int ticket_connect(struct ticket *ticket, const struct slim_endpoint *listener);
 
+/*
+ * One that waits for room tries again at once, rather than when TCP would (after seconds, and
+ * all of them at the same time). 0 or -errno.
+ */
+int ticket_again(struct ticket *ticket, const struct slim_endpoint *listener);
+
 /* 0: it is in the accept queue, accepted, or deferred; -EALREADY: still on its way, the queue
  * is full; -ECONNREFUSED: it came to nothing. */
 int ticket_check(const struct ticket *ticket);
