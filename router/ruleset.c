@@ -77,14 +77,15 @@ static void ports_text(const struct config *config, char *out, size_t size)
 	snprintf(out, size, "%u-%u", config->port_first, config->port_last);
 }
 
-/* A connection that was let in is not asked for its source with every packet. */
+/* Segments of connections that were let in, most of all packets, are done with first. */
 static void put_input(struct ruleset_batch *batch, const struct config *config)
 {
 	fprintf(batch->out,
 		"	chain input {\n"
 		"		type filter hook input priority filter; policy accept;\n"
-		"		iifname \"slimb*\" goto gateway\n"
-		"		tcp dport %u-%u tcp flags & (syn | ack) == syn goto host\n"
+		"		meta iifgroup 0x536c696d goto gateway\n"
+		"		tcp flags & (syn | ack) != syn accept\n"
+		"		tcp dport %u-%u goto host\n"
 		"		udp dport %u goto host\n"
 		"	}\n"
 		"	chain host {\n"
@@ -157,7 +158,7 @@ static void put_classify(struct ruleset_batch *batch, bool untracked)
 		"	}\n"
 		"	chain classify {\n"
 		"		type filter hook prerouting priority raw; policy accept;\n"
-		"		iifname != \"slimb*\" %s\n"
+		"		meta iifgroup != 0x536c696d %s\n"
 		"		iifname vmap @tenants\n"
 		"	}\n", untracked ? "goto arriving" : "return");
 }
