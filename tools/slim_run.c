@@ -6,7 +6,6 @@
  * cannot be run, 127 where it is not found, else the program's own.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
 #endif
 #include <errno.h>
 #include <getopt.h>

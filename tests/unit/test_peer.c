@@ -8,7 +8,6 @@
  * links: router/peer.c router/peer_channel.c router/peer_dial.c router/peer_incoming.c router/peer_key.c router/peer_message.c router/peer_tls.c router/host_key.c router/mesh.c router/directory.c router/mac.c router/loop.c router/log.c router/endpoint.c core/preamble.c core/replay.c
  * libs: urcu urcu-cds urcu-common ssl crypto
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <check.h>
 #include <dirent.h>
