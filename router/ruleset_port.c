@@ -64,7 +64,7 @@ static void put_v4(FILE *out, const struct pin *pin, const struct in6_addr *addr
 static void put_v6(FILE *out, const struct pin *pin)
 {
 	for (size_t i = 0; i < pin->v6_num; i++)
-		fprintf(out, "\t\tether saddr %s ether type ip6 meta l4proto != ipv6-icmp"
+		fprintf(out, "\t\tether saddr %s ether type ip6 meta l4proto != 58"
 			" ip6 saddr %s accept\n", pin->mac, pin->v6[i].text);
 	fprintf(out, "\t\tether saddr != %s drop\n\t\tether type != ip6 drop\n"
 		"\t\ticmpv6 type nd-router-advert drop\n"
