@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_shim_fdtable.c - what the shim knows of sockets, and stops knowing
+ * links: shim/fdtable.c
+ * libs:
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "../../shim/fdtable.h"
+
+static const struct slim_endpoint here = { .port = 1 }, there = { .port = 2 };
+
+START_TEST(cookies_decide)
+{
+	ck_assert_ptr_null(fdtable_find(7, 100));
+	ck_assert_ptr_nonnull(fdtable_set(7, 100, 2));
+	ck_assert_ptr_nonnull(fdtable_find(7, 100));
+	/* The number names another socket by now. */
+	ck_assert_ptr_null(fdtable_find(7, 101));
+	ck_assert_ptr_null(fdtable_find(8, 100));
+	/* No socket at all has cookie 0. */
+	ck_assert_ptr_null(fdtable_find(9, 0));
+}
+END_TEST
+
+START_TEST(any_number)
+{
+	static const int fds[] = { 0, 127, 128, 1023, 1024, 65535, 1000000 };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		fdtable_set(fds[i], i + 1, 2);
+		ck_assert_ptr_nonnull(fdtable_find(fds[i], i + 1));
+	}
+	ck_assert_ptr_null(fdtable_set(-1, 1, 2));
+	ck_assert_ptr_null(fdtable_set(1 << 30, 1, 2));
+	ck_assert_ptr_null(fdtable_peek(-1));
+}
+END_TEST
+
+START_TEST(names_replace_all)
+{
+	struct fdtable_entry *entry = fdtable_set(7, 100, 2);
+
+	entry->flags = FDTABLE_TCP | FDTABLE_LISTENER;
+	entry->options = 5;
+	fdtable_watch(entry, EPOLL_CTL_ADD, 3, EPOLLIN, 1);
+	entry = fdtable_name(7, 200, 10, &here, &there);
+	ck_assert_ptr_null(fdtable_find(7, 100));
+	ck_assert_uint_eq(entry->flags, FDTABLE_NAMED);
+	ck_assert_uint_eq(entry->options, 0);
+	ck_assert_uint_eq(entry->watches_num, 0);
+	ck_assert_uint_eq(entry->domain, 10);
+	ck_assert_uint_eq(entry->peer.port, 2);
+}
+END_TEST
+
+START_TEST(watches)
+{
+	struct fdtable_entry *entry = fdtable_set(7, 100, 2);
+
+	fdtable_watch(entry, EPOLL_CTL_ADD, 3, EPOLLIN, 1);
+	fdtable_watch(entry, EPOLL_CTL_ADD, 4, EPOLLIN, 2);
+	fdtable_watch(entry, EPOLL_CTL_MOD, 3, EPOLLOUT, 3);
+	ck_assert_uint_eq(entry->watches_num, 2);
+	ck_assert_uint_eq(entry->watches[0].events, EPOLLOUT);
+	ck_assert_uint_eq(entry->watches[0].data, 3);
+	fdtable_watch(entry, EPOLL_CTL_DEL, 3, 0, 0);
+	fdtable_watch(entry, EPOLL_CTL_DEL, 9, 0, 0);
+	ck_assert_uint_eq(entry->watches_num, 1);
+	ck_assert_int_eq(entry->watches[0].epfd, 4);
+	for (int epfd = 10; epfd < 20; epfd++)
+		fdtable_watch(entry, EPOLL_CTL_ADD, epfd, EPOLLIN, 0);
+	ck_assert_uint_eq(entry->watches_num, FDTABLE_WATCHES);
+	ck_assert_uint_eq(entry->flags & FDTABLE_WATCHED_MORE, FDTABLE_WATCHED_MORE);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("shim: fdtable");
+	TCase *tc = tcase_create("userspace");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, cookies_decide);
+	tcase_add_test(tc, any_number);
+	tcase_add_test(tc, names_replace_all);
+	tcase_add_test(tc, watches);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
