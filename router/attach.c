@@ -185,6 +185,8 @@ static void keep_different(struct container_sysctls *own, const struct container
 static void pid_handle(struct loop_event *event, uint32_t events)
 {
 	(void)events;
+	if (event->fd < 0)
+		return;		/* detached earlier in this batch */
 	detach(caa_container_of(event, struct container, pid_event), "its process ended");
 }
 

@@ -53,6 +53,7 @@ struct container {
 	/* atomic */
 	bool dead;
 	bool packet_only;		/* netfilter rules of its own */
+	bool check_posted;		/* a look at its listeners is on its way */
 	unsigned int channels, connections, pending;
 	unsigned int ticket_port;
 	struct ticket *tickets[2][CONTAINER_TICKETS];	/* idle; by family */

@@ -254,10 +254,28 @@ void inbound_abort(struct inbound *inbound)
 
 /* --- a ticket that was not claimed --- */
 
+/* Asks the kernel for the application's end of the ticket. */
+static int look_at_ticket(struct inbound *inbound, struct diag_socket *socket)
+{
+	struct slim_endpoint peer = ticket_name(inbound);
+	struct diag *diag = container_diag_get(inbound->container);
+	int err;
+
+	if (!diag)
+		return -errno;
+	err = diag_find(diag, inbound->ticket_family, &inbound->local, &peer, socket);
+	container_diag_put(inbound->container);
+	return err;
+}
+
 static void splice_now(struct inbound *inbound)
 {
 	struct ledger_entry *entry;
+	struct diag_socket socket;
 
+	/* By which cookie the application will ask for its names. */
+	if (!inbound->ticket_cookie && look_at_ticket(inbound, &socket) == 0)
+		inbound->ticket_cookie = socket.cookie;
 	unwatch(inbound);
 	unhold(inbound);
 	set_state(inbound, INBOUND_SPLICED);
@@ -280,20 +298,6 @@ static void splice_now(struct inbound *inbound)
 	if (log_limit_ok(&splice_limit))
 		log_info("container %s: a program accepts without the shim; the router "
 			 "carries its connections", inbound->container->name);
-}
-
-/* Asks the kernel for the application's end of the ticket. */
-static int look_at_ticket(struct inbound *inbound, struct diag_socket *socket)
-{
-	struct slim_endpoint peer = ticket_name(inbound);
-	struct diag *diag = container_diag_get(inbound->container);
-	int err;
-
-	if (!diag)
-		return -errno;
-	err = diag_find(diag, inbound->ticket_family, &inbound->local, &peer, socket);
-	container_diag_put(inbound->container);
-	return err;
 }
 
 static unsigned int next_look(const struct inbound *inbound, uint64_t now)
@@ -436,13 +440,15 @@ static int make_ticket(struct inbound *inbound)
 {
 	struct in6_addr addr = endpoint_addr(&inbound->local);
 	int family = addr_is4(&addr) ? AF_INET : AF_INET6;
+	int err;
 
 	inbound->ticket = ticket_get(inbound->container, family);
 	if (!inbound->ticket)
 		return -errno;
 	inbound->ticket_port = inbound->ticket->port;
 	inbound->ticket_family = family;
-	set_state(inbound, inbound->defer ? INBOUND_OWNED : INBOUND_WAITING);
+	/* A claim that guesses the port must not disconnect it under our hands. */
+	set_state(inbound, INBOUND_OWNED);
 	__atomic_add_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
 	/* Before the application can see it. */
 	cds_lfht_add(pending, hash_pending(inbound->container->id, family,
@@ -450,8 +456,11 @@ static int make_ticket(struct inbound *inbound)
 	inbound->connected_at = loop_now(inbound->worker->loop);
 	loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_CHECK);
 	counter_inc(tickets);
-	/* The last touch, unless it is ours alone: it may be claimed from here on. */
-	return ticket_connect(inbound->ticket, &inbound->local);
+	err = ticket_connect(inbound->ticket, &inbound->local);
+	/* The last touch, unless it is ours alone: any worker may claim it from here on. */
+	if (!err && !inbound->defer)
+		set_state(inbound, INBOUND_WAITING);
+	return err;
 }
 
 static void announce_to_listener(struct inbound *inbound)

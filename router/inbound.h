@@ -7,8 +7,8 @@
  *
  *   PREAMBLE	the first bytes have not all come; watched and timed
  *   WAITING	a ticket is out and nothing is watched; any worker may claim it
- *   OWNED	a ticket is out, but only the owner may deal with it (it waits for a deferred
- *		byte, or is older than INBOUND_CHECK ms); other workers hand it claims
+ *   OWNED	a ticket is out, but only the owner may deal with it (it is being connected,
+ *		waits for a deferred byte, or is older than INBOUND_CHECK ms); other workers hand it claims
  *   CLAIMING	some worker is handing it over
  *   TAKEN	claimed: fd and ticket are gone; the owner frees it
  *   SPLICED	nobody claimed it: a relay carries the bytes; the owner's until that ends

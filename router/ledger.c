@@ -101,7 +101,6 @@ int ledger_add(struct ledger_entry *entry)
 {
 	unsigned long hash = hash_tuple(entry);
 
-	cds_lfht_add(by_cookie, hash_cookie(entry->cookie), &entry->cookie_node);
 	for (;;) {
 		struct cds_lfht_node *node = cds_lfht_add_unique(by_tuple, hash, match_tuple,
 								 entry, &entry->tuple_node);
@@ -110,14 +109,17 @@ int ledger_add(struct ledger_entry *entry)
 		if (node == &entry->tuple_node)
 			break;
 		old = caa_container_of(node, struct ledger_entry, tuple_node);
-		if (!same_host_tuple(old, entry)) {
-			cds_lfht_del(by_cookie, &entry->cookie_node);
+		if (!same_host_tuple(old, entry) ||
+		    !__atomic_load_n(&old->entered, __ATOMIC_ACQUIRE)) {
 			call_rcu(&entry->rcu, free_entry);
 			return -EADDRINUSE;
 		}
 		ledger_remove(old);
 	}
 	count(entry, 1);
+	/* Last: sweeps and aborts find it by its cookie, and it must be whole then. */
+	cds_lfht_add(by_cookie, hash_cookie(entry->cookie), &entry->cookie_node);
+	__atomic_store_n(&entry->entered, true, __ATOMIC_RELEASE);
 	return 0;
 }
 

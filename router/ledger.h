@@ -44,6 +44,7 @@ struct ledger_entry {
 	unsigned int *fill;		/* peer's port, counted down at the end; or NULL */
 	unsigned int missed;		/* sweeps; control thread */
 	unsigned int seen;
+	bool entered;			/* atomic: in all tables */
 	bool dead;
 
 	struct cds_lfht_node cookie_node, ticket_node, tuple_node;

@@ -112,6 +112,7 @@ static void check_run(struct loop_task *task)
 {
 	struct listener_task *work = caa_container_of(task, struct listener_task, task);
 
+	__atomic_store_n(&work->container->check_posted, false, __ATOMIC_RELEASE);
 	if (!__atomic_load_n(&work->container->dead, __ATOMIC_ACQUIRE))
 		listener_sweep(work->container);
 	container_put(work->container);
@@ -120,11 +121,15 @@ static void check_run(struct loop_task *task)
 
 void listener_check_soon(struct container *container)
 {
-	struct listener_task *work = calloc(1, sizeof(*work));
+	struct listener_task *work;
 
-	if (!work)
-		return;		/* the periodic sweep finds it */
-	if (!container_get(container)) {
+	/* One look answers all hints that came before it. */
+	if (__atomic_exchange_n(&container->check_posted, true, __ATOMIC_ACQ_REL))
+		return;
+	work = calloc(1, sizeof(*work));
+	if (!work || !container_get(container)) {
+		/* The periodic sweep finds it. */
+		__atomic_store_n(&container->check_posted, false, __ATOMIC_RELEASE);
 		free(work);
 		return;
 	}

@@ -182,7 +182,9 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, unsigned int de
 
 static void run_timers(struct loop *loop)
 {
-	while (loop->heap_num && loop->heap[1]->expires <= loop->now) {
+	/* One that is set anew with no delay waits for the next turn. */
+	for (unsigned int left = loop->heap_num; left && loop->heap_num &&
+	     loop->heap[1]->expires <= loop->now; left--) {
 		struct loop_timer *timer = loop->heap[1];
 
 		loop_timer_clear(loop, timer);

@@ -22,6 +22,7 @@
 #define TICKET_BATCH		8
 #define TICKET_PORT_FIRST	61000
 #define TICKET_PORT_NUM		(65536 - TICKET_PORT_FIRST)
+#define TICKET_STRIDE		1019	/* has no factor in common with the number */
 #define TICKET_BIND_TRIES	64
 /*
  * ms before one is used again: on another processor, the application's end of its last
@@ -134,7 +135,10 @@ static int bind_somewhere(struct container *container, struct ticket *ticket)
 						       __ATOMIC_RELAXED);
 		int err;
 
-		ticket->port = (uint16_t)(TICKET_PORT_FIRST + next % TICKET_PORT_NUM);
+		/* Scattered, so as not to meet whole runs of those that are in use. */
+		ticket->port = (uint16_t)(TICKET_PORT_FIRST +
+					  (unsigned long)next * TICKET_STRIDE %
+					  TICKET_PORT_NUM);
 		err = bind_port(ticket->fd, ticket->family, ticket->port);
 		if (err != -EADDRINUSE)
 			return err;
@@ -159,14 +163,18 @@ static struct ticket *create(struct container *container, int family)
 		errno = err;
 		return NULL;
 	}
-	/* A server may bind our port on all addresses if it likes. */
-	setsockopt(ticket->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	/* However it ends, it must not stay in TIME_WAIT. */
 	setsockopt(ticket->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	setsockopt(ticket->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	err = bind_somewhere(container, ticket);
-	if (!err)
+	if (!err) {
+		/*
+		 * A server may bind our port on all addresses if it likes. Not before: two
+		 * tickets must not share a port.
+		 */
+		setsockopt(ticket->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		return ticket;
+	}
 	destroy(ticket);
 	errno = -err;
 	return NULL;
