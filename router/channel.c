@@ -24,6 +24,7 @@
 #include "worker.h"
 
 #define CHANNEL_BACKLOG		128
+#define DRAIN_EMPTY		16	/* empty messages in a row: it was the end */
 
 static struct log_limit bad_limit = { .burst = 5 };
 
@@ -64,6 +65,49 @@ void channel_put(struct channel *channel)
 		call_rcu(&channel->rcu, free_rcu);
 }
 
+/* The room that a message and all that it may carry take */
+union incoming {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(STRAY_MAX * sizeof(int))];
+};
+
+static ssize_t receive(int fd, void *data, size_t size, struct msghdr *msg,
+		       union incoming *control)
+{
+	struct iovec iov = { .iov_base = data, .iov_len = size };
+	ssize_t len;
+
+	*msg = (struct msghdr){
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control->bytes, .msg_controllen = sizeof(control->bytes),
+	};
+	len = recvmsg(fd, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	msg->msg_iov = NULL;
+	return len;
+}
+
+/*
+ * Ends a container's socket so that close(2) has nothing to release: what is still queued
+ * may hold files whose release can wait as long as their owner likes.
+ */
+static void drain(int fd)
+{
+	union incoming control;
+	struct msghdr msg;
+	unsigned int empty = 0;
+	char byte;
+
+	shutdown(fd, SHUT_RDWR);
+	/* The end reads as an empty message does, and that may carry files too. */
+	while (empty < DRAIN_EMPTY) {
+		ssize_t len = receive(fd, &byte, sizeof(byte), &msg, &control);
+
+		if (len < 0)
+			break;
+		empty = stray_close(&msg) || len ? 0 : empty + 1;
+	}
+}
+
 void channel_close(struct channel *channel)
 {
 	if (channel->closed)
@@ -71,7 +115,7 @@ void channel_close(struct channel *channel)
 	channel->closed = true;
 	loop_remove(channel->worker->loop, &channel->event);
 	/* The shim knows at once, also while somebody holds a reference. */
-	shutdown(channel->event.fd, SHUT_RDWR);
+	drain(channel->event.fd);
 	cds_list_del(&channel->node);
 	__atomic_sub_fetch(&channel->container->channels, 1, __ATOMIC_RELAXED);
 	counter_inc(channels_closed);
@@ -269,22 +313,15 @@ static void dispatch(struct channel *channel, const union request *request, size
 static void channel_handle(struct loop_event *event, uint32_t events)
 {
 	struct channel *channel = caa_container_of(event, struct channel, event);
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(STRAY_MAX * sizeof(int))];
-	} control;
+	union incoming control;
 	union request request;
-	struct iovec iov = { .iov_base = &request, .iov_len = sizeof(request) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
-	};
+	struct msghdr msg;
 	ssize_t len;
 
 	(void)events;
 	if (channel->closed)
 		return;
-	len = recvmsg(event->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	len = receive(event->fd, &request, sizeof(request), &msg, &control);
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (len <= 0)
@@ -316,6 +353,7 @@ static void start(struct container *container, int fd)
 	if (!channel || !container_get(container)) {
 		__atomic_sub_fetch(&container->channels, 1, __ATOMIC_RELAXED);
 		free(channel);
+		drain(fd);
 		close(fd);
 		return;
 	}
@@ -345,6 +383,7 @@ static void listen_handle(struct loop_event *event, uint32_t events)
 	    container->limits->channels) {
 		__atomic_sub_fetch(&container->channels, 1, __ATOMIC_RELAXED);
 		counter_inc(limit_reached);
+		drain(fd);
 		close(fd);
 		return;
 	}
