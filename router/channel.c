@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "accept_pause.h"
+#include "claim.h"
 #include "container.h"
 #include "counters.h"
-#include "inbound.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
@@ -277,7 +277,7 @@ static void claim(struct channel *channel, const union request *request)
 	    (request->claim.domain != AF_INET && request->claim.domain != AF_INET6))
 		bad_frame(channel, "a malformed CLAIM");
 	else
-		inbound_claim(channel, &request->claim);
+		claim_answer(channel, &request->claim);
 }
 
 static const struct request_type {

@@ -113,14 +113,30 @@ void container_put(struct container *container)
 		call_rcu(&container->rcu, free_rcu);
 }
 
-struct diag *container_diag_get(struct container *container)
+/* Locked already. */
+static struct diag *diag_ready(struct container *container)
 {
-	pthread_mutex_lock(&container->diag_lock);
 	if (!container->diag)
 		container->diag = diag_open(container->netns_fd);
 	if (!container->diag)
 		pthread_mutex_unlock(&container->diag_lock);
 	return container->diag;
+}
+
+struct diag *container_diag_get(struct container *container)
+{
+	pthread_mutex_lock(&container->diag_lock);
+	return diag_ready(container);
+}
+
+struct diag *container_diag_try(struct container *container)
+{
+	int err = pthread_mutex_trylock(&container->diag_lock);
+
+	if (!err)
+		return diag_ready(container);
+	errno = err;
+	return NULL;
 }
 
 void container_diag_put(struct container *container)
@@ -206,9 +222,17 @@ int container_publish(struct container *container)
 	return 0;
 }
 
+bool container_is_dead(const struct container *container)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&container->dead, __ATOMIC_RELAXED);
+}
+
 void container_withdraw(struct container *container)
 {
 	__atomic_store_n(&container->dead, true, __ATOMIC_RELEASE);
+	/* Whoever enters something from now on sees that; what is entered already, we do. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	withdraw_addresses(container);
 	cds_lfht_del(by_id, &container->id_node);
 	cds_list_del(&container->node);

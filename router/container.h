@@ -109,6 +109,15 @@ void container_put(struct container *container);
 struct diag *container_diag_get(struct container *container);
 void container_diag_put(struct container *container);
 
+/* The same without waiting for those who have it: NULL with errno EBUSY. */
+struct diag *container_diag_try(struct container *container);
+
+/*
+ * Something was entered in a table on the container's behalf: has it been detached meanwhile,
+ * so that nobody may have seen that?
+ */
+bool container_is_dead(const struct container *container);
+
 /* --- control thread --- */
 
 /* A new one, in no table, with one reference. Owns nothing yet. NULL: no memory. */

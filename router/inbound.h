@@ -17,6 +17,9 @@
  * "claimed or spliced" is decided in one place. A ticket that becomes OWNED by its age is
  * looked after: sock_diag tells whether it was accepted; if so, and it is not claimed
  * within another INBOUND_GRACE ms, the router splices.
+ *
+ * inbound.c has the way from the slim port to the ticket, and all ends; waiting.c what
+ * happens while a ticket is out; claim.c the shim's CLAIM.
  */
 #ifndef INBOUND_H
 #define INBOUND_H
@@ -25,7 +28,6 @@
 #include <stdint.h>
 #include <urcu.h>
 #include <urcu/list.h>
-#include <urcu/rculfhash.h>
 
 #include "../core/preamble.h"
 #include "../include/slim/channel.h"
@@ -33,7 +35,6 @@
 
 struct channel;
 struct container;
-struct ledger_entry;
 struct relay;
 struct ticket;
 struct worker;
@@ -51,7 +52,7 @@ enum inbound_state {
 struct inbound {
 	enum inbound_state state;	/* atomic */
 	struct worker *worker;		/* owner */
-	struct cds_list_head node;	/* worker->inbounds */
+	struct cds_list_head node;	/* worker->inbounds or, in PREAMBLE, ->preambles */
 	struct loop_event event;	/* the slim connection */
 	struct loop_event ticket_event;
 	bool watching, watching_ticket;
@@ -64,22 +65,18 @@ struct inbound {
 
 	struct container *container;	/* reference held */
 	struct ticket *ticket;
-	uint16_t ticket_port;
-	int ticket_family;
 	struct slim_endpoint local, peer;	/* virtual */
 	uint64_t cookie;
-	struct ledger_entry *entry;	/* under the read lock of the batch that made it */
+	uint64_t options;		/* the listener's, for the claim */
+	uint32_t listener;		/* its serial number */
 	bool defer, deferred_byte;	/* the listener's TCP_DEFER_ACCEPT; its byte is sent */
 	bool held;
 	uint64_t connected_at, accepted_at;	/* ms; accepted_at: when it was seen */
 	uint64_t ticket_cookie;
 	struct relay *relay;
 
-	struct cds_lfht_node pending_node;
 	struct rcu_head rcu;
 };
-
-int inbounds_init(void);
 
 /*
  * A connection was accepted on slim port @port from @host_peer: owns @fd. In @worker, under the read
@@ -88,13 +85,53 @@ int inbounds_init(void);
 void inbound_start(struct worker *worker, int fd, const struct slim_endpoint *host_peer,
 		   uint16_t port, bool peers);
 
-/* Answers a CLAIM. */
-void inbound_claim(struct channel *channel, const struct slim_claim *request);
-
 /* Owner only: ends it, whatever it is doing. */
 void inbound_abort(struct inbound *inbound);
 
 /* Owner only: its relay is over. */
 void inbound_relay_done(struct inbound *inbound);
+
+/* --- for waiting.c and claim.c --- */
+
+static inline enum inbound_state inbound_state(const struct inbound *inbound)
+{
+	return __atomic_load_n(&inbound->state, __ATOMIC_ACQUIRE);
+}
+
+static inline void inbound_set_state(struct inbound *inbound, enum inbound_state state)
+{
+	__atomic_store_n(&inbound->state, state, __ATOMIC_RELEASE);
+}
+
+/* Leaves WAITING; true for the one that did it. */
+static inline bool inbound_take(struct inbound *inbound, enum inbound_state to)
+{
+	enum inbound_state from = INBOUND_WAITING;
+
+	return __atomic_compare_exchange_n(&inbound->state, &from, to, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* Owner only: from now on nobody else touches it. False: it was claimed before. */
+static inline bool inbound_own(struct inbound *inbound)
+{
+	return inbound_take(inbound, INBOUND_OWNED) ||
+	       inbound_state(inbound) == INBOUND_OWNED;
+}
+
+/*
+ * Nobody may be told of its fds any more, also not by an epoll set that outlives our
+ * descriptor because another process has one.
+ */
+void inbound_unwatch(struct inbound *inbound);
+
+/* Whoever has it: no claim can find it any more, the ticket is gone. */
+void inbound_end_ticket(struct inbound *inbound);
+
+/* Owner only: its ticket came to nothing, the slim connection is reset. */
+void inbound_reset(struct inbound *inbound);
+
+/* Owner only: fd and ticket have been dealt with. */
+void inbound_free(struct inbound *inbound);
 
 #endif

@@ -60,9 +60,9 @@ static int match_tuple(struct cds_lfht_node *node, const void *key)
 
 int ledger_init(void)
 {
-	by_cookie = table_new();
+	by_cookie = table_new_sized(TABLE_BUCKETS_BUSY);
 	by_ticket = table_new();
-	by_tuple = table_new();
+	by_tuple = table_new_sized(TABLE_BUCKETS_BUSY);
 	return by_cookie && by_ticket && by_tuple ? 0 : -ENOMEM;
 }
 

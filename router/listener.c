@@ -87,13 +87,14 @@ static void busy_run(struct loop_task *task)
 	free(work);
 }
 
-unsigned int listener_held(uint32_t vni, const struct slim_endpoint *name, int change)
+unsigned int listener_held(uint32_t vni, const struct slim_endpoint *name, uint32_t serial,
+			   int change)
 {
 	struct listener_endpoint *endpoint = listener_find(vni, name);
 	struct listener_task *work;
 	unsigned int held;
 
-	if (!endpoint)
+	if (!endpoint || endpoint->serial != serial)
 		return 0;
 	held = __atomic_add_fetch(&endpoint->held, (unsigned int)change, __ATOMIC_ACQ_REL);
 	if (!(held == 0 || (held == 1 && change > 0)))
@@ -161,8 +162,11 @@ static void endpoint_refresh(struct container *container, struct listener_endpoi
 }
 
 static struct listener_endpoint *endpoint_open(struct container *container,
-					       const struct in6_addr *addr, uint16_t port)
+					       const struct in6_addr *addr,
+					       const struct diag_socket *socket)
 {
+	static uint32_t serial;
+	uint16_t port = socket->local.port;
 	struct slim_endpoint name = endpoint_make(addr, port);
 	struct listener_endpoint *endpoint = listener_find(container->vni, &name);
 
@@ -175,6 +179,8 @@ static struct listener_endpoint *endpoint_open(struct container *container,
 		return NULL;
 	endpoint->container = container;
 	endpoint->vni = container->vni;
+	endpoint->serial = ++serial;
+	endpoint->domain = (uint16_t)socket->family;
 	endpoint->name = name;
 	endpoint->sockets = 1;
 	cds_lfht_add(endpoints, hash_name(endpoint->vni, &name), &endpoint->node);
@@ -252,7 +258,7 @@ static int announce(struct container *container, struct listener_socket *sock,
 
 		if (!serves(socket, addr))
 			continue;
-		endpoint = endpoint_open(container, addr, socket->local.port);
+		endpoint = endpoint_open(container, addr, socket);
 		if (!endpoint)
 			return -ENOMEM;
 		sock->endpoints[sock->endpoints_num++] = endpoint;

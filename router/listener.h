@@ -28,6 +28,8 @@ struct loop;
 struct listener_endpoint {
 	struct container *container;
 	uint32_t vni;
+	uint32_t serial;		/* tells it from one of the same name before or after */
+	uint16_t domain;		/* AF_INET or AF_INET6: of its (first) socket */
 	struct slim_endpoint name;	/* virtual */
 	unsigned int flags;		/* SLIM_LISTEN_*: of any of its sockets */
 	uint64_t options;		/* of all its sockets together */
@@ -44,9 +46,12 @@ int listeners_init(struct loop *control);
 /* Any thread, under the read lock. */
 struct listener_endpoint *listener_find(uint32_t vni, const struct slim_endpoint *name);
 
-/* Any thread: a ticket waits for room, or waits no longer. Tells the peers
- * when that begins and ends. Returns how many wait. */
-unsigned int listener_held(uint32_t vni, const struct slim_endpoint *name, int change);
+/*
+ * Any thread: a ticket waits for room at the endpoint with that name and number, or waits no
+ * longer. Tells the peers when that begins and ends. Returns how many wait.
+ */
+unsigned int listener_held(uint32_t vni, const struct slim_endpoint *name, uint32_t serial,
+			   int change);
 
 /* Any thread: look soon whether the container's listeners are all still there. */
 void listener_check_soon(struct container *container);

@@ -25,7 +25,7 @@
 #include "directory.h"
 #include "endpoint.h"
 #include "housekeeping.h"
-#include "inbound.h"
+#include "ticket.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
@@ -88,7 +88,7 @@ static int start_tables(void)
 	if (!err)
 		err = ledger_init();
 	if (!err)
-		err = inbounds_init();
+		err = tickets_init();
 	return err;
 }
 

@@ -240,6 +240,7 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local), cookie_len = sizeof(attempt->cookie);
 	struct slim_endpoint host_local;
+	int err;
 
 	if (getsockopt(attempt->fd, SOL_SOCKET, SO_COOKIE, &attempt->cookie, &cookie_len) < 0 ||
 	    getsockname(attempt->fd, (struct sockaddr *)&local, &len) < 0)
@@ -263,7 +264,13 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 	entry->created_at = loop_now(worker->loop);
 	entry->fill = peer_port_fill(attempt->peer, index);
 	attempt->entry = entry;
-	return ledger_add(entry);
+	err = ledger_add(entry);
+	/* What was not in the ledger when its container was detached, nobody has aborted. */
+	if (!err && container_is_dead(attempt->container)) {
+		ledger_remove(entry);
+		err = -ESHUTDOWN;
+	}
+	return err;
 }
 
 static int try_once(struct attempt *attempt, const struct slim_connect *request,

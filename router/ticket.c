@@ -17,6 +17,7 @@
 #include "counters.h"
 #include "endpoint.h"
 #include "namespace.h"
+#include "table.h"
 
 /* Made at once, since entering a namespace costs as much as a socket */
 #define TICKET_BATCH		8
@@ -33,6 +34,7 @@
 #define TICKET_KEPT		4
 #define TICKET_IDLE		2000
 
+static struct cds_lfht *by_name;
 static const struct in6_addr ticket_addr6 = { { SLIM_TICKET_ADDR6 } };
 
 static int pool_index(int family)
@@ -72,10 +74,82 @@ static bool pool_add(struct container *container, struct ticket *ticket)
 	return false;
 }
 
+struct name {
+	uint32_t container_id;
+	int family;
+	uint16_t port;
+};
+
+static unsigned long hash_name(const struct name *name)
+{
+	uint64_t key = (uint64_t)name->container_id << 32 |
+		       (uint64_t)(name->family == AF_INET) << 16 | name->port;
+
+	return hash_bytes(&key, sizeof(key), hash_seed());
+}
+
+static int match_name(struct cds_lfht_node *node, const void *key)
+{
+	const struct ticket *ticket = caa_container_of(node, struct ticket, node);
+	const struct name *name = key;
+
+	return ticket->container_id == name->container_id &&
+	       ticket->family == name->family && ticket->port == name->port;
+}
+
+int tickets_init(void)
+{
+	by_name = table_new();
+	return by_name ? 0 : -ENOMEM;
+}
+
+struct inbound *ticket_inbound(const struct container *container,
+			       const struct slim_endpoint *endpoint)
+{
+	struct in6_addr addr = endpoint_addr(endpoint);
+	struct name name = {
+		.container_id = container->id,
+		.family = addr_is4(&addr) ? AF_INET : AF_INET6,
+		.port = endpoint->port,
+	};
+	struct cds_lfht_iter iter;
+	struct cds_lfht_node *node;
+
+	cds_lfht_lookup(by_name, hash_name(&name), match_name, &name, &iter);
+	node = cds_lfht_iter_get_node(&iter);
+	if (!node)
+		return NULL;
+	return __atomic_load_n(&caa_container_of(node, struct ticket, node)->inbound,
+			       __ATOMIC_ACQUIRE);
+}
+
+void ticket_set_inbound(struct ticket *ticket, struct inbound *inbound)
+{
+	__atomic_store_n(&ticket->inbound, inbound, __ATOMIC_RELEASE);
+}
+
+static void enter(struct ticket *ticket, const struct container *container)
+{
+	struct name name = {
+		.container_id = container->id, .family = ticket->family, .port = ticket->port,
+	};
+
+	ticket->container_id = container->id;
+	cds_lfht_add(by_name, hash_name(&name), &ticket->node);
+}
+
+static void free_rcu(struct rcu_head *head)
+{
+	free(caa_container_of(head, struct ticket, rcu));
+}
+
 static void destroy(struct ticket *ticket)
 {
+	rcu_read_lock();
+	cds_lfht_del(by_name, &ticket->node);
+	rcu_read_unlock();
 	close(ticket->fd);
-	free(ticket);
+	call_rcu(&ticket->rcu, free_rcu);
 }
 
 static struct ticket *pool_take(struct container *container, int family)
@@ -173,9 +247,11 @@ static struct ticket *create(struct container *container, int family)
 		 * tickets must not share a port.
 		 */
 		setsockopt(ticket->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		enter(ticket, container);
 		return ticket;
 	}
-	destroy(ticket);
+	close(ticket->fd);
+	free(ticket);
 	errno = -err;
 	return NULL;
 }
@@ -269,13 +345,14 @@ int ticket_check(const struct ticket *ticket)
 	return info.tcpi_state == TCP_CLOSE ? -ECONNREFUSED : 0;
 }
 
-void ticket_put(struct ticket *ticket)
+void ticket_put(struct ticket *ticket, bool reusable)
 {
 	struct container *container = ticket->container;
 
+	ticket_set_inbound(ticket, NULL);
 	ticket->container = NULL;
 	ticket->rested_at = now_ms() + TICKET_REST;
-	if (disconnect(ticket) ||
+	if (!reusable || disconnect(ticket) ||
 	    __atomic_load_n(&container->dead, __ATOMIC_ACQUIRE) ||
 	    !pool_add(container, ticket))
 		destroy(ticket);

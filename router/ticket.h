@@ -11,11 +11,15 @@
 #ifndef TICKET_H
 #define TICKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <urcu.h>
+#include <urcu/rculfhash.h>
 
 #include "../include/slim/endpoint.h"
 
 struct container;
+struct inbound;
 
 struct ticket {
 	int fd;
@@ -23,7 +27,13 @@ struct ticket {
 	uint16_t port;			/* source port: what claims it */
 	uint64_t rested_at;		/* ms of CLOCK_MONOTONIC: may be used again */
 	struct container *container;	/* reference held while out of the pool */
+	uint32_t container_id;
+	struct inbound *inbound;	/* atomic: what it stands for */
+	struct cds_lfht_node node;
+	struct rcu_head rcu;
 };
+
+int tickets_init(void);
 
 /* From the pool or new ones; holds a reference on @container. NULL with errno set. */
 struct ticket *ticket_get(struct container *container, int family);
@@ -44,8 +54,22 @@ int ticket_again(struct ticket *ticket, const struct slim_endpoint *listener);
  * is full; -ECONNREFUSED: it came to nothing. */
 int ticket_check(const struct ticket *ticket);
 
-/* Resets its connection, if any, and gives it back. Not to be watched by any loop now. */
-void ticket_put(struct ticket *ticket);
+/* What it stands for, for those who know its name. */
+void ticket_set_inbound(struct ticket *ticket, struct inbound *inbound);
+
+/*
+ * What the ticket that a container's program has accepted from @name stands for; NULL: nothing.
+ * Read lock held.
+ */
+struct inbound *ticket_inbound(const struct container *container,
+			       const struct slim_endpoint *name);
+
+/*
+ * Resets its connection, if any, and gives it back: it stands for nothing any more. Not to be watched
+ * by any loop now. @reusable: false if a program may still come with a claim of it, having
+ * slept since it accepted it; then its port is not soon used again.
+ */
+void ticket_put(struct ticket *ticket, bool reusable);
 
 /* Closes those that a burst has left and nobody needs. Any thread. */
 void tickets_trim(struct container *container);

@@ -38,6 +38,7 @@ static int start(struct worker *worker)
 
 	CDS_INIT_LIST_HEAD(&worker->channels);
 	CDS_INIT_LIST_HEAD(&worker->inbounds);
+	CDS_INIT_LIST_HEAD(&worker->preambles);
 	worker->loop = loop_new();
 	worker->mac = mac_new();
 	if (!worker->loop || !worker->mac)
@@ -78,6 +79,11 @@ static void drop(struct worker *worker, struct container *container)
 	cds_list_for_each_entry_safe(inbound, next_inbound, &worker->inbounds, node)
 		if (!container || inbound->container == container)
 			inbound_abort(inbound);
+	/* Those are not anybody's yet. */
+	if (container)
+		return;
+	cds_list_for_each_entry_safe(inbound, next_inbound, &worker->preambles, node)
+		inbound_abort(inbound);
 }
 
 void workers_stop(void)

@@ -28,6 +28,8 @@ struct worker {
 	const struct config *config;
 	struct cds_list_head channels;	/* struct channel */
 	struct cds_list_head inbounds;	/* struct inbound */
+	struct cds_list_head preambles;	/* ... in PREAMBLE, the oldest first */
+	unsigned int preambles_num;
 };
 
 /* Makes config->workers of them, running. 0 or -errno. */

@@ -54,13 +54,19 @@ static bool claim(int ticket, const struct slim_endpoint *source, uint16_t domai
 			   SLIM_FRAME_CLAIM_REPLY, with, true) == 0;
 }
 
-/* The host socket goes behind the ticket's fd. */
+/*
+ * The host socket goes behind the ticket's fd. The ticket ends with a reset, as the
+ * router's end of it does: whoever comes first, one segment is sent.
+ */
 static void take(int ticket, int with, const struct slim_claim_reply *reply, int flags)
 {
+	struct linger reset = { .l_onoff = 1 };
+
 	if (reply->options)
 		options_carry(ticket, with, reply->options);
 	if (flags & SOCK_NONBLOCK)
 		sys_fcntl(with, F_SETFL, O_RDWR | O_NONBLOCK);
+	sys_setsockopt(ticket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	sys_dup3(with, ticket, flags & SOCK_CLOEXEC ? O_CLOEXEC : 0);
 	sys_close(with);
 }

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* claim.c - a shim asks for the connection behind a ticket */
+#include "claim.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "container.h"
+#include "counters.h"
+#include "endpoint.h"
+#include "inbound.h"
+#include "ticket.h"
+#include "worker.h"
+
+/* A claim on its way to the owner of an inbound connection. */
+struct claim_task {
+	struct loop_task task;
+	struct worker *worker;		/* owner */
+	struct channel *channel;	/* reference held */
+	struct slim_claim request;
+};
+
+static int reply_claim(struct channel *channel, const struct slim_claim *request,
+		       struct slim_claim_reply *reply, enum slim_verdict verdict,
+		       const struct inbound *inbound)
+{
+	bool slim = verdict == SLIM_VERDICT_SLIM;
+
+	reply->generation = channel->container->generation;
+	reply->verdict = (uint16_t)verdict;
+	if (inbound) {
+		reply->cookie = slim ? inbound->cookie : inbound->ticket_cookie;
+		reply->local = inbound->local;
+		reply->peer = inbound->peer;
+	}
+	return channel_reply(channel, reply, sizeof(*reply), SLIM_FRAME_CLAIM_REPLY,
+			     request->frame.id, slim ? inbound->event.fd : -1);
+}
+
+/*
+ * In CLAIMING, or OWNED by this worker. 0: it has changed hands; -errno: the shim has
+ * given up and keeps the ticket, so the connection goes on waiting (to be spliced).
+ */
+static int hand_over(struct channel *channel, struct inbound *inbound,
+		     const struct slim_claim *request)
+{
+	struct slim_claim_reply reply = { .options = inbound->options };
+	int err;
+
+	inbound_unwatch(inbound);
+	err = reply_claim(channel, request, &reply, SLIM_VERDICT_SLIM, inbound);
+	if (err)
+		return err;
+	counter_inc(claims);
+	close(inbound->event.fd);
+	inbound_end_ticket(inbound);
+	return 0;
+}
+
+/* In the owner's thread. */
+static void claim_run(struct loop_task *task)
+{
+	struct claim_task *work = caa_container_of(task, struct claim_task, task);
+	struct inbound *inbound = ticket_inbound(work->channel->container,
+						 &work->request.ticket);
+	struct slim_claim_reply reply = { 0 };
+
+	if (inbound && inbound->worker == work->worker && inbound_own(inbound)) {
+		if (hand_over(work->channel, inbound, &work->request) == 0)
+			inbound_free(inbound);
+	} else if (inbound && inbound_state(inbound) == INBOUND_SPLICED) {
+		(void)reply_claim(work->channel, &work->request, &reply,
+				  SLIM_VERDICT_SPLICED, inbound);
+	} else {
+		(void)reply_claim(work->channel, &work->request, &reply,
+				  SLIM_VERDICT_PACKET, NULL);
+	}
+	channel_put(work->channel);
+	free(work);
+}
+
+static bool forward_claim(struct channel *channel, struct inbound *inbound,
+			  const struct slim_claim *request)
+{
+	struct claim_task *work = calloc(1, sizeof(*work));
+
+	if (!work)
+		return false;
+	channel_get(channel);
+	work->channel = channel;
+	work->worker = inbound->worker;
+	work->request = *request;
+	work->task.run = claim_run;
+	loop_post(inbound->worker->loop, &work->task);
+	return true;
+}
+
+void claim_answer(struct channel *channel, const struct slim_claim *request)
+{
+	struct inbound *inbound = ticket_inbound(channel->container, &request->ticket);
+	struct slim_claim_reply reply = { 0 };
+	int err;
+
+	if (inbound && inbound_take(inbound, INBOUND_CLAIMING)) {
+		err = hand_over(channel, inbound, request);
+		if (err) {
+			inbound_set_state(inbound, INBOUND_WAITING);
+			channel_close(channel);
+			return;
+		}
+		/* The last touch: its owner may free it from here on. */
+		inbound_set_state(inbound, INBOUND_TAKEN);
+		if (inbound->worker == channel->worker)
+			inbound_free(inbound);
+		return;
+	}
+	if (inbound && forward_claim(channel, inbound, request))
+		return;
+	counter_inc(claims_unknown);
+	err = reply_claim(channel, request, &reply, SLIM_VERDICT_PACKET, NULL);
+	if (err)
+		channel_close(channel);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * claim.h - a shim asks for the connection behind a ticket
+ */
+#ifndef CLAIM_H
+#define CLAIM_H
+
+#include "../include/slim/channel.h"
+
+struct channel;
+
+/* Answers a CLAIM; the channel's worker, under the read lock. */
+void claim_answer(struct channel *channel, const struct slim_claim *request);
+
+#endif

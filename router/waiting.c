@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* waiting.c - slim connections that wait for an application to accept their tickets */
+#include "waiting.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "container.h"
+#include "counters.h"
+#include "diag.h"
+#include "endpoint.h"
+#include "inbound.h"
+#include "ledger.h"
+#include "listener.h"
+#include "log.h"
+#include "relay.h"
+#include "ticket.h"
+#include "worker.h"
+
+#define WAITING_CHECK		10	/* ms after which a ticket is looked after */
+#define WAITING_GRACE		20	/* ms from the accept on for a shim to claim */
+#define WAITING_CHECK_MAX	250	/* ms between looks at an old ticket */
+#define WAITING_HELD_MAX	128	/* tickets held per listener */
+
+static struct log_limit refuse_limit = { .burst = 5 };
+static struct log_limit splice_limit = { .burst = 2 };
+
+void waiting_unhold(struct inbound *inbound)
+{
+	if (!inbound->held)
+		return;
+	inbound->held = false;
+	listener_held(inbound->container->vni, &inbound->local, inbound->listener, -1);
+}
+
+static struct slim_endpoint ticket_name(const struct ticket *ticket)
+{
+	static const struct in6_addr ticket6 = { { SLIM_TICKET_ADDR6 } };
+	struct in6_addr addr = ticket->family == AF_INET6 ? ticket6 :
+			       addr_map4(htonl(SLIM_TICKET_ADDR4));
+
+	return endpoint_make(&addr, ticket->port);
+}
+
+/*
+ * A spliced connection that came to its end by itself leaves one side in TIME_WAIT. The
+ * ticket is nobody's but ours: nothing of it can come late, over loopback.
+ * (Kernels that cannot do that keep it for a minute.)
+ */
+void waiting_end_time_wait(struct inbound *inbound)
+{
+	struct slim_endpoint source = ticket_name(inbound->ticket);
+	struct diag *diag = container_diag_try(inbound->container);
+	int family = inbound->ticket->family;
+	struct diag_socket socket;
+
+	if (!diag)
+		return;
+	if (diag_find(diag, family, &source, &inbound->local, &socket) == 0 &&
+	    socket.state == TCP_TIME_WAIT)
+		diag_destroy(diag, &socket);
+	if (diag_find(diag, family, &inbound->local, &source, &socket) == 0 &&
+	    socket.state == TCP_TIME_WAIT)
+		diag_destroy(diag, &socket);
+	container_diag_put(inbound->container);
+}
+
+/*
+ * Asks the kernel for the application's end of the ticket. -EBUSY: the control thread is
+ * asking it something longer.
+ */
+static int look_at_ticket(struct inbound *inbound, struct diag_socket *socket)
+{
+	struct slim_endpoint peer = ticket_name(inbound->ticket);
+	struct diag *diag = container_diag_try(inbound->container);
+	int err;
+
+	if (!diag)
+		return -errno;
+	err = diag_find(diag, inbound->ticket->family, &inbound->local, &peer, socket);
+	container_diag_put(inbound->container);
+	return err;
+}
+
+/* By which cookie the application will ask for its names. */
+static void name_ticket(struct inbound *inbound)
+{
+	struct ledger_entry *entry = ledger_find(inbound->cookie);
+	struct diag_socket socket;
+	int err = 0;
+
+	if (!inbound->ticket_cookie)
+		err = look_at_ticket(inbound, &socket);
+	if (!inbound->ticket_cookie && !err)
+		inbound->ticket_cookie = socket.cookie;
+	if (entry)
+		ledger_splice(entry, inbound->ticket_cookie);
+	if (err == -EBUSY)
+		loop_timer_set(inbound->worker->loop, &inbound->timer, WAITING_CHECK);
+}
+
+static void splice_now(struct inbound *inbound)
+{
+	loop_timer_clear(inbound->worker->loop, &inbound->timer);
+	inbound_unwatch(inbound);
+	waiting_unhold(inbound);
+	inbound_set_state(inbound, INBOUND_SPLICED);
+	inbound->relay = relay_start(inbound->worker, inbound, inbound->event.fd,
+				     inbound->ticket->fd, inbound->deferred_byte ? 1 : 0);
+	if (!inbound->relay) {
+		if (log_limit_ok(&refuse_limit))
+			log_warning("container %s: cannot carry a connection: %s",
+				    inbound->container->name, strerror(errno));
+		inbound_reset(inbound);
+		return;
+	}
+	counter_inc(splices);
+	name_ticket(inbound);
+	if (log_limit_ok(&splice_limit))
+		log_info("container %s: a program accepts without the shim; the router "
+			 "carries its connections", inbound->container->name);
+}
+
+static unsigned int next_look(const struct inbound *inbound, uint64_t now)
+{
+	uint64_t age = now - inbound->connected_at;
+
+	if (age < WAITING_CHECK)
+		return WAITING_CHECK;
+	return age > WAITING_CHECK_MAX ? WAITING_CHECK_MAX : (unsigned int)age;
+}
+
+static void ticket_handle(struct loop_event *event, uint32_t events)
+{
+	struct inbound *inbound = caa_container_of(event, struct inbound, ticket_event);
+
+	if (!inbound->watching_ticket)
+		return;		/* ended earlier in this batch */
+	if (events & EPOLLERR) {
+		counter_inc(tickets_refused);
+		listener_check_soon(inbound->container);
+		inbound_reset(inbound);
+	} else if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
+		/* It wrote or closed without claiming: it knows nothing of tickets. */
+		splice_now(inbound);
+	} else if (events & EPOLLOUT) {
+		waiting_unhold(inbound);
+	}
+}
+
+static void watch_ticket(struct inbound *inbound)
+{
+	if (inbound->watching_ticket)
+		return;
+	inbound->ticket_event.fd = inbound->ticket->fd;
+	inbound->ticket_event.handle = ticket_handle;
+	inbound->watching_ticket = !loop_add(inbound->worker->loop, &inbound->ticket_event,
+					     EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+/* The listener's queue is full: it gets in when there is room. False: that is too many. */
+static bool hold(struct inbound *inbound)
+{
+	if (inbound->held)
+		return true;
+	counter_inc(tickets_held);
+	inbound->held = true;
+	return listener_held(inbound->container->vni, &inbound->local, inbound->listener,
+			     1) <= WAITING_HELD_MAX;
+}
+
+/* What became of connecting it. False: nothing, and it is over. */
+static bool check_ticket(struct inbound *inbound)
+{
+	int err = ticket_check(inbound->ticket);
+
+	if (!err) {
+		waiting_unhold(inbound);
+		return true;
+	}
+	if (err == -EALREADY && hold(inbound)) {
+		err = ticket_again(inbound->ticket, &inbound->local);
+		if (!err)
+			return true;
+	}
+	counter_inc(tickets_refused);
+	if (err == -ECONNREFUSED)
+		listener_check_soon(inbound->container);
+	inbound_reset(inbound);
+	return false;
+}
+
+/* --- the listener defers: it wants to see a byte --- */
+
+void waiting_deferred(struct inbound *inbound)
+{
+	char byte;
+	ssize_t ret = recv(inbound->event.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (ret < 0 && errno == EAGAIN)
+		return;
+	/* Nothing to peek, ever: natively the listener yields it when its time is over. */
+	if (inbound->watching)
+		loop_remove(inbound->worker->loop, &inbound->event);
+	inbound->watching = false;
+	if (ret != 1)
+		return;
+	/* A ticket that waits for room cannot take it yet: its timer tries again. */
+	inbound->deferred_byte = send(inbound->ticket->fd, &byte, 1,
+				      MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
+static void look_after(struct inbound *inbound)
+{
+	uint64_t now = loop_now(inbound->worker->loop);
+	struct diag_socket socket;
+	unsigned int delay;
+
+	if (inbound->accepted_at) {
+		splice_now(inbound);
+		return;
+	}
+	if (!check_ticket(inbound))
+		return;
+	if (inbound->defer && !inbound->deferred_byte && !inbound->watching)
+		waiting_deferred(inbound);
+	watch_ticket(inbound);
+	delay = next_look(inbound, now);
+	if (!inbound->held && look_at_ticket(inbound, &socket) == 0 && socket.inode) {
+		inbound->accepted_at = now;
+		inbound->ticket_cookie = socket.cookie;
+		delay = WAITING_GRACE;
+	}
+	loop_timer_set(inbound->worker->loop, &inbound->timer, delay);
+}
+
+void waiting_timer(struct inbound *inbound)
+{
+	if (inbound_own(inbound))
+		look_after(inbound);
+	else if (inbound_state(inbound) == INBOUND_TAKEN)
+		inbound_free(inbound);
+	else if (inbound_state(inbound) == INBOUND_SPLICED)
+		name_ticket(inbound);
+	else
+		loop_timer_set(inbound->worker->loop, &inbound->timer, WAITING_CHECK);
+}
+
+/* --- the ticket --- */
+
+static void log_refused(const struct inbound *inbound, int err)
+{
+	counter_inc(tickets_refused);
+	if (log_limit_ok(&refuse_limit))
+		log_warning("container %s: no ticket: %s", inbound->container->name,
+			    strerror(-err));
+}
+
+int waiting_start(struct inbound *inbound)
+{
+	struct in6_addr addr = endpoint_addr(&inbound->local);
+	struct worker *worker = inbound->worker;
+	int err;
+
+	inbound->ticket = ticket_get(inbound->container, addr_is4(&addr) ? AF_INET : AF_INET6);
+	if (!inbound->ticket) {
+		err = -errno;
+		log_refused(inbound, err);
+		return err;
+	}
+	/* A claim that guesses the port must not disconnect it under our hands. */
+	inbound_set_state(inbound, INBOUND_OWNED);
+	worker->preambles_num--;
+	cds_list_move(&inbound->node, &worker->inbounds);
+	__atomic_add_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
+	/* Before the application can see it. */
+	ticket_set_inbound(inbound->ticket, inbound);
+	inbound->connected_at = loop_now(worker->loop);
+	loop_timer_set(worker->loop, &inbound->timer, WAITING_CHECK);
+	counter_inc(tickets);
+	err = ticket_connect(inbound->ticket, &inbound->local);
+	if (err) {
+		log_refused(inbound, err);
+		inbound_reset(inbound);
+		return 0;
+	}
+	if (!inbound->defer) {
+		/* The last touch: any worker may claim it from here on. */
+		inbound_set_state(inbound, INBOUND_WAITING);
+		return 0;
+	}
+	inbound->watching = !loop_add(worker->loop, &inbound->event, EPOLLIN);
+	if (inbound->watching)
+		waiting_deferred(inbound);
+	return 0;
+}

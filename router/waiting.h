@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waiting.h - slim connections that wait for an application to accept their tickets
+ *
+ * Part of inbound.h's theory of operation: from the ticket's connecting until the
+ * connection is claimed, spliced or given up. All of it belongs to the connection's owner.
+ */
+#ifndef WAITING_H
+#define WAITING_H
+
+struct inbound;
+
+/*
+ * Connects a ticket to the listener. 0: it waits from now on, or has been reset already;
+ * -errno: no ticket could be had, and nothing was done.
+ */
+int waiting_start(struct inbound *inbound);
+
+/* The inbound's timer, whatever it is doing, but for PREAMBLE. */
+void waiting_timer(struct inbound *inbound);
+
+/* There is something to read for a listener that wants to see a byte first. */
+void waiting_deferred(struct inbound *inbound);
+
+/* Its ticket does not wait for room in the listener's queue, or waits no longer. */
+void waiting_unhold(struct inbound *inbound);
+
+/* What a ticket whose relay is over may have left behind. */
+void waiting_end_time_wait(struct inbound *inbound);
+
+#endif
