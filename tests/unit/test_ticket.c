@@ -3,7 +3,7 @@
  * test_ticket.c - tickets reach the listener, are used again, and leave no TIME_WAIT
  * links: router/ticket.c router/endpoint.c router/namespace.c router/log.c router/counters.c
  * links: router/diag.c router/diag_info.c
- * libs: nl-3
+ * libs: nl-3 urcu urcu-cds urcu-common
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -61,6 +61,9 @@ static void setup(void)
 	struct in6_addr addr;
 	int fd;
 
+	rcu_register_thread();
+	hash_seed_init();
+	ck_assert_int_eq(tickets_init(), 0);
 	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
 	ck_assert_int_eq(namespace_init(), 0);
 	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
@@ -76,6 +79,8 @@ static void teardown(void)
 {
 	tickets_close(&container);
 	ck_assert_int_eq(refs, 0);
+	rcu_barrier();
+	rcu_unregister_thread();
 }
 
 static void count(const struct diag_socket *socket, void *data)
@@ -112,7 +117,7 @@ START_TEST(names_itself)
 	from = endpoint_from_sockaddr((struct sockaddr *)&peer);
 	ck_assert_uint_eq(from.port, ticket->port);
 	ck_assert_uint_eq(ntohl(addr_get4(&peer.sin6_addr)), SLIM_TICKET_ADDR4);
-	ticket_put(ticket);
+	ticket_put(ticket, true);
 	/* The application's end is reset, not ended. */
 	ck_assert_int_lt(recv(fd, &len, sizeof(len), MSG_DONTWAIT), 0);
 	ck_assert_int_eq(errno, ECONNRESET);
@@ -134,7 +139,7 @@ START_TEST(many_rounds_leave_nothing)
 		ck_assert_int_ge(fd, 0);
 		if (i % 2)
 			close(fd);
-		ticket_put(ticket);
+		ticket_put(ticket, true);
 		if (!(i % 2))
 			close(fd);
 	}
@@ -156,14 +161,14 @@ START_TEST(rests_and_is_used_again)
 	made = container.ticket_port;
 	port = ticket->port;
 	ck_assert_int_eq(ticket_connect(ticket, &name), 0);
-	ticket_put(ticket);
+	ticket_put(ticket, true);
 	do {
 		struct ticket *again = ticket_get(&container, AF_INET);
 
 		ck_assert(again->port != port || waited >= 2);
 		if (again->port == port)
 			waited = 1000;
-		ticket_put(again);
+		ticket_put(again, true);
 		nanosleep(&ms, NULL);
 	} while (waited++ < 500);
 	ck_assert_uint_gt(waited, 999);
@@ -177,12 +182,12 @@ START_TEST(refused_where_nobody_listens)
 
 	ck_assert_int_eq(ticket_connect(ticket, &name), 0);
 	ck_assert_int_eq(ticket_check(ticket), -ECONNREFUSED);
-	ticket_put(ticket);
+	ticket_put(ticket, true);
 	listen_on(5);
 	ticket = ticket_get(&container, AF_INET);
 	ck_assert_int_eq(ticket_connect(ticket, &name), 0);
 	ck_assert_int_eq(ticket_check(ticket), 0);
-	ticket_put(ticket);
+	ticket_put(ticket, true);
 }
 END_TEST
 
@@ -197,8 +202,8 @@ START_TEST(held_by_a_full_queue)
 	ck_assert_int_eq(ticket_check(first), 0);
 	ck_assert_int_eq(ticket_connect(second, &name), 0);
 	ck_assert_int_eq(ticket_check(second), -EALREADY);
-	ticket_put(second);
-	ticket_put(first);
+	ticket_put(second, true);
+	ticket_put(first, true);
 	ck_assert_uint_eq(sockets_in(DIAG_LIVE), 0);
 }
 END_TEST
@@ -214,7 +219,72 @@ START_TEST(ports_are_not_taken)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
 	ck_assert_int_eq(listen(fd, 1), 0);
 	close(fd);
-	ticket_put(ticket);
+	ticket_put(ticket, true);
+}
+END_TEST
+
+static struct inbound *found(uint16_t port)
+{
+	struct in6_addr addr = addr_map4(htonl(SLIM_TICKET_ADDR4));
+	struct slim_endpoint from = endpoint_make(&addr, port);
+	struct inbound *inbound;
+
+	rcu_read_lock();
+	inbound = ticket_inbound(&container, &from);
+	rcu_read_unlock();
+	return inbound;
+}
+
+START_TEST(knows_what_it_stands_for)
+{
+	struct ticket *ticket = ticket_get(&container, AF_INET);
+	struct inbound *inbound = (struct inbound *)&name;	/* anything that is not NULL */
+	uint16_t port = ticket->port;
+
+	ck_assert_ptr_null(found(port));
+	ticket_set_inbound(ticket, inbound);
+	ck_assert_ptr_eq(found(port), inbound);
+	ck_assert_ptr_null(found((uint16_t)(port ^ 1)));
+	container.id = 1;
+	ck_assert_ptr_null(found(port));
+	container.id = 0;
+	ticket_put(ticket, true);
+	ck_assert_ptr_null(found(port));
+}
+END_TEST
+
+/*
+ * One that is out for long keeps its port for itself, while the others have gone
+ * through all ports there are. (They shared one: connections went to the wrong server.)
+ */
+START_TEST(ports_are_not_shared)
+{
+	struct ticket *ticket = ticket_get(&container, AF_INET);
+	uint16_t port = ticket->port;
+
+	for (int i = 0; i < 5000; i++) {
+		struct ticket *other = ticket_get(&container, AF_INET);
+
+		ck_assert_ptr_nonnull(other);
+		ck_assert_uint_ne(other->port, port);
+		ticket_put(other, false);
+	}
+	ticket_put(ticket, true);
+}
+END_TEST
+
+/* A claim that comes late must not find somebody else's connection. */
+START_TEST(not_reusable_means_another_port)
+{
+	struct ticket *ticket = ticket_get(&container, AF_INET);
+	uint16_t port = ticket->port;
+
+	ticket_put(ticket, false);
+	for (int i = 0; i < 1000; i++) {
+		ticket = ticket_get(&container, AF_INET);
+		ck_assert_uint_ne(ticket->port, port);
+		ticket_put(ticket, false);
+	}
 }
 END_TEST
 
@@ -232,6 +302,9 @@ int main(void)
 	tcase_add_test(tc, refused_where_nobody_listens);
 	tcase_add_test(tc, held_by_a_full_queue);
 	tcase_add_test(tc, ports_are_not_taken);
+	tcase_add_test(tc, knows_what_it_stands_for);
+	tcase_add_test(tc, ports_are_not_shared);
+	tcase_add_test(tc, not_reusable_means_another_port);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
