@@ -213,7 +213,8 @@ static void carry(int from, int to, const struct option *option, bool known)
 		return;
 	if (!known && option->kind == CARRY_HALF && !buffer_is_set(from, option->name))
 		return;
-	if (get(to, option, have, &have_len) == 0 && have_len == len &&
+	/* What is known to have been set is set; else only what differs. */
+	if (!known && get(to, option, have, &have_len) == 0 && have_len == len &&
 	    !memcmp(value, have, len))
 		return;
 	if (option->kind == CARRY_HALF) {
