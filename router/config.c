@@ -50,6 +50,14 @@ static struct config *config_new(void)
 	return config;
 }
 
+static char *state_default(const char *control)
+{
+	int len = (int)(strrchr(control, '/') - control);
+	char *path;
+
+	return asprintf(&path, "%.*s/state", len, control) < 0 ? NULL : path;
+}
+
 /* Allocated ones, which a file that names them would have had to free */
 static int paths_default(struct config *config)
 {
@@ -57,7 +65,9 @@ static int paths_default(struct config *config)
 		config->key_file = strdup(KEY_DEFAULT);
 	if (!config->control)
 		config->control = strdup(CONFIG_DEFAULT_CONTROL);
-	return config->key_file && config->control ? 0 : -ENOMEM;
+	if (!config->state && config->control)
+		config->state = state_default(config->control);
+	return config->key_file && config->control && config->state ? 0 : -ENOMEM;
 }
 
 void config_free(struct config *config)
@@ -73,6 +83,7 @@ void config_free(struct config *config)
 	free(config->addresses);
 	free(config->key_file);
 	free(config->control);
+	free(config->state);
 	free(config);
 }
 

@@ -65,6 +65,7 @@ struct config {
 	unsigned int wire_mtu;		/* default 1500; the inner MTU is 50 (IPv6: 70) less */
 	char *key_file;			/* default /etc/slim/host.key */
 	char *control;			/* default CONFIG_DEFAULT_CONTROL */
+	char *state;			/* directory; default "state" beside the control socket */
 	unsigned int workers;		/* default: half the processors, 1 to 4 */
 	enum config_egress egress;	/* default masquerade */
 	enum log_level log_level;	/* default info */

@@ -487,6 +487,8 @@ static const struct block file_block = {
 		{ .name = "control", .take = take_path, .expected = "an absolute path",
 		  .offset = offsetof(struct config, control),
 		  .max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 },
+		{ .name = "state", .take = take_path, .expected = "an absolute path",
+		  .offset = offsetof(struct config, state), .max = PATH_MAX - 32 },
 		NUMBER("workers", struct config, workers, 1, 256),
 		{ .name = "log-level", .take = take_level,
 		  .expected = "\"error\", \"warning\", \"info\" or \"debug\"" },

@@ -37,6 +37,7 @@
 #include "privileges.h"
 #include "report.h"
 #include "slimport.h"
+#include "state.h"
 #include "stray.h"
 #include "worker.h"
 
@@ -46,6 +47,7 @@ static struct config *config;
 static struct loop *loop;
 static struct loop_event signals;
 
+static int start_state(void);
 static int start_host(void);
 static int start_tables(void);
 static int start_ports(void);
@@ -65,6 +67,7 @@ static const struct stage {
 	int (*start)(void);
 	void (*stop)(void);
 } stages[] = {
+	{ "the state files", start_state, NULL },
 	{ "the tables", start_tables, NULL },
 	{ "the packet path", start_host, packetpath_exit },
 	{ "the slim ports", start_ports, slimports_close },
@@ -75,6 +78,11 @@ static const struct stage {
 };
 
 #define STAGES_NUM	(sizeof(stages) / sizeof(stages[0]))
+
+static int start_state(void)
+{
+	return state_init(config);
+}
 
 static int start_tables(void)
 {

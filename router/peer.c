@@ -16,6 +16,7 @@
 #include "host_key.h"
 #include "mesh.h"
 #include "peer_tls.h"
+#include "state.h"
 
 struct peers peers;
 
@@ -397,6 +398,8 @@ static struct peer *peer_new(const char *name, const uint8_t *public_key,
 	peer->address = &addresses[0];
 	peer->since = loop_now(peers.loop);
 	directory_owner_init(&peer->owner);
+	peer->keys.host_id = peer->host_id;
+	peer_keys_restore(&peer->keys);
 	peers.sorted[peers.num++] = peer;
 	return peer;
 }
@@ -418,7 +421,7 @@ static int self_new(EVP_PKEY *key)
 	self->self = true;
 	self->port_first = config->port_first;
 	self->port_last = config->port_last;
-	return peer_keys_self(&self->keys);
+	return self->keys.send ? 0 : peer_keys_self(&self->keys);
 }
 
 static int others_new(void)
@@ -474,6 +477,18 @@ static int table_new(EVP_PKEY *key)
 	return table_check();
 }
 
+/* Keys of hosts that the configuration no longer names */
+static void forget_strangers(void)
+{
+	const struct peer_keys **keys = calloc(peers.num, sizeof(*keys));
+
+	for (size_t i = 0; keys && i < peers.num; i++)
+		keys[i] = &peers.sorted[i]->keys;
+	if (keys)
+		peer_keys_forget_others(keys, peers.num);
+	free(keys);
+}
+
 static void table_free(void)
 {
 	for (size_t i = 0; i < peers.num; i++) {
@@ -481,6 +496,7 @@ static void table_free(void)
 		free(peers.sorted[i]);
 	}
 	free(peers.sorted);
+	peer_keys_close_file();
 }
 
 static int key_load(EVP_PKEY **key)
@@ -516,10 +532,14 @@ int peers_init(const struct config *config, struct loop *loop)
 	if (err)
 		return err;
 	err = instance_new();
+	/* Without it, connections wait for new keys after a restart. */
+	if (state_directory())
+		(void)peer_keys_open_file(state_directory());
 	if (!err)
 		err = table_new(key);
 	if (err)
 		goto free_table;
+	forget_strangers();
 	peers.tls = peer_tls_new(key, &verifier);
 	if (!peers.tls) {
 		log_error("OpenSSL refuses to speak TLS 1.3 with an Ed25519 key");

@@ -4,20 +4,49 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "log.h"
+#include "statefile.h"
 
 #include "../include/slim/wire.h"
+
+/* Three generations at most hang on a peer: two to receive with, one to send with. */
+#define RECORDS_MAX	4096
+
+static const struct statefile_layout layout = {
+	.name = "keys", .version = 1, .size = sizeof(struct peer_key_record),
+	.fixed = offsetof(struct peer_key_record, sequence), .max = RECORDS_MAX,
+};
+
+static struct statefile *file;
+static uint64_t last_order;
+
+static struct peer_key_record *record_new(void)
+{
+	return file ? statefile_new(file) : calloc(1, sizeof(struct peer_key_record));
+}
+
+static void record_free(struct peer_key_record *record)
+{
+	OPENSSL_cleanse(record->send, sizeof(record->send));
+	OPENSSL_cleanse(record->receive, sizeof(record->receive));
+	if (file)
+		statefile_drop(file, record);
+	else
+		free(record);
+}
 
 static void key_free(struct rcu_head *head)
 {
 	struct peer_key *key = caa_container_of(head, struct peer_key, rcu);
 
-	OPENSSL_cleanse(key->send, sizeof(key->send));
-	OPENSSL_cleanse(key->receive, sizeof(key->receive));
+	/* What is in a file, the next router goes on with. */
+	if (!file || !key->kept)
+		record_free(key->record);
 	free(key);
 }
 
@@ -51,12 +80,22 @@ struct peer_key *peer_keys_install(struct peer_keys *keys, const uint8_t *materi
 	const uint8_t *client_key = material + SLIM_WIRE_KEY_ID_LEN;
 	const uint8_t *server_key = client_key + SLIM_WIRE_KEY_LEN;
 	struct peer_key *key = calloc(1, sizeof(*key));
+	struct peer_key_record *record = record_new();
 
-	if (!key)
+	if (!key || !record) {
+		free(key);
+		if (record)
+			record_free(record);
 		return NULL;
-	key->id = key_id(material);
-	memcpy(key->send, client ? client_key : server_key, MAC_KEY_LEN);
-	memcpy(key->receive, client ? server_key : client_key, MAC_KEY_LEN);
+	}
+	key->record = record;
+	record->host_id = keys->host_id;
+	record->order = ++last_order;
+	record->id = key_id(material);
+	memcpy(record->send, client ? client_key : server_key, MAC_KEY_LEN);
+	memcpy(record->receive, client ? server_key : client_key, MAC_KEY_LEN);
+	if (file)
+		statefile_commit(file, record);
 	for (int i = PEER_KEY_GENERATIONS - 1; i > 0; i--)
 		place_set(&keys->receive[i], keys->receive[i - 1]);
 	place_set(&keys->receive[0], key);
@@ -66,8 +105,125 @@ struct peer_key *peer_keys_install(struct peer_keys *keys, const uint8_t *materi
 void peer_keys_choose(struct peer_keys *keys, const struct peer_key *key)
 {
 	for (int i = 0; i < PEER_KEY_GENERATIONS; i++)
-		if (keys->receive[i] == key)
+		if (keys->receive[i] == key) {
+			__atomic_store_n(&key->record->chosen, 1, __ATOMIC_RELAXED);
 			place_set(&keys->send, keys->receive[i]);
+		}
+}
+
+/* --- after a restart --- */
+
+int peer_keys_open_file(const char *directory)
+{
+	file = statefile_open(directory, &layout);
+	return file ? 0 : -errno;
+}
+
+void peer_keys_close_file(void)
+{
+	rcu_barrier();
+	statefile_close(file);
+	file = NULL;
+}
+
+struct found {
+	struct peer_keys *keys;
+	unsigned int num;
+	struct peer_key_record *latest[PEER_KEY_GENERATIONS + 1];
+};
+
+/* The latest ones, in their order; what is older nobody uses. */
+static void found_add(struct found *found, struct peer_key_record *record)
+{
+	struct peer_key_record *insert = record;
+
+	for (unsigned int i = 0; i < PEER_KEY_GENERATIONS + 1; i++) {
+		struct peer_key_record *old = found->latest[i];
+
+		if (!old) {
+			found->latest[i] = insert;
+			return;
+		}
+		if (old->order < insert->order) {
+			found->latest[i] = insert;
+			insert = old;
+		}
+	}
+	record_free(insert);
+}
+
+static void find(void *data, void *arg)
+{
+	struct peer_key_record *record = data;
+	struct found *found = arg;
+
+	if (record->order > last_order)
+		last_order = record->order;
+	if (record->host_id == found->keys->host_id)
+		found_add(found, record);
+}
+
+static struct peer_key *key_of(struct peer_key_record *record)
+{
+	struct peer_key *key = calloc(1, sizeof(*key));
+
+	if (key)
+		key->record = record;
+	return key;
+}
+
+unsigned int peer_keys_restore(struct peer_keys *keys)
+{
+	struct found found = { .keys = keys };
+	unsigned int num = 0;
+
+	if (file)
+		statefile_each(file, find, &found);
+	for (unsigned int i = 0; i < PEER_KEY_GENERATIONS + 1; i++) {
+		struct peer_key_record *record = found.latest[i];
+		bool send, receive = i < PEER_KEY_GENERATIONS;
+		struct peer_key *key;
+
+		if (!record)
+			break;
+		/* The peer may have gone over to the latest one only by half. */
+		send = record->chosen && !keys->send;
+		key = send || receive ? key_of(record) : NULL;
+		if (!key) {
+			record_free(record);
+			continue;
+		}
+		num++;
+		if (receive)
+			place_set(&keys->receive[i], key);
+		if (send)
+			place_set(&keys->send, key);
+	}
+	return num;
+}
+
+struct wanted {
+	const struct peer_keys *const *keys;
+	size_t num;
+};
+
+static void forget(void *data, void *arg)
+{
+	const struct wanted *wanted = arg;
+	struct peer_key_record *record = data;
+
+	for (size_t i = 0; i < wanted->num; i++)
+		if (wanted->keys[i]->host_id == record->host_id)
+			return;
+	record_free(record);
+}
+
+void peer_keys_forget_others(const struct peer_keys *const *keys, size_t num)
+{
+	struct wanted wanted = { keys, num };
+
+	if (file)
+		statefile_each(file, forget, &wanted);
 }
 
 int peer_keys_self(struct peer_keys *keys)
@@ -89,6 +245,11 @@ int peer_keys_self(struct peer_keys *keys)
 
 void peer_keys_exit(struct peer_keys *keys)
 {
+	if (keys->send)
+		keys->send->kept = true;
+	for (int i = 0; i < PEER_KEY_GENERATIONS; i++)
+		if (keys->receive[i])
+			keys->receive[i]->kept = true;
 	place_set(&keys->send, NULL);
 	for (int i = 0; i < PEER_KEY_GENERATIONS; i++)
 		place_set(&keys->receive[i], NULL);
@@ -98,12 +259,12 @@ static int sequence_next(struct peer_key *key, uint64_t *sequence)
 {
 	static struct log_limit limit = { .burst = 1 };
 
-	*sequence = __atomic_fetch_add(&key->sequence, 1, __ATOMIC_RELAXED);
+	*sequence = __atomic_fetch_add(&key->record->sequence, 1, __ATOMIC_RELAXED);
 	if (*sequence < SLIM_WIRE_SEQUENCE_MAX)
 		return 0;
 	if (log_limit_ok(&limit))
 		log_warning("key %08x has sealed 2^36 preambles and is used up: connections take "
-			    "the packet path until that peer's channel is opened anew", key->id);
+			    "the packet path until that peer's channel is opened anew", key->record->id);
 	return -ENOKEY;
 }
 
@@ -118,11 +279,11 @@ int peer_keys_seal(struct peer_keys *keys, struct mac *mac, struct preamble *fie
 	err = sequence_next(key, &fields->sequence);
 	if (err)
 		return err;
-	fields->key_id = key->id;
+	fields->key_id = key->record->id;
 	len = preamble_encode(fields, out);
 	if (len < 0)
 		return len;
-	err = mac_compute(mac, key->send, out, (size_t)len - PREAMBLE_MAC_LEN, fields->mac);
+	err = mac_compute(mac, key->record->send, out, (size_t)len - PREAMBLE_MAC_LEN, fields->mac);
 	if (err)
 		return err;
 	memcpy(out + len - PREAMBLE_MAC_LEN, fields->mac, PREAMBLE_MAC_LEN);
@@ -134,10 +295,10 @@ static int key_open(struct peer_key *key, struct mac *mac, const uint8_t *data, 
 {
 	uint8_t tag[PREAMBLE_MAC_LEN];
 
-	if (mac_compute(mac, key->receive, data, len - PREAMBLE_MAC_LEN, tag) ||
+	if (mac_compute(mac, key->record->receive, data, len - PREAMBLE_MAC_LEN, tag) ||
 	    CRYPTO_memcmp(tag, fields->mac, sizeof(tag)))
 		return -EKEYREJECTED;
-	return replay_accept(&key->replay, fields->sequence) ? 0 : -EALREADY;
+	return replay_accept(&key->record->replay, fields->sequence) ? 0 : -EALREADY;
 }
 
 int peer_keys_open(struct peer_keys *keys, struct mac *mac, const uint8_t *data, size_t len,
@@ -149,7 +310,7 @@ int peer_keys_open(struct peer_keys *keys, struct mac *mac, const uint8_t *data,
 	for (int i = 0; i < PEER_KEY_GENERATIONS; i++) {
 		struct peer_key *key = rcu_dereference(keys->receive[i]);
 
-		if (!key || key->id != fields->key_id)
+		if (!key || key->record->id != fields->key_id)
 			continue;
 		err = key_open(key, mac, data, len, fields);
 		if (err != -EKEYREJECTED)

@@ -9,8 +9,11 @@
  * stay good for receiving, and the chosen one for sending, whatever becomes of their channels.
  *
  * The control thread is the one writer. Workers read under the RCU read lock; a replaced
- * generation is freed by call_rcu(). In a generation, @sequence and @replay change by atomic
- * operations, the rest never.
+ * generation is freed by call_rcu(). In a generation, @sequence, @chosen and @replay change by
+ * atomic operations, the rest never.
+ *
+ * A generation outlives the router, in a state file: the next one goes on with its sequence
+ * numbers and its window, since peers seal with it until they have a new channel.
  */
 #ifndef PEER_KEY_H
 #define PEER_KEY_H
@@ -26,20 +29,45 @@
 
 #define PEER_KEY_GENERATIONS	2
 
-struct peer_key {
+/* As it lies in the state file, up to @sequence checked. */
+struct peer_key_record {
+	uint64_t host_id;		/* the peer's */
+	uint64_t order;			/* the later, the higher */
 	uint32_t id;
 	uint8_t send[MAC_KEY_LEN], receive[MAC_KEY_LEN];
+	uint32_t unused;
 	uint64_t sequence;		/* the next to send */
+	uint64_t chosen;		/* 1: the peer is known to have it */
 	struct replay replay;
+};
+
+struct peer_key {
+	struct peer_key_record *record;
 	unsigned int holds;		/* writer's: how many pointers below name it */
+	bool kept;			/* it is let go, not replaced */
 	struct rcu_head rcu;
 };
 
-/* All zero at first. */
+/* All zero at first, but for @host_id. */
 struct peer_keys {
+	uint64_t host_id;		/* the peer's */
 	struct peer_key *receive[PEER_KEY_GENERATIONS];	/* latest first */
 	struct peer_key *send;
 };
+
+/*
+ * Opens the state file in @directory, where keys are kept from now on; before that they are kept in
+ * memory. 0 or -errno (logged).
+ */
+int peer_keys_open_file(const char *directory);
+/* Closes it; the keys stay there. All struct peer_keys have been let go. */
+void peer_keys_close_file(void);
+
+/* What the file holds for hosts that are none of these is of no use any more. */
+void peer_keys_forget_others(const struct peer_keys *const *keys, size_t num);
+
+/* Takes up what an earlier router left for @keys->host_id; returns how many generations. */
+unsigned int peer_keys_restore(struct peer_keys *keys);
 
 /**
  * peer_keys_install() - a new generation to receive with
@@ -58,6 +86,8 @@ void peer_keys_choose(struct peer_keys *keys, const struct peer_key *key);
 /* A random generation, installed and chosen, whose two directions have one key: for a host with
  * itself. 0 or -errno. */
 int peer_keys_self(struct peer_keys *keys);
+
+/* Lets go of all of them; they stay in the state file. */
 void peer_keys_exit(struct peer_keys *keys);
 
 /*

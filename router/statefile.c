@@ -27,8 +27,7 @@
 struct header {
 	uint64_t magic;
 	char name[STATEFILE_NAME_MAX];
-	uint32_t version, size, max;
-	uint32_t unused;
+	uint32_t version, size, max, fixed;
 	uint64_t check;			/* of all before it */
 };
 
@@ -75,7 +74,9 @@ static uint32_t number_of(const struct statefile *file, const struct slot *slot)
 
 static uint64_t check_of(const struct statefile *file, struct slot *slot)
 {
-	return hash_bytes(record_of(slot), file->layout.size, CHECK_SEED);
+	uint32_t fixed = file->layout.fixed ? file->layout.fixed : file->layout.size;
+
+	return hash_bytes(record_of(slot), fixed, CHECK_SEED);
 }
 
 /* --- free slots --- */
@@ -115,7 +116,7 @@ static void push_from(struct statefile *file, uint32_t first, uint32_t last)
 /* grow_lock held. 0 or -errno. */
 static int grow(struct statefile *file)
 {
-	uint32_t more = (uint32_t)(CHUNK_SIZE / file->stride) + 1;
+	uint32_t more = (uint32_t)(CHUNK_SIZE / file->stride) + 1;	/* one at least */
 	uint32_t old = file->allocated;
 	int err;
 
@@ -200,6 +201,7 @@ static struct header header_for(const struct statefile_layout *layout)
 	header.version = layout->version;
 	header.size = layout->size;
 	header.max = layout->max;
+	header.fixed = layout->fixed;
 	header.check = hash_bytes(&header, offsetof(struct header, check), CHECK_SEED);
 	return header;
 }

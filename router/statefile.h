@@ -5,7 +5,7 @@
  * Theory of operation: a state file is an array of slots of one size, mapped
  * into memory. What is stored there outlives the process, however it ends (not the
  * host: it lies in /run). A slot is filled in while it is nobody's, then committed by
- * one store, and never changed after that: who wants to change a record commits another
+ * one store, and never changed after that (but for what its layout excepts): who wants to change a record commits another
  * one and drops the first. So a process that is killed at any instruction leaves whole
  * records behind; at worst two of the same thing, which those who read them must expect.
  *
@@ -31,6 +31,8 @@ struct statefile_layout {
 	const char *name;	/* of the file, shorter than STATEFILE_NAME_MAX */
 	uint32_t version;	/* of the record */
 	uint32_t size;		/* of the record, in bytes */
+	uint32_t fixed;		/* 0: all of it; else what follows these bytes is not checked, and
+				 * may change by atomic operations after the commit */
 	uint32_t max;		/* records at the most */
 };
 

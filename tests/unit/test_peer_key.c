@@ -3,12 +3,15 @@
  * test_peer_key.c - generations of preamble keys
  *
  * links: router/peer_key.c router/mac.c router/log.c core/preamble.c core/replay.c
+ * links: router/statefile.c router/endpoint.c
  * libs: urcu crypto
  */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../router/log.h"
 #include "../../router/peer_key.h"
@@ -115,7 +118,7 @@ END_TEST
 START_TEST(test_used_up)
 {
 	channel(0, true);
-	client.send->sequence = SLIM_WIRE_SEQUENCE_MAX - 1;
+	client.send->record->sequence = SLIM_WIRE_SEQUENCE_MAX - 1;
 	ck_assert_int_eq(seal(&client), PREAMBLE_LEN6);
 	ck_assert_int_eq(open_sealed(&server), 0);
 	ck_assert_int_eq(seal(&client), -ENOKEY);
@@ -136,6 +139,61 @@ START_TEST(test_self)
 }
 END_TEST
 
+/* Both routers (which share a file here) are killed, and others take the keys up. */
+static void restart(const char *directory, uint64_t client_host, uint64_t server_host)
+{
+	peer_keys_exit(&client);
+	peer_keys_exit(&server);
+	peer_keys_close_file();
+	client = (struct peer_keys){ .host_id = client_host };
+	server = (struct peer_keys){ .host_id = server_host };
+	ck_assert_int_eq(peer_keys_open_file(directory), 0);
+	peer_keys_restore(&client);
+	peer_keys_restore(&server);
+}
+
+static void both_ways(void)
+{
+	ck_assert_int_gt(seal(&client), 0);
+	ck_assert_int_eq(open_sealed(&server), 0);
+	ck_assert_int_gt(seal(&server), 0);
+	ck_assert_int_eq(open_sealed(&client), 0);
+}
+
+START_TEST(test_restart)
+{
+	char directory[] = "/tmp/slim-keys-XXXXXX", path[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(peer_keys_open_file(directory), 0);
+	client.host_id = 7;
+	server.host_id = 8;
+	channel(0, true);
+	both_ways();
+	restart(directory, 7, 8);
+	/* What was seen before is known; what is sealed now was never seen. */
+	ck_assert_int_eq(open_sealed(&client), -EALREADY);
+	both_ways();
+	/* A generation that the peer is not known to have is for receiving alone. */
+	channel(1, false);
+	restart(directory, 7, 8);
+	ck_assert_uint_ne(client.send->record->id, client.receive[0]->record->id);
+	both_ways();
+	/* Those of a host that is no peer any more are forgotten, the others are not. */
+	restart(directory, 7, 9);
+	ck_assert_ptr_null(server.send);
+	peer_keys_forget_others((const struct peer_keys *[]){ &client }, 1);
+	restart(directory, 7, 8);
+	ck_assert_ptr_nonnull(client.send);
+	ck_assert_ptr_null(server.receive[0]);
+	restart(directory, 0, 0);
+	peer_keys_close_file();
+	snprintf(path, sizeof(path), "%s/keys", directory);
+	unlink(path);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("peer_key");
@@ -148,6 +206,7 @@ int main(void)
 	tcase_add_test(tc, test_generations);
 	tcase_add_test(tc, test_used_up);
 	tcase_add_test(tc, test_self);
+	tcase_add_test(tc, test_restart);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

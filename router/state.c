@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* state.c - the directory of the state files */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "log.h"
+
+static const char *directory;
+
+static int make(const char *path)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	/* The default's parent is the control socket's directory, which comes later. */
+	if (mkdir(dirname(copy), 0755) < 0 && errno != EEXIST)
+		return -errno;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+int state_init(const struct config *config)
+{
+	struct stat st;
+	int err = make(config->state);
+
+	if (!err && stat(config->state, &st) < 0)
+		err = -errno;
+	if (!err && !S_ISDIR(st.st_mode))
+		err = -ENOTDIR;
+	if (!err && (st.st_mode & (S_IRWXG | S_IRWXO)) && chmod(config->state, 0700) < 0)
+		err = -errno;
+	if (!err)
+		directory = config->state;
+	else
+		log_error("cannot keep state in %s: %s; a restart will forget everything",
+			  config->state, strerror(-err));
+	return 0;
+}
+
+const char *state_directory(void)
+{
+	return directory;
+}
