@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inherited.h - what an earlier router left open
+ *
+ * Theory of operation: a router whose keeper has replaced another one (see keeper.h) finds
+ * that one's files open in its own table. State files name them by cookie (sockets) or
+ * inode (pipes), never by number alone: those who restore what a record describes take the
+ * file that has its number *and* its cookie. What nobody has taken when all is restored is
+ * closed. Control thread, before the others start.
+ */
+#ifndef INHERITED_H
+#define INHERITED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../include/slim/endpoint.h"
+
+/* A TCP socket that nobody has taken yet. */
+struct inherited_tcp {
+	int fd;
+	bool listening;
+	uint64_t cookie;
+	struct slim_endpoint local, peer;
+};
+
+/* Looks at all that is open. 0 or -errno. */
+int inherited_init(void);
+
+/* Is there anything at all? */
+bool inherited_any(void);
+
+/* The socket @fd with @cookie; true: it is the caller's from now on. */
+bool inherited_take(int fd, uint64_t cookie);
+
+/* The pipe end @fd with @inode. */
+bool inherited_take_pipe(int fd, uint64_t inode);
+
+/* Its SO_COOKIE; 0: it is no socket. */
+uint64_t inherited_cookie(int fd);
+uint64_t inherited_inode(int fd);
+
+/* Calls back for each TCP socket; true: it has been taken. */
+void inherited_each_tcp(bool (*each)(const struct inherited_tcp *tcp, void *data), void *data);
+
+/* Closes the rest. Returns how many that were. */
+unsigned int inherited_close(void);
+
+#endif
