@@ -52,6 +52,7 @@ static int start_ports(void);
 static int start_peers(void);
 static int start_control(void);
 static int start_workers(void);
+static void stop_workers(void);
 
 static void stop_peers(void)
 {
@@ -71,7 +72,8 @@ static const struct stage {
 	{ "the peers", start_peers, stop_peers },
 	{ "the control socket", start_control, control_close },
 	{ "privileges", privileges_shed, NULL },
-	{ "the workers", start_workers, workers_stop },
+	{ "the closers", stray_init, stray_exit },
+	{ "the workers", start_workers, stop_workers },
 };
 
 #define STAGES_NUM	(sizeof(stages) / sizeof(stages[0]))
@@ -122,13 +124,21 @@ static int start_control(void)
 
 static int start_workers(void)
 {
-	int err = stray_init();
+	int err = workers_start(config, loop);
 
-	if (!err)
-		err = workers_start(config, loop);
 	if (!err)
 		err = slimports_start();
 	return err ? err : housekeeping_start(config, loop);
+}
+
+/* Of what they and others have left to do, nothing is left over. */
+static void stop_workers(void)
+{
+	workers_stop();
+	rcu_read_lock();
+	loop_run_tasks(loop);
+	rcu_read_unlock();
+	rcu_barrier();
 }
 
 static void signals_handle(struct loop_event *event, uint32_t events)
