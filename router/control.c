@@ -27,6 +27,7 @@
 #define CONTROL_REQUEST_MAX	65536
 #define CONTROL_PACKET		32768
 #define CONTROL_TIMEOUT		10000	/* ms for a client to ask and to read */
+#define CONTROL_FDS		2	/* room for; one is taken */
 #define CONTROL_VERSION		1
 
 struct client {
@@ -230,16 +231,25 @@ static void answer(struct client *client, const char *text, size_t len, int *fd)
 		send_more(client);
 }
 
+/* All that came along are ours: returns the only one, or -1 and closes them. */
 static int passed_fd(struct msghdr *msg)
 {
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	int fd;
+	int fds[CONTROL_FDS];
+	size_t num = 0;
 
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
-	    cmsg->cmsg_len != CMSG_LEN(sizeof(fd)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	return fd;
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		size_t len = cmsg->cmsg_len - CMSG_LEN(0);
+
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		memcpy(fds + num, CMSG_DATA(cmsg), len);
+		num += len / sizeof(fds[0]);
+	}
+	if (num == 1 && !(msg->msg_flags & MSG_CTRUNC))
+		return fds[0];
+	while (num)
+		close(fds[--num]);
+	return -1;
 }
 
 static void read_request(struct client *client)
@@ -247,7 +257,7 @@ static void read_request(struct client *client)
 	static char text[CONTROL_REQUEST_MAX];
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) };
 	struct msghdr msg = {
@@ -259,12 +269,11 @@ static void read_request(struct client *client)
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (len <= 0) {
+	fd = len < 0 ? -1 : passed_fd(&msg);
+	if (len > 0)
+		answer(client, text, (size_t)len, &fd);
+	else
 		client_close(client);
-		return;
-	}
-	fd = passed_fd(&msg);
-	answer(client, text, (size_t)len, &fd);
 	if (fd >= 0)
 		close(fd);
 }

@@ -128,7 +128,7 @@ static int start_workers(void)
 
 	if (!err)
 		err = slimports_start();
-	return err ? err : housekeeping_start(config, loop);
+	return err ? err : housekeeping_start(loop);
 }
 
 /* Of what they and others have left to do, nothing is left over. */

@@ -34,6 +34,32 @@ check "with its label" jq -e '.containers[] | select(.name == "extra").labels.a 
 	<(ctl h1 -j containers)
 check "twice fails: 1" status 1 attach_extra 10.32.1.10
 check "it is reached" plain h2c1 ping -c 1 -W 2 10.32.1.9
+# What a request carries and nobody asked for is closed: two descriptors where one is wanted, and
+# one where none is.
+stray_fds()
+{
+	python3 - "/run/slim-lab/$name/h1" "/run/netns/$extra" <<'END'
+import array, glob, json, os, socket, sys
+path = glob.glob(sys.argv[1] + "/*.sock")[0]
+for number, request in ((2, {"command": "attach", "name": "two", "netns": sys.argv[2],
+                             "tenant": "t1", "addresses": ["10.32.1.77"]}),
+                        (1, {"command": "peers"})):
+    fds = [os.open(sys.argv[2], os.O_RDONLY) for _ in range(number)]
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(path)
+    request["version"] = 1
+    s.sendmsg([json.dumps(request).encode()],
+              [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+    reply = b""
+    while part := s.recv(65536):
+        reply += part
+    assert json.loads(reply)["ok"] == (number == 1), reply
+END
+}
+before=$(fds h1)
+as_many_fds() { holds "$(fds h1) == $before"; }
+check "descriptors that were not asked for" stray_fds
+check "are closed" poll 5 as_many_fds
 check "detach" ctl h1 detach extra
 check_not "it is not reached any more" plain h2c1 ping -c 1 -W 1 10.32.1.9
 check_not "its device is gone" ip -n "$extra" link show eth0
