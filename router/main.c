@@ -18,12 +18,14 @@
 #include <urcu.h>
 
 #include "../include/slim/version.h"
+#include "aside.h"
 #include "attach.h"
 #include "config.h"
 #include "container.h"
 #include "control.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "fdlimit.h"
 #include "housekeeping.h"
 #include "inbound.h"
 #include "ledger.h"
@@ -45,6 +47,7 @@
 static struct config *config;
 static struct loop *loop;
 static struct loop_event signals;
+static bool asides_ended = true;
 
 static int start_host(void);
 static int start_tables(void);
@@ -118,6 +121,7 @@ static int start_peers(void)
 
 static int start_control(void)
 {
+	aside_init(loop);
 	report_init(config, loop);
 	return control_open(config, loop);
 }
@@ -135,6 +139,7 @@ static int start_workers(void)
 static void stop_workers(void)
 {
 	workers_stop();
+	asides_ended = aside_exit();
 	rcu_read_lock();
 	loop_run_tasks(loop);
 	rcu_read_unlock();
@@ -276,9 +281,13 @@ int main(int argc, char **argv)
 		config_free(config);
 		return EXIT_SUCCESS;
 	}
+	fdlimit_raise(config);
 	rcu_register_thread();
 	loop = loop_new();
 	ret = loop ? run() : EXIT_FAILURE;
+	/* Somebody may still use what would be freed now. */
+	if (!asides_ended)
+		_exit(ret);
 	if (loop)
 		close(signals.fd);
 	loop_free(loop);

@@ -47,9 +47,35 @@ check "the old connection still lives" poll 5 has "$work/kept" later
 exec 8>&-
 stop kept
 
+# A router that stops in good order leaves established connections alone, too.
+rm "$work/in"
+mkfifo "$work/in"
+in_ h1c1 nc "$server" $port <"$work/in" >"$work/kept" 2>&1 &
+background_pids[kept]=$!
+exec 8>"$work/in"
+echo before >&8
+check "another connection is up" poll 5 has "$work/kept" before
 lab router h1 restart
 check "h1's own restart" poll 10 meshed h1
 check "the peer's listener is known again" poll 10 announced h1 h2c1 $port
 check "and the slim path is back" slim 1 talk
+echo after >&8
+check "the connection has outlived the restart" poll 5 has "$work/kept" after
+exec 8>&-
+stop kept
+
+# A container that goes takes its connections along.
+rm "$work/in"
+mkfifo "$work/in"
+in_ h1c1 nc "$server" $port <"$work/in" >"$work/kept" 2>&1 &
+background_pids[kept]=$!
+exec 8>"$work/in"
+echo before >&8
+check "a third one is up" poll 5 has "$work/kept" before
+ctl h1 detach h1c1
+check "detach ends it" poll 5 ended kept
+check "in the ledger, too" poll 5 no_connections h1
+exec 8>&-
+finish kept || true
 stop talk
 stop talk-again

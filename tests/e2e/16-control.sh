@@ -24,6 +24,24 @@ for command in status containers listeners connections peers; do
 	check "$command, for programs" jq -e '.version == 1 and .ok' <(ctl h1 -j $command)
 done
 
+together()
+{
+	local pids=() pid
+
+	for _ in $(seq 20); do
+		jq -e '.ok and (.connections | type == "array")' <(ctl h1 -j connections) &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+}
+check "connections, many at once" together
+check "open files and their limit" jq -e '.fd_limit >= 1024 and (.fds == null or
+	(.fds > 10 and .fds < .fd_limit))' <(ctl h1 -j status)
+check "the soft limit is the hard one" test "$(awk '/^Max open files/ { print $4 - $5 }' \
+	"/proc/$(router_pid h1)/limits")" = 0
+
 check "usage errors: 2" status 2 ctl h1 nonsense
 check "no such container: 1" status 1 ctl h1 detach nobody
 
