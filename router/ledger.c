@@ -141,6 +141,17 @@ void ledger_remove(struct ledger_entry *entry)
 	call_rcu(&entry->rcu, free_entry);
 }
 
+void ledger_exit(void)
+{
+	struct cds_lfht_iter iter;
+	struct cds_lfht_node *node;
+
+	if (!by_cookie)
+		return;
+	cds_lfht_for_each(by_cookie, &iter, node)
+		ledger_remove(caa_container_of(node, struct ledger_entry, cookie_node));
+}
+
 void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie)
 {
 	pthread_mutex_lock(&end_lock);

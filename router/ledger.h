@@ -52,6 +52,9 @@ struct ledger_entry {
 };
 
 int ledger_init(void);
+/* Forgets all entries, before the peers go; their connections go on. Read lock held, no worker
+ * left. */
+void ledger_exit(void);
 
 /**
  * ledger_add() - enter a connection

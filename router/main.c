@@ -142,6 +142,7 @@ static void stop_workers(void)
 	asides_ended = aside_exit();
 	rcu_read_lock();
 	loop_run_tasks(loop);
+	ledger_exit();
 	rcu_read_unlock();
 	rcu_barrier();
 }

@@ -188,6 +188,17 @@ START_TEST(abort_of_a_container)
 }
 END_TEST
 
+START_TEST(the_end)
+{
+	ledger_add(entry_new(10, 1000, 1));
+	ledger_add(entry_new(11, 1001, 2));
+	ledger_exit();
+	ck_assert_uint_eq(ledger_count(), 0);
+	ck_assert_ptr_null(ledger_find(10));
+	ck_assert_uint_eq(destroyed, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ledger");
@@ -202,6 +213,7 @@ int main(void)
 	tcase_add_test(tc, sweep_needs_two_misses);
 	tcase_add_test(tc, sweep_spares_the_young);
 	tcase_add_test(tc, abort_of_a_container);
+	tcase_add_test(tc, the_end);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
