@@ -16,7 +16,7 @@
 #include "log.h"
 
 #define CLOSER_PATIENCE	2		/* ms; there is always more to close */
-#define CLOSER_IDLE	5		/* s after which all but one of them end */
+#define CLOSER_IDLE	1		/* s after which all but one of them end */
 #define CLOSER_STACK	(256 * 1024)
 #define STALL		(STRAY_PATIENCE / 2)	/* ms: that was no accident */
 #define EXIT_TRIES	100
@@ -116,8 +116,12 @@ static struct stray *next_one(void)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += CLOSER_IDLE;
 	idle++;
-	while (!first && !(err && closers > 1))
-		err = pthread_cond_timedwait(&more, &lock, &until);
+	while (!first && !(err && closers > 1)) {
+		if (closers > 1)
+			err = pthread_cond_timedwait(&more, &lock, &until);
+		else
+			pthread_cond_wait(&more, &lock);	/* the last one stays */
+	}
 	idle--;
 	stray = first;
 	if (!stray)

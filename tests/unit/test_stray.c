@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -158,6 +159,49 @@ START_TEST(closers_end_what_a_queue_holds)
 }
 END_TEST
 
+static unsigned int threads(void)
+{
+	char line[128];
+	unsigned int num = 0;
+	FILE *file = fopen("/proc/self/status", "re");
+
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "Threads: %u", &num);
+	fclose(file);
+	return num;
+}
+
+static double cpu_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* When all is closed, all but one of them end, and that one sleeps. */
+START_TEST(idle_closers_rest)
+{
+	unsigned int before = threads();
+	double used;
+
+	for (int i = 0; i < MANY; i++) {
+		struct stray *stray = calloc(1, sizeof(*stray));
+
+		stray->fd = lingering_socket();
+		stray->closed = closed;
+		stray_close(stray);
+	}
+	stray_exit();
+	for (int i = 0; i < 100 && threads() > before; i++)
+		poll(NULL, 0, 50);
+	ck_assert_uint_eq(threads(), before);
+	used = cpu_seconds();
+	poll(NULL, 0, 2000);
+	ck_assert_double_lt(cpu_seconds() - used, 0.5);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("stray");
@@ -169,6 +213,7 @@ int main(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, own_close_is_done_at_once);
 	tcase_add_test(tcase, own_close_is_interrupted_and_then_left_to_others);
+	tcase_add_test(tcase, idle_closers_rest);
 	tcase_add_test(tcase, closers_end_what_a_queue_holds);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
