@@ -11,14 +11,18 @@
 #include "diag.h"
 #include "endpoint.h"
 #include "log.h"
+#include "peer.h"
+#include "statefile.h"
 #include "table.h"
 
 /* An entry younger than this (ms) may be in the tables only half, or its socket
  * not yet in the kernel's. */
 #define LEDGER_GRACE	500
+#define LEDGER_RECORDS	(1u << 20)
 
 static struct cds_lfht *by_cookie, *by_ticket, *by_tuple;
 static unsigned long entries_num;
+static struct statefile *file;
 
 /* An entry becomes spliced, or dead; not on the way of a set-up. */
 static pthread_mutex_t end_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -60,6 +64,8 @@ static int match_tuple(struct cds_lfht_node *node, const void *key)
 
 int ledger_init(void)
 {
+	if (by_cookie)
+		return 0;	/* emptied before */
 	by_cookie = table_new_sized(TABLE_BUCKETS_BUSY);
 	by_ticket = table_new();
 	by_tuple = table_new_sized(TABLE_BUCKETS_BUSY);
@@ -92,6 +98,45 @@ static bool same_host_tuple(const struct ledger_entry *a, const struct ledger_en
 	return a->host_port == b->host_port && endpoint_equal(&a->host_peer, &b->host_peer);
 }
 
+/* --- records --- */
+
+static void record_make(struct ledger_entry *entry)
+{
+	static struct log_limit limit = { .burst = 1 };
+	struct ledger_record *record = file ? statefile_new(file) : NULL;
+
+	entry->record = record;
+	if (file && !record && log_limit_ok(&limit))
+		log_warning("the ledger's state file: %s: a restart will not know all "
+			    "connections", strerror(errno));
+	if (!record)
+		return;
+	record->cookie = entry->cookie;
+	record->ticket_cookie = entry->ticket_cookie;
+	record->created_at = entry->created_at;
+	record->fill_host = entry->fill_host;
+	record->fill_index = entry->fill_index;
+	record->local = entry->local;
+	record->peer = entry->peer;
+	record->host_peer = entry->host_peer;
+	record->vni = entry->vni;
+	record->container_id = entry->container_id;
+	record->host_port = entry->host_port;
+	record->domain = entry->domain;
+	record->direction = entry->direction;
+	record->spliced = entry->spliced;
+	statefile_commit(file, record);
+}
+
+static void record_drop(struct ledger_entry *entry)
+{
+	if (file)
+		statefile_drop(file, entry->record);
+	entry->record = NULL;
+}
+
+/* --- entries --- */
+
 static void free_entry(struct rcu_head *head)
 {
 	free(caa_container_of(head, struct ledger_entry, rcu));
@@ -117,6 +162,8 @@ int ledger_add(struct ledger_entry *entry)
 		ledger_remove(old);
 	}
 	count(entry, 1);
+	if (!entry->record)
+		record_make(entry);
 	/* Last: sweeps and aborts find it by its cookie, and it must be whole then. */
 	cds_lfht_add(by_cookie, hash_cookie(entry->cookie), &entry->cookie_node);
 	__atomic_store_n(&entry->entered, true, __ATOMIC_RELEASE);
@@ -138,6 +185,7 @@ void ledger_remove(struct ledger_entry *entry)
 	cds_lfht_del(by_tuple, &entry->tuple_node);
 	cds_lfht_del(by_cookie, &entry->cookie_node);
 	count(entry, -1);
+	record_drop(entry);
 	call_rcu(&entry->rcu, free_entry);
 }
 
@@ -148,6 +196,8 @@ void ledger_exit(void)
 
 	if (!by_cookie)
 		return;
+	statefile_close(file);
+	file = NULL;
 	cds_lfht_for_each(by_cookie, &iter, node)
 		ledger_remove(caa_container_of(node, struct ledger_entry, cookie_node));
 }
@@ -156,11 +206,16 @@ void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie)
 {
 	pthread_mutex_lock(&end_lock);
 	if (!entry->dead) {
+		struct ledger_record *old = entry->record;
+
 		entry->spliced = true;
 		entry->ticket_cookie = ticket_cookie;
 		if (ticket_cookie)
 			cds_lfht_add(by_ticket, hash_cookie(ticket_cookie),
 				     &entry->ticket_node);
+		record_make(entry);
+		if (old)
+			statefile_drop(file, old);
 	}
 	pthread_mutex_unlock(&end_lock);
 }
@@ -178,6 +233,83 @@ struct ledger_entry *ledger_find(uint64_t cookie)
 	node = cds_lfht_iter_get_node(&iter);
 	return node ? caa_container_of(node, struct ledger_entry, ticket_node) : NULL;
 }
+
+/* --- after a restart --- */
+
+static const struct statefile_layout layout = {
+	.name = "connections", .version = 1, .size = sizeof(struct ledger_record),
+	.max = LEDGER_RECORDS,
+};
+
+/* Killed while it became spliced, a connection has two records: the later says so. */
+static void restore_twice(struct ledger_entry *have, struct ledger_record *record)
+{
+	if (record->spliced && !have->spliced) {
+		statefile_drop(file, have->record);
+		have->record = record;
+		have->spliced = true;
+		have->ticket_cookie = record->ticket_cookie;
+		if (have->ticket_cookie)
+			cds_lfht_add(by_ticket, hash_cookie(have->ticket_cookie),
+				     &have->ticket_node);
+		return;
+	}
+	statefile_drop(file, record);
+}
+
+static void restore_one(void *data, void *arg)
+{
+	struct ledger_record *record = data;
+	struct ledger_entry *have = ledger_find(record->cookie), *entry;
+	struct peer *peer = record->fill_host ? peer_by_host_id(record->fill_host) : NULL;
+
+	if (have) {
+		restore_twice(have, record);
+		return;
+	}
+	entry = container_by_id(record->container_id) ? calloc(1, sizeof(*entry)) : NULL;
+	if (!entry) {
+		statefile_drop(file, record);
+		return;
+	}
+	entry->record = record;
+	entry->cookie = record->cookie;
+	entry->ticket_cookie = record->ticket_cookie;
+	entry->created_at = record->created_at;
+	entry->fill_host = record->fill_host;
+	entry->fill_index = record->fill_index;
+	entry->fill = peer ? peer_port_fill(peer, record->fill_index) : NULL;
+	entry->local = record->local;
+	entry->peer = record->peer;
+	entry->host_peer = record->host_peer;
+	entry->vni = record->vni;
+	entry->container_id = record->container_id;
+	entry->host_port = record->host_port;
+	entry->domain = record->domain;
+	entry->direction = record->direction;
+	entry->spliced = record->spliced;
+	if (ledger_add(entry)) {
+		statefile_drop(file, record);
+		return;
+	}
+	if (entry->ticket_cookie)
+		cds_lfht_add(by_ticket, hash_cookie(entry->ticket_cookie),
+			     &entry->ticket_node);
+	++*(int *)arg;
+}
+
+int ledger_restore(const char *directory)
+{
+	int num = 0;
+
+	file = statefile_open(directory, &layout);
+	if (!file)
+		return -errno;
+	statefile_each(file, restore_one, &num);
+	return num;
+}
+
+/* --- the sweep --- */
 
 static void sweep_each(const struct diag_socket *socket, void *data)
 {

@@ -8,7 +8,8 @@
  * close their sockets without telling; a sweep in the control thread compares the
  * entries with sock_diag. An entry that two sweeps did not find is dead (one dump
  * can miss a socket that moves within the kernel's table). The tables are lock-free; entries
- * are freed after a grace period.
+ * are freed after a grace period. A record of each outlives the router, in a state file; where
+ * that is full, connections are set up all the same, and a restart does not know them.
  */
 #ifndef LEDGER_H
 #define LEDGER_H
@@ -42,6 +43,9 @@ struct ledger_entry {
 	uint16_t domain;		/* of the application's socket */
 	uint64_t created_at;		/* ms */
 	unsigned int *fill;		/* peer's port, counted down at the end; or NULL */
+	uint64_t fill_host;		/* which peer's and which port's that is */
+	uint16_t fill_index;
+	struct ledger_record *record;	/* in the state file; or NULL */
 	unsigned int missed;		/* sweeps; control thread */
 	unsigned int seen;
 	bool entered;			/* atomic: in all tables */
@@ -51,8 +55,27 @@ struct ledger_entry {
 	struct rcu_head rcu;
 };
 
+/* As it lies in the state file */
+struct ledger_record {
+	uint64_t cookie, ticket_cookie;
+	uint64_t created_at;
+	uint64_t fill_host;
+	struct slim_endpoint local, peer, host_peer;
+	uint32_t vni, container_id;
+	uint16_t host_port, domain, fill_index;
+	uint8_t direction, spliced;
+};
+
 int ledger_init(void);
-/* Forgets all entries, before the peers go; their connections go on. Read lock held, no worker
+
+/*
+ * Keeps records in @directory from now on, and takes up those that are there: of containers that
+ * are, and whose sockets are (ledger_sweep() looks for the latter). Before workers start, after
+ * containers and peers. Returns how many, or -errno (logged).
+ */
+int ledger_restore(const char *directory);
+
+/* Forgets all entries, but not their records, before the peers go; their connections go on. Read lock held, no worker
  * left. */
 void ledger_exit(void);
 

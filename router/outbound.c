@@ -275,6 +275,8 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 	entry->domain = request->domain;
 	entry->created_at = loop_now(worker->loop);
 	entry->fill = peer_port_fill(attempt->peer, index);
+	entry->fill_host = peer_host_id(attempt->peer);
+	entry->fill_index = (uint16_t)index;
 	attempt->entry = entry;
 	err = ledger_add(entry);
 	/* What was not in the ledger when its container was detached, nobody has aborted. */

@@ -25,7 +25,7 @@ _Static_assert(CONFIG_PUBLIC_KEY_LEN == HOST_KEY_PUBLIC_LEN, "one kind of key");
 
 /* --- for workers --- */
 
-static struct peer *peer_by_id(uint64_t host_id)
+struct peer *peer_by_host_id(uint64_t host_id)
 {
 	size_t low = 0, high = peers.num;
 
@@ -58,6 +58,11 @@ static uint64_t clock_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t peer_host_id(const struct peer *peer)
+{
+	return peer->host_id;
 }
 
 bool peer_alive(const struct peer *peer)
@@ -133,7 +138,7 @@ struct peer *peer_preamble_open(struct mac *mac, const uint8_t *data, size_t len
 
 	*error = preamble_decode(data, len, fields);
 	if (!*error) {
-		peer = peer_by_id(fields->host_id);
+		peer = peer_by_host_id(fields->host_id);
 		*error = peer ? peer_keys_open(&peer->keys, mac, data, len, fields) : -ENOENT;
 	}
 	if (*error) {
@@ -154,7 +159,7 @@ void peer_error_set(struct peer *peer, const char *why)
 static bool accept_key(const uint8_t *public_key, void *data)
 {
 	struct peer_channel *channel = data;
-	struct peer *peer = peer_by_id(host_key_id(public_key));
+	struct peer *peer = peer_by_host_id(host_key_id(public_key));
 
 	if (!peer || peer->self || memcmp(peer->public_key, public_key, HOST_KEY_PUBLIC_LEN))
 		return false;

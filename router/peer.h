@@ -40,6 +40,10 @@ void peers_exit(void);
 /* This host itself: connections between its own containers. */
 struct peer *peer_self(void);
 const char *peer_name(const struct peer *peer);
+
+/* By its host id; NULL: there is none. Any thread: peers do not come and go. */
+struct peer *peer_by_host_id(uint64_t host_id);
+uint64_t peer_host_id(const struct peer *peer);
 bool peer_alive(const struct peer *peer);
 
 /* Where its slim ports are. @addr: IPv4 mapped. */

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_ledger.c - live connections: who may have which 4-tuple, and when they end
- * links: router/ledger.c router/endpoint.c router/log.c
+ * links: router/ledger.c router/endpoint.c router/log.c router/statefile.c
  * libs: urcu urcu-cds urcu-common
  */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <urcu.h>
 
 #include "../../router/container.h"
 #include "../../router/diag.h"
 #include "../../router/endpoint.h"
 #include "../../router/ledger.h"
+#include "../../router/peer.h"
 
 static struct container the_container = { .id = 1 };
 static const uint64_t *live;		/* what sock_diag would show; 0 ends it */
@@ -21,6 +24,19 @@ static unsigned int destroyed;
 struct container *container_by_id(uint32_t id)
 {
 	return id == 1 ? &the_container : NULL;
+}
+
+static unsigned int port_fill;
+
+struct peer *peer_by_host_id(uint64_t host_id)
+{
+	return host_id == 5 ? (struct peer *)&port_fill : NULL;
+}
+
+unsigned int *peer_port_fill(struct peer *peer, unsigned int index)
+{
+	(void)peer;
+	return index == 3 ? &port_fill : NULL;
 }
 
 int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first, uint16_t port_last,
@@ -199,6 +215,57 @@ START_TEST(the_end)
 }
 END_TEST
 
+static void restart(const char *directory)
+{
+	ledger_exit();
+	rcu_read_unlock();
+	rcu_barrier();
+	rcu_read_lock();
+	ck_assert_uint_eq(ledger_count(), 0);
+	ck_assert_uint_eq(port_fill, 0);
+	ck_assert_int_eq(ledger_init(), 0);
+	ck_assert_int_ge(ledger_restore(directory), 0);
+}
+
+START_TEST(records_outlive_the_router)
+{
+	char directory[] = "/tmp/slim-ledger-XXXXXX", path[64];
+	struct ledger_entry *entry;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(ledger_restore(directory), 0);
+	entry = entry_new(1, 1000, 2000);
+	entry->fill = &port_fill;
+	entry->fill_host = 5;
+	entry->fill_index = 3;
+	ck_assert_int_eq(ledger_add(entry), 0);
+	ck_assert_uint_eq(port_fill, 1);
+	ck_assert_int_eq(ledger_add(entry_new(2, 1001, 2001)), 0);
+	ck_assert_int_eq(ledger_add(entry_new(3, 1002, 2002)), 0);
+	ledger_splice(ledger_find(2), 22);
+	ledger_remove(ledger_find(3));
+	/* One whose container is gone */
+	entry = entry_new(4, 1003, 2003);
+	entry->container_id = 2;
+	ck_assert_int_eq(ledger_add(entry), 0);
+	for (int i = 0; i < 2; i++) {
+		restart(directory);
+		ck_assert_uint_eq(ledger_count(), 2);
+		ck_assert_uint_eq(port_fill, 1);
+		ck_assert_ptr_null(ledger_find(3));
+		ck_assert_ptr_null(ledger_find(4));
+		ck_assert_uint_eq(ledger_find(1)->host_port, 2000);
+		ck_assert_ptr_eq(ledger_find(22), ledger_find(2));
+		ck_assert(ledger_find(2)->spliced);
+		ck_assert_int_eq(ledger_add(entry_new(9, 1000, 2009)), -EADDRINUSE);
+	}
+	ledger_exit();
+	snprintf(path, sizeof(path), "%s/connections", directory);
+	unlink(path);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ledger");
@@ -214,6 +281,7 @@ int main(void)
 	tcase_add_test(tc, sweep_spares_the_young);
 	tcase_add_test(tc, abort_of_a_container);
 	tcase_add_test(tc, the_end);
+	tcase_add_test(tc, records_outlive_the_router);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
