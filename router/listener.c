@@ -14,11 +14,13 @@
 #include "endpoint.h"
 #include "log.h"
 #include "loop.h"
+#include "statefile.h"
 #include "table.h"
 
 /* A registered socket; control thread only. */
 struct listener_socket {
 	struct cds_list_head node;	/* container->listeners */
+	struct listener_record *record;	/* in the state file; or NULL */
 	uint64_t cookie;
 	unsigned int flags;
 	uint64_t options;
@@ -26,6 +28,19 @@ struct listener_socket {
 	struct listener_endpoint *endpoints[PACKETPATH_ADDRESSES];
 	size_t endpoints_num;
 };
+
+/* As it lies in the state file: what its shim said */
+struct listener_record {
+	uint64_t cookie, options;
+	uint32_t container_id, flags;
+};
+
+static const struct statefile_layout layout = {
+	.name = "listeners", .version = 1, .size = sizeof(struct listener_record),
+	.max = 1u << 20,
+};
+
+static struct statefile *file;
 
 /* For the control thread, from any other. */
 struct listener_task {
@@ -200,6 +215,24 @@ static void endpoint_close(struct container *container, struct listener_endpoint
 	call_rcu(&endpoint->rcu, free_endpoint);
 }
 
+/* What it says now, in the place of what it said before */
+static void record(const struct container *container, struct listener_socket *sock)
+{
+	struct listener_record *old = sock->record;
+	struct listener_record *record = file ? statefile_new(file) : NULL;
+
+	sock->record = record;
+	if (record) {
+		record->cookie = sock->cookie;
+		record->options = sock->options;
+		record->container_id = container->id;
+		record->flags = sock->flags;
+		statefile_commit(file, record);
+	}
+	if (file)
+		statefile_drop(file, old);
+}
+
 static struct listener_socket *socket_find(struct container *container, uint64_t cookie)
 {
 	struct listener_socket *sock;
@@ -216,6 +249,8 @@ static void socket_close(struct container *container, struct listener_socket *so
 	container->listeners_num--;
 	for (size_t i = 0; i < sock->endpoints_num; i++)
 		endpoint_close(container, sock->endpoints[i]);
+	if (file)
+		statefile_drop(file, sock->record);
 	log_debug("container %s: listener %llu withdrawn", container->name,
 		  (unsigned long long)sock->cookie);
 	free(sock);
@@ -285,8 +320,9 @@ static int look_up(struct container *container, struct search *search)
 	return search->found ? 0 : -ENOENT;
 }
 
+/* @restored: its record, where there is one already */
 static int register_new(struct container *container, uint64_t cookie, unsigned int flags,
-			uint64_t options)
+			uint64_t options, struct listener_record *restored)
 {
 	struct search search = { .cookie = cookie };
 	struct listener_socket *sock;
@@ -304,6 +340,9 @@ static int register_new(struct container *container, uint64_t cookie, unsigned i
 	sock->options = options;
 	cds_list_add_tail(&sock->node, &container->listeners);
 	container->listeners_num++;
+	sock->record = restored;
+	if (!restored)
+		record(container, sock);
 	err = announce(container, sock, &search.socket);
 	if (err)
 		socket_close(container, sock);
@@ -325,10 +364,11 @@ int listener_register(struct container *container, uint64_t cookie, unsigned int
 			counter_inc(limit_reached);
 			return -ENOSPC;
 		}
-		return register_new(container, cookie, flags, options);
+		return register_new(container, cookie, flags, options, NULL);
 	}
 	sock->flags = flags;
 	sock->options = options;
+	record(container, sock);
 	for (size_t i = 0; i < sock->endpoints_num; i++)
 		endpoint_refresh(container, sock->endpoints[i]);
 	return 0;
@@ -362,6 +402,39 @@ void listener_sweep(struct container *container)
 	cds_list_for_each_entry_safe(sock, next, &container->listeners, node)
 		if (!sock->seen)
 			socket_close(container, sock);
+}
+
+/* Drops the record where it fails, unless socket_close() has done so. */
+static void restore_one(void *data, void *arg)
+{
+	struct listener_record *record = data;
+	struct container *container = container_by_id(record->container_id);
+	unsigned int before = statefile_num(file);
+	int err = -ENOENT;
+
+	if (container && !socket_find(container, record->cookie))
+		err = register_new(container, record->cookie, record->flags, record->options,
+				   record);
+	if (err && statefile_num(file) == before)
+		statefile_drop(file, record);
+	*(int *)arg += !err;
+}
+
+int listeners_restore(const char *directory)
+{
+	int num = 0;
+
+	file = statefile_open(directory, &layout);
+	if (!file)
+		return -errno;
+	statefile_each(file, restore_one, &num);
+	return num;
+}
+
+void listeners_keep(void)
+{
+	statefile_close(file);
+	file = NULL;
 }
 
 void listener_withdraw_all(struct container *container)

@@ -43,6 +43,16 @@ struct listener_endpoint {
 
 int listeners_init(struct loop *control);
 
+/*
+ * Keeps records in @directory from now on, and registers anew what is recorded there of
+ * containers that are. Control thread, after containers were restored. Returns how many listeners,
+ * or -errno (logged).
+ */
+int listeners_restore(const char *directory);
+
+/* What is withdrawn from now on stays recorded. */
+void listeners_keep(void);
+
 /* Any thread, under the read lock. */
 struct listener_endpoint *listener_find(uint32_t vni, const struct slim_endpoint *name);
 
