@@ -17,7 +17,21 @@ static void over(struct loop_timer *timer)
 {
 	struct accept_pause *pause = caa_container_of(timer, struct accept_pause, timer);
 
-	loop_add(pause->loop, pause->event, pause->events);
+	/* It can want for memory too. */
+	if (loop_add(pause->loop, pause->event, pause->events))
+		loop_timer_set(pause->loop, timer, PAUSE_MS);
+}
+
+void accept_wait(struct loop *loop, struct accept_pause *pause, struct loop_event *event,
+		 uint32_t events)
+{
+	pause->timer.handle = over;
+	pause->loop = loop;
+	pause->event = event;
+	pause->events = events;
+	/* Removed rather than modified: EPOLLEXCLUSIVE cannot be modified. */
+	loop_remove(loop, event);
+	loop_timer_set(loop, &pause->timer, PAUSE_MS);
 }
 
 void accept_pause(struct loop *loop, struct accept_pause *pause, struct loop_event *event,
@@ -28,13 +42,7 @@ void accept_pause(struct loop *loop, struct accept_pause *pause, struct loop_eve
 	if (log_limit_ok(&limit))
 		log_warning("cannot accept a connection: %s; raise the limit on open files "
 			    "(LimitNOFILE) if this goes on", strerror(error));
-	pause->timer.handle = over;
-	pause->loop = loop;
-	pause->event = event;
-	pause->events = events;
-	/* Removed rather than modified: EPOLLEXCLUSIVE cannot be modified. */
-	loop_remove(loop, event);
-	loop_timer_set(loop, &pause->timer, PAUSE_MS);
+	accept_wait(loop, pause, event, events);
 }
 
 void accept_resume(struct loop *loop, struct accept_pause *pause)

@@ -22,6 +22,10 @@ struct accept_pause {
 void accept_pause(struct loop *loop, struct accept_pause *pause, struct loop_event *event,
 		  uint32_t events, int error);
 
+/* The same for a reason of the caller's own. */
+void accept_wait(struct loop *loop, struct accept_pause *pause, struct loop_event *event,
+		 uint32_t events);
+
 /* Before the event is removed for good. */
 void accept_resume(struct loop *loop, struct accept_pause *pause);
 

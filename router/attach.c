@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "channel.h"
 #include "diag.h"
 #include "directory.h"
@@ -367,21 +368,55 @@ struct container *attach_container(const struct attach_request *request, char *e
 	return container;
 }
 
-/* Its connections end: the address may be another container's tomorrow. */
-static void abort_connections(const struct container *container)
+/* What is left of a container to abort. */
+struct aborting {
+	struct aside aside;
+	uint64_t *cookies;
+	size_t num;
+};
+
+static void aborting_run(struct aside *aside)
 {
+	struct aborting *work = caa_container_of(aside, struct aborting, aside);
 	struct diag *diag = diag_open(-1);
 
-	if (!diag) {
-		log_warning("container %s: cannot look for its connections: %s",
-			    container->name, strerror(errno));
-		return;
-	}
-	ledger_abort(diag, 0, 0, container->id);
+	if (diag)
+		ledger_abort(diag, work->cookies, work->num);
+	else
+		log_warning("cannot look for a detached container's connections: %s",
+			    strerror(errno));
 	diag_close(diag);
 }
 
-static void detach(struct container *container, const char *why)
+static void aborting_done(struct aside *aside)
+{
+	struct aborting *work = caa_container_of(aside, struct aborting, aside);
+
+	free(work->cookies);
+	free(work);
+}
+
+/* Its connections end: the address may be another container's tomorrow. */
+static void abort_connections(const struct container *container)
+{
+	struct aborting *work = calloc(1, sizeof(*work));
+	int err = work ? 0 : -ENOMEM;
+
+	if (work) {
+		work->num = ledger_take(container->id, &work->cookies);
+		work->aside.run = aborting_run;
+		work->aside.done = aborting_done;
+	}
+	if (!err && work->num)
+		err = aside_start(&work->aside);
+	if (err)
+		log_warning("container %s: cannot abort its connections: %s", container->name,
+			    strerror(-err));
+	if (work && (err || !work->num))
+		aborting_done(&work->aside);
+}
+
+static void take_out(struct container *container, const char *why)
 {
 	log_info("container %s detached: %s", container->name, why);
 	unwatch_pid(container);
@@ -391,6 +426,11 @@ static void detach(struct container *container, const char *why)
 	container_withdraw(container);
 	workers_drop_container(container);
 	packetpath_detach(container->tenant, &container->port);
+}
+
+static void detach(struct container *container, const char *why)
+{
+	take_out(container, why);
 	abort_connections(container);
 	container_put(container);
 }
@@ -423,7 +463,10 @@ void attach_exit(void)
 {
 	struct container *container, *next;
 
-	cds_list_for_each_entry_safe(container, next, &containers, node)
-		detach(container, "the router stops");
+	/* Established connections go on without a router. */
+	cds_list_for_each_entry_safe(container, next, &containers, node) {
+		take_out(container, "the router stops");
+		container_put(container);
+	}
 	loop_timer_clear(control, &watch_timer);
 }

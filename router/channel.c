@@ -20,11 +20,14 @@
 #include "log.h"
 #include "namespace.h"
 #include "outbound.h"
-#include "stray.h"
 #include "worker.h"
 
 #define CHANNEL_BACKLOG		128
-#define DRAIN_EMPTY		16	/* empty messages in a row: it was the end */
+#define CHANNEL_ENDING		128	/* beyond the limit: refused, but not closed yet */
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS		83
+#endif
 
 static struct log_limit bad_limit = { .burst = 5 };
 
@@ -50,62 +53,33 @@ void channel_get(struct channel *channel)
 	__atomic_add_fetch(&channel->refs, 1, __ATOMIC_RELAXED);
 }
 
-static void free_rcu(struct rcu_head *head)
+/* A closer's thread: only now may the container have another one. */
+static void closed(struct stray *stray)
 {
-	struct channel *channel = caa_container_of(head, struct channel, rcu);
+	struct channel *channel = caa_container_of(stray, struct channel, stray);
 
-	close(channel->event.fd);
+	__atomic_sub_fetch(&channel->container->channels, 1, __ATOMIC_RELAXED);
 	container_put(channel->container);
 	free(channel);
+}
+
+/* Nobody knows it any more. */
+static void release(struct channel *channel)
+{
+	channel->stray.fd = channel->event.fd;
+	channel->stray.closed = closed;
+	stray_close(&channel->stray);
+}
+
+static void free_rcu(struct rcu_head *head)
+{
+	release(caa_container_of(head, struct channel, rcu));
 }
 
 void channel_put(struct channel *channel)
 {
 	if (__atomic_sub_fetch(&channel->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		call_rcu(&channel->rcu, free_rcu);
-}
-
-/* The room that a message and all that it may carry take */
-union incoming {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(STRAY_MAX * sizeof(int))];
-};
-
-static ssize_t receive(int fd, void *data, size_t size, struct msghdr *msg,
-		       union incoming *control)
-{
-	struct iovec iov = { .iov_base = data, .iov_len = size };
-	ssize_t len;
-
-	*msg = (struct msghdr){
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control->bytes, .msg_controllen = sizeof(control->bytes),
-	};
-	len = recvmsg(fd, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	msg->msg_iov = NULL;
-	return len;
-}
-
-/*
- * Ends a container's socket so that close(2) has nothing to release: what is still queued
- * may hold files whose release can wait as long as their owner likes.
- */
-static void drain(int fd)
-{
-	union incoming control;
-	struct msghdr msg;
-	unsigned int empty = 0;
-	char byte;
-
-	shutdown(fd, SHUT_RDWR);
-	/* The end reads as an empty message does, and that may carry files too. */
-	while (empty < DRAIN_EMPTY) {
-		ssize_t len = receive(fd, &byte, sizeof(byte), &msg, &control);
-
-		if (len < 0)
-			break;
-		empty = stray_close(&msg) || len ? 0 : empty + 1;
-	}
 }
 
 void channel_close(struct channel *channel)
@@ -115,9 +89,8 @@ void channel_close(struct channel *channel)
 	channel->closed = true;
 	loop_remove(channel->worker->loop, &channel->event);
 	/* The shim knows at once, also while somebody holds a reference. */
-	drain(channel->event.fd);
+	shutdown(channel->event.fd, SHUT_RDWR);
 	cds_list_del(&channel->node);
-	__atomic_sub_fetch(&channel->container->channels, 1, __ATOMIC_RELAXED);
 	counter_inc(channels_closed);
 	if (channel->listened)
 		listener_check_soon(channel->container);
@@ -131,6 +104,16 @@ static void bad_frame(struct channel *channel, const char *what)
 		log_warning("container %s: %s on a channel: closed it",
 			    channel->container->name, what);
 	channel_close(channel);
+}
+
+void channel_request_begin(struct channel *channel)
+{
+	__atomic_store_n(&channel->asking, true, __ATOMIC_RELAXED);
+}
+
+void channel_request_end(struct channel *channel)
+{
+	__atomic_store_n(&channel->asking, false, __ATOMIC_RELEASE);
 }
 
 int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int type,
@@ -207,7 +190,10 @@ static void listen_run(struct loop_task *task)
 		if (err)
 			log_debug("container %s: listener not registered: %s",
 				  container->name, strerror(-err));
+	} else {
+		reply.error = ESHUTDOWN;
 	}
+	channel_request_end(channel);
 	/* A shim that is gone does not need the answer. */
 	(void)channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_LISTEN_REPLY,
 			    work->request.frame.id, -1);
@@ -233,6 +219,7 @@ static void listen_request(struct channel *channel, const union request *request
 	work->channel = channel;
 	work->request = request->listen;
 	work->task.run = listen_run;
+	channel_request_begin(channel);
 	loop_post(channel->worker->control, &work->task);
 }
 
@@ -307,28 +294,45 @@ static void dispatch(struct channel *channel, const union request *request, size
 		bad_frame(channel, "an unknown frame or a wrong length");
 		return;
 	}
+	if (__atomic_load_n(&channel->asking, __ATOMIC_ACQUIRE)) {
+		bad_frame(channel, "a request before the answer to the last one");
+		return;
+	}
 	type->handle(channel, request);
+}
+
+/* As recv(2); a frame with descriptors stays where it is, and *@flags has MSG_CTRUNC. */
+static ssize_t receive(const struct channel *channel, void *data, size_t size, int *flags)
+{
+	struct iovec iov = { .iov_base = data, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t len = recvmsg(channel->event.fd, &msg,
+			      MSG_DONTWAIT | (channel->sealed ? 0 : MSG_PEEK));
+
+	*flags = msg.msg_flags;
+	if (len >= 0 && !channel->sealed && !(*flags & MSG_CTRUNC))
+		(void)recv(channel->event.fd, NULL, 0, MSG_DONTWAIT);
+	return len;
 }
 
 static void channel_handle(struct loop_event *event, uint32_t events)
 {
 	struct channel *channel = caa_container_of(event, struct channel, event);
-	union incoming control;
 	union request request;
-	struct msghdr msg;
 	ssize_t len;
+	int flags;
 
 	(void)events;
 	if (channel->closed)
 		return;
-	len = receive(event->fd, &request, sizeof(request), &msg, &control);
+	len = receive(channel, &request, sizeof(request), &flags);
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (len <= 0)
-		channel_close(channel);
-	else if (msg.msg_controllen && stray_close(&msg))
+	if (len >= 0 && (flags & MSG_CTRUNC))
 		bad_frame(channel, "an fd");
-	else if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+	else if (len <= 0)
+		channel_close(channel);
+	else if (flags & MSG_TRUNC)
 		bad_frame(channel, "too much");
 	else
 		dispatch(channel, &request, (size_t)len);
@@ -345,50 +349,70 @@ static void start_run(struct loop_task *task)
 		channel_close(channel);
 }
 
-static void start(struct container *container, int fd)
+/* Sealed when it was made, before anybody could send to it? */
+static bool is_sealed(int fd)
+{
+	int passes = 1;
+	socklen_t len = sizeof(passes);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &len) && !passes;
+}
+
+/* Accepts one and counts it. NULL with errno set. */
+static struct channel *channel_accept(struct container *container)
 {
 	struct channel *channel = calloc(1, sizeof(*channel));
-	struct worker *worker = worker_next();
 
-	if (!channel || !container_get(container)) {
-		__atomic_sub_fetch(&container->channels, 1, __ATOMIC_RELAXED);
+	if (!channel)
+		return NULL;
+	channel->event.fd = accept4(container->channel_event.fd, NULL, NULL, SOCK_CLOEXEC);
+	if (channel->event.fd < 0) {
 		free(channel);
-		drain(fd);
-		close(fd);
-		return;
+		return NULL;
 	}
-	channel->event.fd = fd;
 	channel->event.handle = channel_handle;
-	channel->worker = worker;
 	channel->container = container;
 	channel->refs = 1;
-	channel->start.run = start_run;
-	loop_post(worker->loop, &channel->start);
+	channel->sealed = is_sealed(channel->event.fd);
+	container_get(container);
+	__atomic_add_fetch(&container->channels, 1, __ATOMIC_RELAXED);
+	return channel;
+}
+
+static void refuse(struct channel *channel)
+{
+	shutdown(channel->event.fd, SHUT_RDWR);
+	release(channel);
 }
 
 static void listen_handle(struct loop_event *event, uint32_t events)
 {
 	struct container *container =
 		caa_container_of(event, struct container, channel_event);
-	int fd;
+	unsigned int num = __atomic_load_n(&container->channels, __ATOMIC_RELAXED);
+	unsigned int limit = container->limits->channels;
+	struct channel *channel;
 
 	(void)events;
-	fd = accept4(event->fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd < 0) {
-		accept_pause(container->channel_loop, &container->channel_pause,
-			     &container->channel_event, EPOLLIN, errno);
+	if (num >= limit + CHANNEL_ENDING) {
+		accept_wait(container->channel_loop, &container->channel_pause, event, EPOLLIN);
 		return;
 	}
-	if (__atomic_add_fetch(&container->channels, 1, __ATOMIC_RELAXED) >
-	    container->limits->channels) {
-		__atomic_sub_fetch(&container->channels, 1, __ATOMIC_RELAXED);
+	channel = channel_accept(container);
+	if (!channel) {
+		accept_pause(container->channel_loop, &container->channel_pause, event, EPOLLIN,
+			     errno);
+		return;
+	}
+	if (num >= limit) {
 		counter_inc(limit_reached);
-		drain(fd);
-		close(fd);
+		refuse(channel);
 		return;
 	}
 	counter_inc(channels_opened);
-	start(container, fd);
+	channel->worker = worker_next();
+	channel->start.run = start_run;
+	loop_post(channel->worker->loop, &channel->start);
 }
 
 int channel_listen(struct container *container, struct loop *control)
@@ -397,10 +421,12 @@ int channel_listen(struct container *container, struct loop *control)
 	socklen_t len = offsetof(struct sockaddr_un, sun_path) + sizeof(SLIM_CHANNEL_NAME);
 	int fd = namespace_socket(container->netns_fd, AF_UNIX,
 				  SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int err;
+	int none = 0, err;
 
 	if (fd < 0)
 		return fd;
+	/* Accepted ones inherit it; an older kernel refuses. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &none, sizeof(none));
 	memcpy(sun.sun_path + 1, SLIM_CHANNEL_NAME, sizeof(SLIM_CHANNEL_NAME) - 1);
 	if (bind(fd, (struct sockaddr *)&sun, len) < 0 || listen(fd, CHANNEL_BACKLOG) < 0) {
 		err = -errno;
@@ -418,12 +444,36 @@ close_fd:
 	return err;
 }
 
+static void listener_closed(struct stray *stray)
+{
+	container_put(caa_container_of(stray, struct container, channel_stray));
+}
+
+/*
+ * Whoever has not been accepted yet may have sent descriptors, which closing the listening
+ * socket would release: each is accepted, and left to the closers. The socket itself is
+ * closed here, since its name may be wanted again at once.
+ */
 void channel_unlisten(struct container *container, struct loop *control)
 {
-	if (container->channel_event.fd < 0)
+	struct channel *channel;
+	int fd = container->channel_event.fd;
+
+	if (fd < 0)
 		return;
 	accept_resume(control, &container->channel_pause);
 	loop_remove(control, &container->channel_event);
-	close(container->channel_event.fd);
+	/* From now on nobody can connect; who is in the queue can be accepted. */
+	shutdown(fd, SHUT_RDWR);
+	while ((channel = channel_accept(container)))
+		refuse(channel);
+	if (errno == EINVAL || errno == EAGAIN) {
+		close(fd);
+	} else {
+		container_get(container);
+		container->channel_stray.fd = fd;
+		container->channel_stray.closed = listener_closed;
+		stray_close(&container->channel_stray);
+	}
 	container->channel_event.fd = -1;
 }

@@ -5,8 +5,13 @@
  * Theory of operation: for every container the control thread listens on an
  * abstract UNIX socket inside the container's namespace and deals the channels that are
  * opened there to the workers. A channel belongs to one worker. Whatever is wrong with a
- * frame costs the sender its channel. A request that the control
- * thread answers (LISTEN) keeps a reference, since the channel may end meanwhile.
+ * frame costs the sender its channel. A request that another thread answers (LISTEN,
+ * some CLAIMs) keeps a reference, since the channel may end meanwhile; until it is answered
+ * there may be no other.
+ *
+ * Descriptors in frames are never received, since whoever receives one has to close it.
+ * Newer kernels (SO_PASSRIGHTS, Linux 6.16) do not let them be sent; elsewhere a frame is
+ * looked at before it is taken. What an ended channel still holds is the closers' (stray.h).
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H
@@ -18,6 +23,7 @@
 
 #include "../include/slim/channel.h"
 #include "loop.h"
+#include "stray.h"
 
 struct container;
 struct worker;
@@ -30,6 +36,9 @@ struct channel {
 	struct cds_list_head node;	/* worker->channels */
 	bool closed;			/* worker only */
 	bool listened;			/* has registered listeners */
+	bool sealed;			/* the kernel lets no descriptor in */
+	bool asking;			/* atomic: another thread is to answer */
+	struct stray stray;		/* at the end */
 	unsigned long refs;
 	struct rcu_head rcu;
 };
@@ -45,6 +54,13 @@ void channel_close(struct channel *channel);
 /* Any thread that holds a reference. */
 void channel_get(struct channel *channel);
 void channel_put(struct channel *channel);
+
+/*
+ * A request is given to another thread: while it is under way, a further one costs the shim
+ * its channel. That thread says end() before it replies.
+ */
+void channel_request_begin(struct channel *channel);
+void channel_request_end(struct channel *channel);
 
 /**
  * channel_reply() - answer a request

@@ -24,6 +24,7 @@
 #include "config.h"
 #include "loop.h"
 #include "packetpath.h"
+#include "stray.h"
 
 /* Idle ticket sockets kept per container and family */
 #define CONTAINER_TICKETS	64
@@ -54,7 +55,8 @@ struct container {
 	bool dead;
 	bool packet_only;		/* netfilter rules of its own */
 	bool check_posted;		/* a look at its listeners is on its way */
-	unsigned int channels, connections, pending;
+	unsigned int channels;		/* those that are being closed, too */
+	unsigned int connections, pending;
 	unsigned int ticket_port;
 	struct ticket *tickets[2][CONTAINER_TICKETS];	/* idle; by family */
 
@@ -69,6 +71,7 @@ struct container {
 	struct loop_event channel_event;	/* the channel's listening socket */
 	struct loop *channel_loop;
 	struct accept_pause channel_pause;
+	struct stray channel_stray;		/* that socket, where it cannot be drained */
 	char *netns_path;
 	dev_t netns_dev;
 	ino_t netns_ino;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <urcu/list.h>
 
 #include "accept_pause.h"
+#include "aside.h"
 #include "attach.h"
 #include "endpoint.h"
 #include "log.h"
@@ -27,12 +29,22 @@
 #define CONTROL_REQUEST_MAX	65536
 #define CONTROL_PACKET		32768
 #define CONTROL_TIMEOUT		10000	/* ms for a client to ask and to read */
+#define CONTROL_FDS		2	/* room for; one is taken */
 #define CONTROL_VERSION		1
+
+/* How far it is with the connections that it asked for. */
+enum survey {
+	SURVEY_NONE,
+	SURVEY_ASKED,		/* the one that runs, if any, began before */
+	SURVEY_RUNS,
+};
 
 struct client {
 	struct loop_event event;
 	struct loop_timer timer;
 	struct cds_list_head node;
+	int passed;		/* the descriptor that came along, or -1 */
+	enum survey survey;
 	char *reply;		/* NULL until there is one */
 	size_t reply_len, reply_sent;
 	struct rcu_head rcu;
@@ -64,11 +76,6 @@ static void client_close(struct client *client)
 	call_rcu(&client->rcu, free_rcu);
 }
 
-static void timer_handle(struct loop_timer *timer)
-{
-	client_close(caa_container_of(timer, struct client, timer));
-}
-
 static json_t *failure(const char *text)
 {
 	return json_pack("{s:i, s:b, s:s}", "version", CONTROL_VERSION, "ok", 0, "error", text);
@@ -89,6 +96,108 @@ static void send_more(struct client *client)
 		client->reply_sent += (size_t)ret;
 	}
 	client_close(client);
+}
+
+/* Owns @text; NULL: no memory. */
+static void reply_text(struct client *client, char *text)
+{
+	client->survey = SURVEY_NONE;
+	client->reply = text;
+	client->reply_len = text ? strlen(text) : 0;
+	if (!text || loop_modify(loop, &client->event, EPOLLOUT))
+		client_close(client);
+	else
+		send_more(client);
+}
+
+/* The same with @reply. */
+static void reply_json(struct client *client, json_t *reply)
+{
+	char *text;
+
+	if (reply && !json_object_get(reply, "ok")) {
+		json_object_set_new(reply, "version", json_integer(CONTROL_VERSION));
+		json_object_set_new(reply, "ok", json_true());
+	}
+	text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+	json_decref(reply);
+	reply_text(client, text);
+}
+
+static void timer_handle(struct loop_timer *timer)
+{
+	struct client *client = caa_container_of(timer, struct client, timer);
+
+	if (client->survey == SURVEY_NONE) {
+		client_close(client);
+		return;
+	}
+	loop_timer_set(loop, timer, CONTROL_TIMEOUT);
+	reply_json(client, failure("the kernel has not named all connections yet: there are very "
+				   "many, or a program keeps one of its sockets locked"));
+}
+
+/* --- the connections: asked for aside, once for all who ask meanwhile --- */
+
+static struct {
+	struct aside aside;
+	bool running;
+	uint64_t now;
+	char *text;
+} survey;
+
+static void survey_run(struct aside *unused)
+{
+	(void)unused;
+	survey.text = report_connections("{\"version\":1,\"ok\":true,\"connections\":[", "]}",
+					 survey.now);
+}
+
+static void survey_done(struct aside *unused);
+
+/* For those who have asked, unless one is under way: then when that is done. */
+static void survey_start(void)
+{
+	struct client *client, *next;
+	bool asked = false;
+
+	if (survey.running)
+		return;
+	cds_list_for_each_entry(client, &clients, node) {
+		asked |= client->survey == SURVEY_ASKED;
+		if (client->survey == SURVEY_ASKED)
+			client->survey = SURVEY_RUNS;
+	}
+	survey.aside.run = survey_run;
+	survey.aside.done = survey_done;
+	survey.now = loop_now(loop);
+	survey.running = asked && !aside_start(&survey.aside);
+	if (survey.running || !asked)
+		return;
+	cds_list_for_each_entry_safe(client, next, &clients, node)
+		if (client->survey == SURVEY_RUNS)
+			reply_json(client, failure("there is no thread to look for connections"));
+}
+
+static void survey_reply(struct client *client)
+{
+	char *text = survey.text ? strdup(survey.text) : NULL;
+
+	reply_text(client, text);
+}
+
+static void survey_done(struct aside *unused)
+{
+	struct client *client, *next;
+
+	(void)unused;
+	survey.running = false;
+	cds_list_for_each_entry_safe(client, next, &clients, node)
+		if (client->survey == SURVEY_RUNS)
+			survey_reply(client);
+	free(survey.text);
+	survey.text = NULL;
+	survey_start();
 }
 
 /* --- commands --- */
@@ -123,9 +232,9 @@ static bool labels_are_good(json_t *labels)
 	return true;
 }
 
-static json_t *attach(json_t *args, int *fd)
+static json_t *attach(json_t *args, struct client *client)
 {
-	struct attach_request request = { .netns_fd = *fd };
+	struct attach_request request = { .netns_fd = client->passed };
 	json_t *addresses = NULL, *labels = NULL;
 	struct container *container;
 	char error[512];
@@ -137,24 +246,24 @@ static json_t *attach(json_t *args, int *fd)
 	    parse_addresses(addresses, &request) || !labels_are_good(labels))
 		return failure("attach needs name, netns, tenant and addresses (at most 16, "
 			       "IPv4 or IPv6), and labels that are text");
-	if (*fd < 0)
+	if (client->passed < 0)
 		return failure("attach needs the network namespace's descriptor");
 	if (request.netns_path[0] != '/')
 		return failure("attach needs the absolute path of the network namespace");
 	request.labels = labels;
-	*fd = -1;
+	client->passed = -1;
 	container = attach_container(&request, error, sizeof(error));
 	if (!container)
 		return failure(error);
 	return json_pack("{s:o}", "container", report_container(container));
 }
 
-static json_t *detach(json_t *args, int *fd)
+static json_t *detach(json_t *args, struct client *client)
 {
 	const char *name;
 	char error[CONFIG_NAME_MAX + 64];
 
-	(void)fd;
+	(void)client;
 	if (json_unpack(args, "{s:s}", "name", &name))
 		return failure("detach needs a name");
 	if (detach_container(name) == 0)
@@ -165,23 +274,30 @@ static json_t *detach(json_t *args, int *fd)
 }
 
 #define REPORT(name)					\
-	static json_t *show_##name(json_t *args, int *fd)	\
+	static json_t *show_##name(json_t *args, struct client *client)	\
 	{						\
 		(void)args;				\
-		(void)fd;				\
+		(void)client;				\
 		return report_##name();			\
 	}
 
 REPORT(status)
 REPORT(containers)
 REPORT(listeners)
-REPORT(connections)
 REPORT(peers)
 
-/* @fd: sent along, or -1; set to -1 by who takes it */
+static json_t *show_connections(json_t *args, struct client *client)
+{
+	(void)args;
+	client->survey = SURVEY_ASKED;
+	return NULL;
+}
+
+/* NULL where a survey was asked for: the reply comes later. Whoever takes the descriptor that
+ * was passed says so. */
 static const struct command {
 	const char *name;
-	json_t *(*run)(json_t *args, int *fd);
+	json_t *(*run)(json_t *args, struct client *client);
 } commands[] = {
 	{ "attach", attach },
 	{ "detach", detach },
@@ -192,7 +308,7 @@ static const struct command {
 	{ "peers", show_peers },
 };
 
-static json_t *run(json_t *request, int *fd)
+static json_t *run(json_t *request, struct client *client)
 {
 	const char *name;
 	int version;
@@ -203,43 +319,41 @@ static json_t *run(json_t *request, int *fd)
 		return failure("this router speaks version 1 of the control protocol");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(commands[i].name, name))
-			return commands[i].run(request, fd);
+			return commands[i].run(request, client);
 	return failure("this router does not know that command");
 }
 
-static void answer(struct client *client, const char *text, size_t len, int *fd)
+static void answer(struct client *client, const char *text, size_t len)
 {
 	json_t *request = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	json_t *reply = request ? run(request, fd) : failure("the request is not JSON");
+	json_t *reply = request ? run(request, client) : failure("the request is not JSON");
 
-	if (reply && !json_object_get(reply, "ok")) {
-		json_object_set_new(reply, "version", json_integer(CONTROL_VERSION));
-		json_object_set_new(reply, "ok", json_true());
-	}
 	json_decref(request);
-	client->reply = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
-	json_decref(reply);
-	if (!client->reply) {
-		client_close(client);
-		return;
-	}
-	client->reply_len = strlen(client->reply);
-	if (loop_modify(loop, &client->event, EPOLLOUT))
-		client_close(client);
+	if (client->survey == SURVEY_NONE)
+		reply_json(client, reply);
 	else
-		send_more(client);
+		survey_start();
 }
 
+/* All that came along are ours: returns the only one, or -1 and closes them. */
 static int passed_fd(struct msghdr *msg)
 {
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	int fd;
+	int fds[CONTROL_FDS];
+	size_t num = 0;
 
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
-	    cmsg->cmsg_len != CMSG_LEN(sizeof(fd)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	return fd;
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		size_t len = cmsg->cmsg_len - CMSG_LEN(0);
+
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		memcpy(fds + num, CMSG_DATA(cmsg), len);
+		num += len / sizeof(fds[0]);
+	}
+	if (num == 1 && !(msg->msg_flags & MSG_CTRUNC))
+		return fds[0];
+	while (num)
+		close(fds[--num]);
+	return -1;
 }
 
 static void read_request(struct client *client)
@@ -247,7 +361,7 @@ static void read_request(struct client *client)
 	static char text[CONTROL_REQUEST_MAX];
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) };
 	struct msghdr msg = {
@@ -255,18 +369,16 @@ static void read_request(struct client *client)
 		.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
 	};
 	ssize_t len = recvmsg(client->event.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int fd;
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (len <= 0) {
+	client->passed = len < 0 ? -1 : passed_fd(&msg);
+	if (len > 0)
+		answer(client, text, (size_t)len);
+	else
 		client_close(client);
-		return;
-	}
-	fd = passed_fd(&msg);
-	answer(client, text, (size_t)len, &fd);
-	if (fd >= 0)
-		close(fd);
+	if (client->passed >= 0)
+		close(client->passed);
 }
 
 static void client_handle(struct loop_event *event, uint32_t events)
@@ -278,6 +390,8 @@ static void client_handle(struct loop_event *event, uint32_t events)
 		return;
 	if (client->reply)
 		send_more(client);
+	else if (client->survey != SURVEY_NONE)
+		client_close(client);	/* it has gone, or has asked twice */
 	else
 		read_request(client);
 }

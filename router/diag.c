@@ -18,8 +18,10 @@
 #define DIAG_BUFFER	(64 * 1024)
 #define PORT_FILTER_OPS	9
 
+/* @sock: NULL where the last exchange failed: nobody knows what would still come on that one */
 struct diag {
 	struct nl_sock *sock;
+	int netns_fd;
 };
 
 struct dump {
@@ -45,22 +47,30 @@ static struct nl_sock *connect_here(void)
 	return sock;
 }
 
+static int open_socket(struct diag *diag)
+{
+	int err = diag->netns_fd >= 0 ? namespace_enter(diag->netns_fd) : 0;
+
+	if (err)
+		return err;
+	errno = 0;
+	diag->sock = connect_here();
+	if (!diag->sock)
+		err = errno ? -errno : -ENOMEM;
+	if (diag->netns_fd >= 0)
+		namespace_leave();
+	return err;
+}
+
 struct diag *diag_open(int netns_fd)
 {
 	struct diag *diag = calloc(1, sizeof(*diag));
-	int err = 0;
+	int err;
 
 	if (!diag)
 		return NULL;
-	if (netns_fd >= 0)
-		err = namespace_enter(netns_fd);
-	if (!err) {
-		diag->sock = connect_here();
-		if (!diag->sock)
-			err = errno ? -errno : -ENOMEM;
-		if (netns_fd >= 0)
-			namespace_leave();
-	}
+	diag->netns_fd = netns_fd;
+	err = open_socket(diag);
 	if (!err)
 		return diag;
 	free(diag);
@@ -136,25 +146,36 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
 	return NL_STOP;
 }
 
-/* Sends @msg and handles what comes back until it is over. */
-static int ask(struct diag *diag, struct nl_msg *msg, struct dump *dump)
+/* 0, or -errno of the kernel's in *@error, or -EIO: what comes next is not known. */
+static int exchange(struct diag *diag, struct nl_msg *msg, struct dump *dump, int *error)
 {
-	struct nl_cb *cb;
-	int error = 0;
-	int ret = nl_send_auto(diag->sock, msg);
+	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
+	int ret;
 
-	if (ret < 0)
-		return -EIO;
-	cb = nl_cb_alloc(NL_CB_DEFAULT);
 	if (!cb)
 		return -ENOMEM;
 	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, valid_cb, dump);
-	nl_cb_err(cb, NL_CB_CUSTOM, error_cb, &error);
-	ret = nl_recvmsgs(diag->sock, cb);
+	nl_cb_err(cb, NL_CB_CUSTOM, error_cb, error);
+	ret = nl_send_auto(diag->sock, msg);
+	if (ret >= 0)
+		ret = nl_recvmsgs(diag->sock, cb);
 	nl_cb_put(cb);
-	if (error)
-		return error;
-	return ret < 0 ? -EIO : 0;
+	return ret < 0 && !*error ? -EIO : 0;
+}
+
+/* Sends @msg and handles what comes back until it is over. */
+static int ask(struct diag *diag, struct nl_msg *msg, struct dump *dump)
+{
+	int error = 0, err = diag->sock ? 0 : open_socket(diag);
+
+	if (err)
+		return err;
+	err = exchange(diag, msg, dump, &error);
+	if (err == -EIO) {
+		nl_socket_free(diag->sock);
+		diag->sock = NULL;
+	}
+	return err ? err : error;
 }
 
 /*

@@ -33,7 +33,8 @@ struct diag_socket {
 /* All but LISTEN, TIME_WAIT, CLOSE and requests */
 #define DIAG_LIVE	(0xffeu & ~(1u << 6) & ~(1u << 7) & ~(1u << 10))
 
-/* For the namespace of @netns_fd; -1: the host's own. NULL with errno set. */
+/* For the namespace of @netns_fd, which stays open as long; -1: the host's own. NULL with errno
+ * set. */
 struct diag *diag_open(int netns_fd);
 void diag_close(struct diag *diag);
 

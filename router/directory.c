@@ -28,11 +28,10 @@
 #include "log.h"
 #include "mesh.h"
 #include "peer.h"
+#include "table.h"
 
 #include "../include/slim/wire.h"
 
-#define BUCKETS_MIN	64
-#define BUCKETS_MAX	(1u << 20)
 
 struct claim {
 	struct cds_lfht_node node;	/* in claims, by (vni, addr) */
@@ -702,12 +701,6 @@ void directory_each_listener(void (*each)(struct peer *peer, uint32_t vni,
 }
 
 /* --- life --- */
-
-static struct cds_lfht *table_new(void)
-{
-	return cds_lfht_new(BUCKETS_MIN, BUCKETS_MIN, BUCKETS_MAX,
-			    CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);
-}
 
 static void table_free(struct cds_lfht **table)
 {

@@ -75,6 +75,24 @@ struct sockaddr_in6 endpoint_sockaddr(const struct slim_endpoint *ep)
 	return sa;
 }
 
+socklen_t endpoint_to_sockaddr(const struct slim_endpoint *ep, int family,
+			       struct sockaddr_storage *out)
+{
+	struct sockaddr_in6 sin6 = endpoint_sockaddr(ep);
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_port = sin6.sin6_port,
+		.sin_addr.s_addr = addr_get4(&sin6.sin6_addr),
+	};
+
+	memset(out, 0, sizeof(*out));
+	if (family == AF_INET)
+		memcpy(out, &sin, sizeof(sin));
+	else
+		memcpy(out, &sin6, sizeof(sin6));
+	return family == AF_INET ? sizeof(sin) : sizeof(sin6);
+}
+
 struct slim_endpoint endpoint_from_sockaddr(const struct sockaddr *sa)
 {
 	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)sa;

@@ -55,6 +55,11 @@ const char *endpoint_format(const struct slim_endpoint *ep, char *out, size_t si
 struct sockaddr_in6 endpoint_sockaddr(const struct slim_endpoint *ep);
 struct slim_endpoint endpoint_from_sockaddr(const struct sockaddr *sa);
 
+/* The form that a socket of @family takes: of a mapped address AF_INET's, if that is what it
+ * wants. Returns its length. */
+socklen_t endpoint_to_sockaddr(const struct slim_endpoint *ep, int family,
+			       struct sockaddr_storage *out);
+
 /* A keyed hash over several fields at once, for tables that strangers fill. */
 unsigned long hash_bytes(const void *data, size_t len, unsigned long seed);
 

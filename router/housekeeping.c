@@ -8,13 +8,13 @@
 #include "housekeeping.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "counters.h"
 #include "diag.h"
 #include "ledger.h"
 #include "log.h"
+#include "peer.h"
 
 #define SWEEP_MS	1000
 #define SWEEP_MAX_MS	16000
@@ -24,7 +24,18 @@ static struct loop_timer timer;
 static struct diag *diag;
 static unsigned int delay = SWEEP_MS;
 static uint64_t set_up;
+/* All slim ports that this host and its peers have or had, since old connections stay where
+ * they are: the kernel picks the sockets out for us by them. */
 static uint16_t port_first, port_last;
+
+static void widen(const struct peer_info *peer, void *data)
+{
+	(void)data;
+	if (!port_first || peer->port_first < port_first)
+		port_first = peer->port_first;
+	if (peer->port_last > port_last)
+		port_last = peer->port_last;
+}
 
 static void sweep(struct loop_timer *unused)
 {
@@ -33,8 +44,10 @@ static void sweep(struct loop_timer *unused)
 	unsigned long before = ledger_count();
 
 	(void)unused;
-	if (before)
+	if (before) {
+		peers_each(widen, NULL);
 		ledger_sweep(diag, port_first, port_last, loop_now(loop));
+	}
 	if (now_set_up != set_up || ledger_count() != before)
 		delay = SWEEP_MS;
 	else if (delay < SWEEP_MAX_MS)
@@ -43,16 +56,7 @@ static void sweep(struct loop_timer *unused)
 	loop_timer_set(loop, &timer, before ? delay : SWEEP_MS);
 }
 
-/* The kernel can pick the sockets out for us where all hosts have the same ports. */
-static bool same_ports(const struct config *config)
-{
-	for (size_t i = 0; i < config->peers_num; i++)
-		if (config->peers[i].port != config->port_first)
-			return false;
-	return true;
-}
-
-int housekeeping_start(const struct config *config, struct loop *control)
+int housekeeping_start(struct loop *control)
 {
 	loop = control;
 	diag = diag_open(-1);
@@ -60,10 +64,6 @@ int housekeeping_start(const struct config *config, struct loop *control)
 		log_error("cannot open sock_diag: %s; the kernel needs CONFIG_INET_DIAG",
 			  strerror(errno));
 		return -errno;
-	}
-	if (same_ports(config)) {
-		port_first = config->port_first;
-		port_last = config->port_last;
 	}
 	timer.handle = sweep;
 	loop_timer_set(loop, &timer, SWEEP_MS);

@@ -5,11 +5,10 @@
 #ifndef HOUSEKEEPING_H
 #define HOUSEKEEPING_H
 
-#include "config.h"
 #include "loop.h"
 
-/* Control thread. 0 or -errno. */
-int housekeeping_start(const struct config *config, struct loop *control);
+/* Control thread; the peers are there. 0 or -errno, logged. */
+int housekeeping_start(struct loop *control);
 void housekeeping_stop(void);
 
 #endif

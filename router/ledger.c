@@ -141,6 +141,17 @@ void ledger_remove(struct ledger_entry *entry)
 	call_rcu(&entry->rcu, free_entry);
 }
 
+void ledger_exit(void)
+{
+	struct cds_lfht_iter iter;
+	struct cds_lfht_node *node;
+
+	if (!by_cookie)
+		return;
+	cds_lfht_for_each(by_cookie, &iter, node)
+		ledger_remove(caa_container_of(node, struct ledger_entry, cookie_node));
+}
+
 void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie)
 {
 	pthread_mutex_lock(&end_lock);
@@ -201,54 +212,82 @@ void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, ui
 	}
 }
 
+/* Makes room for one more of @num in *@array. False: no memory. */
+static bool grow(void **array, size_t num, size_t *size, size_t each)
+{
+	size_t more = *size ? *size * 2 : 64;
+	void *bigger;
+
+	if (num < *size)
+		return true;
+	bigger = realloc(*array, more * each);
+	if (!bigger)
+		return false;
+	*array = bigger;
+	*size = more;
+	return true;
+}
+
+size_t ledger_take(uint32_t container_id, uint64_t **cookies)
+{
+	struct cds_lfht_iter iter;
+	struct cds_lfht_node *node;
+	size_t num = 0, size = 0;
+
+	*cookies = NULL;
+	cds_lfht_for_each(by_cookie, &iter, node) {
+		struct ledger_entry *entry =
+			caa_container_of(node, struct ledger_entry, cookie_node);
+
+		if (entry->container_id != container_id)
+			continue;
+		if (grow((void **)cookies, num, &size, sizeof(**cookies)))
+			(*cookies)[num++] = entry->cookie;
+		ledger_remove(entry);
+	}
+	return num;
+}
+
 struct abort {
-	struct diag *diag;
-	uint32_t container_id;
+	const uint64_t *cookies;	/* sorted */
+	size_t cookies_num;
 	struct diag_socket *sockets;
 	size_t num, size;
 };
+
+static int compare_cookies(const void *a, const void *b)
+{
+	uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+
+	return first < second ? -1 : first > second;
+}
 
 /* Destroying needs the socket that the dump is still using: collect first. */
 static void abort_each(const struct diag_socket *socket, void *data)
 {
 	struct abort *work = data;
-	struct ledger_entry *entry = ledger_find(socket->cookie);
 
-	if (!entry || entry->container_id != work->container_id)
-		return;
-	if (work->num == work->size) {
-		size_t size = work->size ? work->size * 2 : 64;
-		struct diag_socket *more = realloc(work->sockets, size * sizeof(*more));
-
-		if (!more)
-			return;
-		work->sockets = more;
-		work->size = size;
-	}
-	work->sockets[work->num++] = *socket;
+	if (bsearch(&socket->cookie, work->cookies, work->cookies_num, sizeof(*work->cookies),
+		    compare_cookies) &&
+	    grow((void **)&work->sockets, work->num, &work->size, sizeof(*work->sockets)))
+		work->sockets[work->num++] = *socket;
 }
 
-void ledger_abort(struct diag *diag, uint16_t port_first, uint16_t port_last,
-		  uint32_t container_id)
+void ledger_abort(struct diag *diag, uint64_t *cookies, size_t num)
 {
-	struct abort work = { .container_id = container_id };
-	struct cds_lfht_iter iter;
-	struct cds_lfht_node *node;
+	struct abort work = { .cookies = cookies, .cookies_num = num };
+	int err;
 
-	diag_dump(diag, DIAG_LIVE, port_first, port_last, false, abort_each, &work);
-	for (size_t i = 0; i < work.num; i++) {
-		int err = diag_destroy(diag, &work.sockets[i]);
+	qsort(cookies, num, sizeof(*cookies), compare_cookies);
+	err = diag_dump(diag, DIAG_LIVE, 0, 0, false, abort_each, &work);
+	for (size_t i = 0; i < work.num && (!err || err == -EINTR); i++) {
+		int failed = diag_destroy(diag, &work.sockets[i]);
 
-		if (err && err != -ENOENT)
-			log_warning("cannot abort a connection of a detached container: %s",
-				    strerror(-err));
+		if (failed && failed != -ENOENT)
+			err = failed;
 	}
+	if (err)
+		log_warning("cannot abort all connections of a detached container: %s",
+			    strerror(-err));
 	free(work.sockets);
-	cds_lfht_for_each(by_cookie, &iter, node) {
-		struct ledger_entry *entry =
-			caa_container_of(node, struct ledger_entry, cookie_node);
-
-		if (entry->container_id == container_id)
-			ledger_remove(entry);
-	}
 }

@@ -52,6 +52,9 @@ struct ledger_entry {
 };
 
 int ledger_init(void);
+/* Forgets all entries, before the peers go; their connections go on. Read lock held, no worker
+ * left. */
+void ledger_exit(void);
 
 /**
  * ledger_add() - enter a connection
@@ -78,8 +81,11 @@ unsigned long ledger_count(void);
 /* Control thread: compare with sock_diag. */
 void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t now);
 
-/* Control thread: abort a container's connections (detach). */
-void ledger_abort(struct diag *diag, uint16_t port_first, uint16_t port_last,
-		  uint32_t container_id);
+/* Removes all of a container's entries; *@cookies, to be freed by the caller, are their
+ * sockets'. Returns their number. Read lock held, control thread. */
+size_t ledger_take(uint32_t container_id, uint64_t **cookies);
+
+/* Aborts those sockets (and sorts @cookies). Can take long (aside.h). */
+void ledger_abort(struct diag *diag, uint64_t *cookies, size_t num);
 
 #endif

@@ -10,7 +10,8 @@
 #include <unistd.h>
 #include <urcu.h>
 
-#define LOOP_BATCH	64
+#define LOOP_BATCH	64	/* events in a turn */
+#define LOOP_TASKS	64	/* tasks in a turn */
 
 struct loop {
 	int epoll_fd;
@@ -192,10 +193,13 @@ static void run_timers(struct loop *loop)
 	}
 }
 
-static int wait_ms(const struct loop *loop)
+static int wait_ms(struct loop *loop)
 {
 	uint64_t now;
 
+	/* Left over from the last turn: nobody rings the bell for these again. */
+	if (!cds_wfcq_empty(&loop->tasks_head, &loop->tasks_tail))
+		return 0;
 	if (!loop->heap_num)
 		return -1;
 	now = clock_ms();
@@ -216,15 +220,30 @@ void loop_post(struct loop *loop, struct loop_task *task)
 		;
 }
 
+/* False: there was none. */
+static bool run_task(struct loop *loop)
+{
+	struct cds_wfcq_node *node =
+		__cds_wfcq_dequeue_blocking(&loop->tasks_head, &loop->tasks_tail);
+	struct loop_task *task;
+
+	if (!node)
+		return false;
+	task = caa_container_of(node, struct loop_task, node);
+	task->run(task);
+	return true;
+}
+
 static void run_tasks(struct loop *loop)
 {
-	struct cds_wfcq_node *node;
+	for (int i = 0; i < LOOP_TASKS && run_task(loop); i++)
+		;
+}
 
-	while ((node = __cds_wfcq_dequeue_blocking(&loop->tasks_head, &loop->tasks_tail))) {
-		struct loop_task *task = caa_container_of(node, struct loop_task, node);
-
-		task->run(task);
-	}
+void loop_run_tasks(struct loop *loop)
+{
+	while (run_task(loop))
+		;
 }
 
 void loop_stop(struct loop *loop)

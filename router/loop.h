@@ -6,7 +6,8 @@
  * loop_post() and loop_stop() may be called from another one. While a batch of
  * events is handled the thread holds the RCU read lock, and it waits outside of it;
  * so what is freed by call_rcu() outlives every event of the batch
- * that could still name it. Handlers never block.
+ * that could still name it. Handlers never block. Of each kind of work a turn does a bounded
+ * amount, so that whoever makes much of one does not keep the others waiting.
  */
 #ifndef LOOP_H
 #define LOOP_H
@@ -74,5 +75,9 @@ void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 
 /* From any thread: run @task in the loop's thread. Never fails. */
 void loop_post(struct loop *loop, struct loop_task *task);
+
+/* Runs all that was posted and those that this posts, once nobody runs the loop any more.
+ * Read lock held. */
+void loop_run_tasks(struct loop *loop);
 
 #endif

@@ -18,12 +18,14 @@
 #include <urcu.h>
 
 #include "../include/slim/version.h"
+#include "aside.h"
 #include "attach.h"
 #include "config.h"
 #include "container.h"
 #include "control.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "fdlimit.h"
 #include "housekeeping.h"
 #include "ticket.h"
 #include "ledger.h"
@@ -45,6 +47,7 @@
 static struct config *config;
 static struct loop *loop;
 static struct loop_event signals;
+static bool asides_ended = true;
 
 static int start_host(void);
 static int start_tables(void);
@@ -52,6 +55,7 @@ static int start_ports(void);
 static int start_peers(void);
 static int start_control(void);
 static int start_workers(void);
+static void stop_workers(void);
 
 static void stop_peers(void)
 {
@@ -71,7 +75,8 @@ static const struct stage {
 	{ "the peers", start_peers, stop_peers },
 	{ "the control socket", start_control, control_close },
 	{ "privileges", privileges_shed, NULL },
-	{ "the workers", start_workers, workers_stop },
+	{ "the closers", stray_init, stray_exit },
+	{ "the workers", start_workers, stop_workers },
 };
 
 #define STAGES_NUM	(sizeof(stages) / sizeof(stages[0]))
@@ -116,19 +121,30 @@ static int start_peers(void)
 
 static int start_control(void)
 {
+	aside_init(loop);
 	report_init(config, loop);
 	return control_open(config, loop);
 }
 
 static int start_workers(void)
 {
-	int err = stray_init();
+	int err = workers_start(config, loop);
 
 	if (!err)
-		err = workers_start(config, loop);
-	if (!err)
 		err = slimports_start();
-	return err ? err : housekeeping_start(config, loop);
+	return err ? err : housekeeping_start(loop);
+}
+
+/* Of what they and others have left to do, nothing is left over. */
+static void stop_workers(void)
+{
+	workers_stop();
+	asides_ended = aside_exit();
+	rcu_read_lock();
+	loop_run_tasks(loop);
+	ledger_exit();
+	rcu_read_unlock();
+	rcu_barrier();
 }
 
 static void signals_handle(struct loop_event *event, uint32_t events)
@@ -266,9 +282,13 @@ int main(int argc, char **argv)
 		config_free(config);
 		return EXIT_SUCCESS;
 	}
+	fdlimit_raise(config);
 	rcu_register_thread();
 	loop = loop_new();
 	ret = loop ? run() : EXIT_FAILURE;
+	/* Somebody may still use what would be freed now. */
+	if (!asides_ended)
+		_exit(ret);
 	if (loop)
 		close(signals.fd);
 	loop_free(loop);

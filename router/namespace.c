@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
+
+#define LEAVE_TRIES	1000	/* a millisecond apart */
 
 static int home_fd = -1;
 
@@ -28,8 +31,15 @@ int namespace_enter(int netns_fd)
 
 void namespace_leave(void)
 {
-	if (setns(home_fd, CLONE_NEWNET) == 0)
-		return;
+	const struct timespec wait = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < LEAVE_TRIES; i++) {
+		if (setns(home_fd, CLONE_NEWNET) == 0)
+			return;
+		if (errno != ENOMEM)
+			break;
+		nanosleep(&wait, NULL);
+	}
 	log_error("cannot return to the host's network namespace: %s", strerror(errno));
 	abort();
 }

@@ -3,8 +3,8 @@
  * namespace.h - sockets and files of other network namespaces
  *
  * The calling thread enters the namespace and comes back before these return. A
- * thread that cannot come back would act in a container's name, so
- * that failure ends the process.
+ * thread that cannot come back would act in a container's name: it tries again for
+ * a second where memory is short, and then that ends the process.
  */
 #ifndef NAMESPACE_H
 #define NAMESPACE_H

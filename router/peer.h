@@ -84,6 +84,7 @@ struct peer_info {
 	const char *name;
 	uint64_t host_id;
 	struct in6_addr address;
+	uint16_t port_first, port_last;	/* slim ports; just the first until it has said them */
 	const char *state;		/* "up", "connecting", "down", "self" */
 	uint64_t since;			/* ms of CLOCK_MONOTONIC */
 	unsigned int containers, listeners;

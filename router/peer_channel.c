@@ -427,20 +427,15 @@ close_fd:
 
 static int dial(const struct in6_addr *addr, uint16_t port)
 {
-	struct sockaddr_in6 sin6 = {
-		.sin6_family = AF_INET6, .sin6_addr = *addr, .sin6_port = htons(port),
-	};
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_addr.s_addr = addr_get4(addr),
-		.sin_port = htons(port),
-	};
-	bool v4 = addr_is4(addr);
-	const struct sockaddr *sa = v4 ? (struct sockaddr *)&sin : (struct sockaddr *)&sin6;
-	int err, fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct slim_endpoint to = endpoint_make(addr, port);
+	int family = addr_is4(addr) ? AF_INET : AF_INET6;
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&to, family, &sa);
+	int err, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
-	if (!connect(fd, sa, v4 ? sizeof(sin) : sizeof(sin6)) || errno == EINPROGRESS)
+	if (!connect(fd, (struct sockaddr *)&sa, len) || errno == EINPROGRESS)
 		return fd;
 	err = -errno;
 	close(fd);

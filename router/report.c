@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <urcu.h>
 
 #include "base64.h"
 #include "container.h"
@@ -15,6 +17,7 @@
 #include "diag.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "fdlimit.h"
 #include "host_key.h"
 #include "ledger.h"
 #include "listener.h"
@@ -197,12 +200,13 @@ static void count_listener(const struct listener_endpoint *listener, void *data)
 json_t *report_status(void)
 {
 	struct peers_state state = { 0 };
+	unsigned long fds = fdlimit_used();
 	int listeners = 0;
 
 	peers_each(count_peer, &state);
 	listener_each(count_listener, &listeners);
 	return json_pack("{s:s, s:s, s:i, s:f, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:i, s:i, s:I, "
-			 "s:i, s:i, s:o}",
+			 "s:i, s:i, s:o, s:I, s:o}",
 			 "host", config->host_name,
 			 "version_text", SLIM_VERSION,
 			 "pid", (int)getpid(),
@@ -220,7 +224,9 @@ json_t *report_status(void)
 			 "connections", (json_int_t)ledger_count(),
 			 "peers_up", state.up,
 			 "peers", state.num,
-			 "counters", report_counters());
+			 "counters", report_counters(),
+			 "fd_limit", (json_int_t)fdlimit_get(),
+			 "fds", fds ? json_integer((json_int_t)fds) : json_null());
 }
 
 /* --- listeners --- */
@@ -288,14 +294,39 @@ static json_int_t own_bytes(uint64_t bytes, const struct ledger_entry *entry,
 	return bytes > preamble ? (json_int_t)(bytes - preamble) : 0;
 }
 
-static void connection(const struct diag_socket *socket, void *data)
-{
-	struct ledger_entry *entry = ledger_find(socket->cookie);
-	struct container *container = entry ? container_by_id(entry->container_id) : NULL;
+/* The text so far: objects of jansson for all of them would take several times the memory. */
+struct text {
+	char *bytes;
+	size_t len, size;
+	uint64_t now;
+	bool failed;
+};
 
-	if (!entry || entry->cookie != socket->cookie)
+static void text_add(struct text *text, const char *more, size_t len)
+{
+	while (!text->failed && text->len + len + 1 > text->size) {
+		size_t size = text->size ? text->size * 2 : 4096;
+		char *bytes = realloc(text->bytes, size);
+
+		text->failed = !bytes;
+		if (bytes) {
+			text->bytes = bytes;
+			text->size = size;
+		}
+	}
+	if (text->failed)
 		return;
-	json_array_append_new(data, json_pack(
+	memcpy(text->bytes + text->len, more, len);
+	text->len += len;
+	text->bytes[text->len] = '\0';
+}
+
+static json_t *connection(const struct diag_socket *socket, const struct ledger_entry *entry,
+			  uint64_t now)
+{
+	struct container *container = container_by_id(entry->container_id);
+
+	return json_pack(
 		"{s:o, s:s, s:s?, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:f, s:I, s:I, s:I}",
 		"id", json_sprintf("%" PRIu64, entry->cookie),
 		"tenant", tenant_name(entry->vni),
@@ -307,21 +338,52 @@ static void connection(const struct diag_socket *socket, void *data)
 		"host_local", endpoint(&socket->local),
 		"host_peer", endpoint(&socket->peer),
 		"state", tcp_state(socket->state),
-		"age_s", seconds_since(entry->created_at),
+		"age_s", now > entry->created_at ? (double)(now - entry->created_at) / 1000.0 : 0.0,
 		"bytes_sent", own_bytes(socket->bytes_sent, entry, LEDGER_OUT),
 		"bytes_received", own_bytes(socket->bytes_received, entry, LEDGER_IN),
-		"rtt_us", (json_int_t)socket->rtt_us));
+		"rtt_us", (json_int_t)socket->rtt_us);
 }
 
-json_t *report_connections(void)
+static void connection_each(const struct diag_socket *socket, void *data)
+{
+	struct ledger_entry *entry;
+	struct text *text = data;
+	json_t *object = NULL;
+	char *json;
+
+	rcu_read_lock();
+	entry = ledger_find(socket->cookie);
+	if (entry && entry->cookie == socket->cookie)
+		object = connection(socket, entry, text->now);
+	rcu_read_unlock();
+	if (!object)
+		return;
+	json = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	if (json && text->bytes[text->len - 1] == '}')
+		text_add(text, ",", 1);
+	if (json)
+		text_add(text, json, strlen(json));
+	free(json);
+}
+
+char *report_connections(const char *head, const char *tail, uint64_t now)
 {
 	struct diag *diag = diag_open(-1);
-	json_t *array = json_array();
+	struct text text = { .now = now };
+	int err = diag ? 0 : -errno;
 
-	if (!diag || diag_dump(diag, DIAG_LIVE, 0, 0, true, connection, array))
-		log_warning("connections: sock_diag: %s", strerror(errno));
+	text_add(&text, head, strlen(head));
+	if (diag && !text.failed)
+		err = diag_dump(diag, DIAG_LIVE, 0, 0, true, connection_each, &text);
 	diag_close(diag);
-	return json_pack("{s:o}", "connections", array);
+	if (err)
+		log_warning("connections: sock_diag: %s", strerror(-err));
+	text_add(&text, tail, strlen(tail));
+	if (!text.failed)
+		return text.bytes;
+	free(text.bytes);
+	return NULL;
 }
 
 /* --- peers --- */

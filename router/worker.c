@@ -94,6 +94,8 @@ void workers_stop(void)
 	}
 	for (unsigned int i = 0; i < workers_num; i++) {
 		rcu_read_lock();
+		/* What was still on its way to it is its own too. */
+		loop_run_tasks(workers[i].loop);
 		drop(&workers[i], NULL);
 		rcu_read_unlock();
 	}

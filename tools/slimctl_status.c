@@ -30,6 +30,8 @@ static const struct {
 	{ "addresses", "addresses", slimctl_text_list },
 	{ "slim ports", "slim_ports", slimctl_text_string },
 	{ "workers", "workers", slimctl_text_number },
+	{ "open files", "fds", slimctl_text_number },
+	{ "at most", "fd_limit", slimctl_text_number },
 	{ "containers", "containers", slimctl_text_number },
 	{ "listeners", "listeners", slimctl_text_number },
 	{ "connections", "connections", slimctl_text_number },

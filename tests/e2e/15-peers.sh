@@ -23,10 +23,20 @@ peer_state() { ctl h1 -j peers | jq -e --arg s "$2" ".peers[] | select(.name == 
 
 check "at first: the slim path" slim 1 talk
 
-mkfifo "$work/in"
-in_ h1c1 nc "$server" $port <"$work/in" >"$work/kept" 2>&1 &
-background_pids[kept]=$!
-exec 8>"$work/in"
+# keep: a connection that stays, and echoes into the file "kept" what is written to fd 8
+keep()
+{
+	rm -f "$work/in"
+	mkfifo "$work/in"
+	(
+		launch=(exec)
+		in_ h1c1 nc "$server" "$port" <"$work/in"
+	) >"$work/kept" 2>&1 &
+	background_pids[kept]=$!
+	exec 8>"$work/in"
+}
+
+keep
 echo before >&8
 check "a connection is up" poll 5 has "$work/kept" before
 
@@ -47,9 +57,27 @@ check "the old connection still lives" poll 5 has "$work/kept" later
 exec 8>&-
 stop kept
 
-lab router h1 restart
+# A router that stops in good order leaves established connections alone, too.
+keep
+echo before >&8
+check "another connection is up" poll 5 has "$work/kept" before
+lab router h1 restart 8>&-
 check "h1's own restart" poll 10 meshed h1
 check "the peer's listener is known again" poll 10 announced h1 h2c1 $port
 check "and the slim path is back" slim 1 talk
+echo after >&8
+check "the connection has outlived the restart" poll 5 has "$work/kept" after
+exec 8>&-
+stop kept
+
+# A container that goes takes its connections along.
+keep
+echo before >&8
+check "a third one is up" poll 5 has "$work/kept" before
+ctl h1 detach h1c1 >/dev/null
+check "detach ends it" poll 5 ended kept
+check "in the ledger, too" poll 5 no_connections h1
+exec 8>&-
+finish kept || true
 stop talk
 stop talk-again

@@ -24,6 +24,24 @@ for command in status containers listeners connections peers; do
 	check "$command, for programs" jq -e '.version == 1 and .ok' <(ctl h1 -j $command)
 done
 
+together()
+{
+	local pids=() pid
+
+	for _ in $(seq 20); do
+		jq -e '.ok and (.connections | type == "array")' <(ctl h1 -j connections) &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+}
+check "connections, many at once" together
+check "open files and their limit" jq -e '.fd_limit >= 1024 and (.fds == null or
+	(.fds > 10 and .fds < .fd_limit))' <(ctl h1 -j status)
+check "the soft limit is the hard one" test "$(awk '/^Max open files/ { print $4 - $5 }' \
+	"/proc/$(router_pid h1)/limits")" = 0
+
 check "usage errors: 2" status 2 ctl h1 nonsense
 check "no such container: 1" status 1 ctl h1 detach nobody
 
@@ -34,6 +52,32 @@ check "with its label" jq -e '.containers[] | select(.name == "extra").labels.a 
 	<(ctl h1 -j containers)
 check "twice fails: 1" status 1 attach_extra 10.32.1.10
 check "it is reached" plain h2c1 ping -c 1 -W 2 10.32.1.9
+# What a request carries and nobody asked for is closed: two descriptors where one is wanted, and
+# one where none is.
+stray_fds()
+{
+	python3 - "/run/slim-lab/$name/h1" "/run/netns/$extra" <<'END'
+import array, glob, json, os, socket, sys
+path = glob.glob(sys.argv[1] + "/*.sock")[0]
+for number, request in ((2, {"command": "attach", "name": "two", "netns": sys.argv[2],
+                             "tenant": "t1", "addresses": ["10.32.1.77"]}),
+                        (1, {"command": "peers"})):
+    fds = [os.open(sys.argv[2], os.O_RDONLY) for _ in range(number)]
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(path)
+    request["version"] = 1
+    s.sendmsg([json.dumps(request).encode()],
+              [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+    reply = b""
+    while part := s.recv(65536):
+        reply += part
+    assert json.loads(reply)["ok"] == (number == 1), reply
+END
+}
+before=$(fds h1)
+as_many_fds() { holds "$(fds h1) == $before"; }
+check "descriptors that were not asked for" stray_fds
+check "are closed" poll 5 as_many_fds
 check "detach" ctl h1 detach extra
 check_not "it is not reached any more" plain h2c1 ping -c 1 -W 1 10.32.1.9
 check_not "its device is gone" ip -n "$extra" link show eth0

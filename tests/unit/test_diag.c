@@ -197,6 +197,34 @@ START_TEST(other_namespace)
 }
 END_TEST
 
+/* The descriptor of diag's netlink socket */
+static int netlink_fd(void)
+{
+	for (int fd = 3; fd < 256; fd++) {
+		int domain = 0;
+		socklen_t len = sizeof(domain);
+
+		if (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) && domain == AF_NETLINK)
+			return fd;
+	}
+	ck_abort_msg("there is none");
+	return -1;
+}
+
+/* What would have come on a socket that failed must not answer the next question. */
+START_TEST(a_failed_exchange_is_forgotten)
+{
+	int other = socket(AF_INET, SOCK_DGRAM, 0);
+	struct found found = { .cookie = cookie_of(client) };
+
+	ck_assert_int_ge(dup2(other, netlink_fd()), 0);
+	close(other);
+	ck_assert_int_eq(diag_dump(diag, DIAG_LIVE, PORT, PORT, false, find, &found), -EIO);
+	ck_assert_int_eq(diag_dump(diag, DIAG_LIVE, PORT, PORT, false, find, &found), 0);
+	ck_assert(found.seen);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("diag");
@@ -211,6 +239,7 @@ int main(void)
 	tcase_add_test(tc, accepted_or_not);
 	tcase_add_test(tc, destroy);
 	tcase_add_test(tc, other_namespace);
+	tcase_add_test(tc, a_failed_exchange_is_forgotten);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -67,6 +67,31 @@ START_TEST(endpoints)
 }
 END_TEST
 
+/* What a socket of either family takes, and back */
+START_TEST(sockaddrs)
+{
+	static const struct {
+		const char *addr;
+		int family;
+		socklen_t len;
+	} cases[] = {
+		{ "10.32.1.2", AF_INET, sizeof(struct sockaddr_in) },
+		{ "10.32.1.2", AF_INET6, sizeof(struct sockaddr_in6) },
+		{ "fd32::1", AF_INET6, sizeof(struct sockaddr_in6) },
+	};
+	struct slim_endpoint ep, back;
+	struct sockaddr_storage sa;
+	struct in6_addr addr;
+
+	addr_parse(cases[_i].addr, &addr);
+	ep = endpoint_make(&addr, 80);
+	ck_assert_uint_eq(endpoint_to_sockaddr(&ep, cases[_i].family, &sa), cases[_i].len);
+	ck_assert_int_eq(sa.ss_family, cases[_i].family);
+	back = endpoint_from_sockaddr((struct sockaddr *)&sa);
+	ck_assert(endpoint_equal(&ep, &back));
+}
+END_TEST
+
 /* Ports that count up, as clients' do, spread over 256 buckets. */
 START_TEST(hash_spreads)
 {
@@ -108,6 +133,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, parse_and_format, 0, sizeof(addresses) / sizeof(addresses[0]));
 	tcase_add_test(tc, endpoints);
+	tcase_add_loop_test(tc, sockaddrs, 0, 3);
 	tcase_add_test(tc, hash_spreads);
 	tcase_add_test(tc, hash_is_keyed);
 	suite_add_tcase(suite, tc);

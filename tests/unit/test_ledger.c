@@ -172,15 +172,30 @@ START_TEST(abort_of_a_container)
 {
 	static const uint64_t all[] = { 10, 11, 99, 0 };
 	struct ledger_entry *other = entry_new(11, 1001, 1);
+	uint64_t *cookies;
 
 	other->container_id = 2;
 	ledger_add(entry_new(10, 1000, 1));
 	ledger_add(other);
 	live = all;
-	ledger_abort(NULL, 0, 0, 1);
-	ck_assert_uint_eq(destroyed, 1);
+	ck_assert_uint_eq(ledger_take(1, &cookies), 1);
+	ck_assert_uint_eq(cookies[0], 10);
 	ck_assert_ptr_null(ledger_find(10));
 	ck_assert_ptr_nonnull(ledger_find(11));
+	ledger_abort(NULL, cookies, 1);
+	ck_assert_uint_eq(destroyed, 1);
+	free(cookies);
+}
+END_TEST
+
+START_TEST(the_end)
+{
+	ledger_add(entry_new(10, 1000, 1));
+	ledger_add(entry_new(11, 1001, 2));
+	ledger_exit();
+	ck_assert_uint_eq(ledger_count(), 0);
+	ck_assert_ptr_null(ledger_find(10));
+	ck_assert_uint_eq(destroyed, 0);
 }
 END_TEST
 
@@ -198,6 +213,7 @@ int main(void)
 	tcase_add_test(tc, sweep_needs_two_misses);
 	tcase_add_test(tc, sweep_spares_the_young);
 	tcase_add_test(tc, abort_of_a_container);
+	tcase_add_test(tc, the_end);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

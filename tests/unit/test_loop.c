@@ -136,6 +136,60 @@ START_TEST(descriptors)
 }
 END_TEST
 
+static unsigned int endless_run;
+
+/* Somebody who always has more to do */
+static void endless(struct loop_task *task)
+{
+	endless_run++;
+	loop_post(loop, task);
+}
+
+static void stop_fire(struct loop_timer *timer)
+{
+	(void)timer;
+	loop_stop(loop);
+}
+
+START_TEST(tasks_leave_room_for_others)
+{
+	static struct loop_task task = { .run = endless };
+	static struct loop_timer timer = { .handle = stop_fire };
+
+	loop = loop_new();
+	loop_post(loop, &task);
+	loop_timer_set(loop, &timer, 20);
+	loop_run(loop);
+	/* They went on all the time, too. */
+	ck_assert_uint_gt(endless_run, 1000);
+	loop_free(loop);
+}
+END_TEST
+
+static unsigned int late_run;
+
+static void late(struct loop_task *task)
+{
+	if (++late_run == 1)
+		loop_post(loop, task);
+}
+
+START_TEST(tasks_of_a_stopped_loop)
+{
+	static struct loop_task task = { .run = late };
+
+	loop = loop_new();
+	loop_stop(loop);
+	loop_run(loop);
+	loop_post(loop, &task);
+	rcu_read_lock();
+	loop_run_tasks(loop);
+	rcu_read_unlock();
+	ck_assert_uint_eq(late_run, 2);
+	loop_free(loop);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("loop");
@@ -143,6 +197,8 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(tc, tasks_leave_room_for_others);
+	tcase_add_test(tc, tasks_of_a_stopped_loop);
 	tcase_add_test(tc, timers_in_order);
 	tcase_add_test(tc, tasks_from_threads);
 	tcase_add_test(tc, descriptors);

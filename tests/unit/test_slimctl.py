@@ -45,7 +45,7 @@ REPLIES = {
     "status": {
         "host": "h1", "version_text": "0.1.0", "pid": 7, "uptime_s": 3.25, "mode": "open",
         "host_id": "00000000000000fe", "public_key": "KEY", "addresses": ["192.0.2.1"],
-        "slim_ports": "4790-4853", "workers": 2,
+        "slim_ports": "4790-4853", "workers": 2, "fds": 60, "fd_limit": 131072,
         "tenants": [{"name": "blue", "vni": 100, "prefixes": ["10.32.0.0/16", "fd32::/48"],
                      "containers": 1}],
         "containers": 1, "listeners": 2, "connections": 3, "peers_up": 0, "peers": 1,

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* fdlimit.c - how many files the router may have open */
+#include "fdlimit.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "log.h"
+
+#define FDS_OWN		512	/* slim ports, peers, slimctl */
+#define FDS_CONTAINER	20	/* namespace, channels of a few processes, idle tickets */
+
+unsigned long fdlimit_need(const struct config_limits *limits)
+{
+	/* Whoever waits to be claimed has a host socket and a ticket. */
+	return FDS_OWN + (unsigned long)limits->containers * FDS_CONTAINER + limits->channels +
+	       2UL * limits->pending;
+}
+
+unsigned long fdlimit_get(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : limit.rlim_cur;
+}
+
+unsigned long fdlimit_used(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/fd", &st) < 0 ? 0 : (unsigned long)st.st_size;
+}
+
+void fdlimit_raise(const struct config *config)
+{
+	unsigned long need = fdlimit_need(&config->limits);
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warning("cannot raise the limit on open files to its maximum: %s",
+			    strerror(errno));
+	if (fdlimit_get() < need)
+		log_warning("the router may open %lu files, but %u containers can need %lu: raise "
+			    "the hard limit (LimitNOFILE) or lower limits { containers }",
+			    fdlimit_get(), config->limits.containers, need);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdlimit.h - how many files the router may have open
+ */
+#ifndef FDLIMIT_H
+#define FDLIMIT_H
+
+#include "config.h"
+
+/* Makes use of all that the hard limit allows; warns where @config can need more. */
+void fdlimit_raise(const struct config *config);
+
+/* RLIMIT_NOFILE as it stands */
+unsigned long fdlimit_get(void);
+
+/* How many are open; 0: the kernel does not count them (before Linux 6.2) */
+unsigned long fdlimit_used(void);
+
+/* What many containers, and one of them at its limits, can need. */
+unsigned long fdlimit_need(const struct config_limits *limits);
+
+#endif

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_channel.c - what a hostile shim may send, and what it gets for it
+ * links: router/channel.c router/accept_pause.c router/stray.c router/loop.c router/log.c
+ * links: router/counters.c
+ * libs: urcu urcu-common
+ */
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#include "../../include/slim/channel.h"
+#include "../../router/channel.h"
+#include "../../router/container.h"
+#include "../../router/counters.h"
+#include "../../router/inbound.h"
+#include "../../router/ledger.h"
+#include "../../router/listener.h"
+#include "../../router/namespace.h"
+#include "../../router/outbound.h"
+#include "../../router/worker.h"
+
+#define LIMIT		4
+#define TURN		2	/* ms */
+#define TURNS		2500
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS	83
+#endif
+
+static struct config_limits limits = { .channels = LIMIT };
+static struct config_tenant tenant;
+static struct container container = {
+	.limits = &limits, .tenant = &tenant, .channel_event.fd = -1, .name = "c",
+};
+static struct worker worker;		/* its loop is that of the listening socket, too */
+static struct loop *control;		/* ... and this runs when the test says so */
+static pthread_t thread;
+static bool running;
+static unsigned int refs, registered;
+
+/* --- what the channel is linked with elsewhere --- */
+
+bool container_get(struct container *unused)
+{
+	(void)unused;
+	__atomic_add_fetch(&refs, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+void container_put(struct container *unused)
+{
+	(void)unused;
+	__atomic_sub_fetch(&refs, 1, __ATOMIC_RELAXED);
+}
+
+struct worker *worker_next(void)
+{
+	return &worker;
+}
+
+int namespace_socket(int netns_fd, int domain, int type, int protocol)
+{
+	(void)netns_fd;
+	return socket(domain, type, protocol);
+}
+
+int listener_register(struct container *unused, uint64_t cookie, unsigned int flags,
+		      uint64_t options, unsigned int limit)
+{
+	(void)unused;
+	(void)cookie;
+	(void)flags;
+	(void)options;
+	(void)limit;
+	registered++;
+	return 0;
+}
+
+void listener_check_soon(struct container *unused)
+{
+	(void)unused;
+}
+
+struct ledger_entry *ledger_find(uint64_t cookie)
+{
+	(void)cookie;
+	return NULL;
+}
+
+void outbound_connect(struct channel *channel, const struct slim_connect *request)
+{
+	(void)channel;
+	(void)request;
+}
+
+void inbound_claim(struct channel *channel, const struct slim_claim *request)
+{
+	(void)channel;
+	(void)request;
+}
+
+/* --- */
+
+static void *run(void *arg)
+{
+	(void)arg;
+	rcu_register_thread();
+	loop_run(worker.loop);
+	rcu_unregister_thread();
+	return NULL;
+}
+
+static void pause_ms(void)
+{
+	const struct timespec turn = { .tv_nsec = TURN * 1000000 };
+
+	nanosleep(&turn, NULL);
+}
+
+static void answer_listens(void)
+{
+	rcu_read_lock();
+	loop_run_tasks(control);
+	rcu_read_unlock();
+}
+
+static void setup(void)
+{
+	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+	rcu_register_thread();
+	ck_assert_int_eq(stray_init(), 0);
+	CDS_INIT_LIST_HEAD(&worker.channels);
+	worker.loop = loop_new();
+	worker.control = control = loop_new();
+	ck_assert_int_eq(channel_listen(&container, worker.loop), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);
+	running = true;
+}
+
+static bool all_gone(void)
+{
+	return !__atomic_load_n(&refs, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&container.channels, __ATOMIC_RELAXED);
+}
+
+static void stop(void)
+{
+	if (running) {
+		loop_stop(worker.loop);
+		pthread_join(thread, NULL);
+	}
+	running = false;
+}
+
+static void teardown(void)
+{
+	struct channel *channel, *next;
+
+	stop();
+	rcu_read_lock();
+	channel_unlisten(&container, worker.loop);
+	loop_run_tasks(worker.loop);
+	cds_list_for_each_entry_safe(channel, next, &worker.channels, node)
+		channel_close(channel);
+	rcu_read_unlock();
+	answer_listens();
+	rcu_barrier();
+	stray_exit();
+	ck_assert(all_gone());
+	loop_free(worker.loop);
+	loop_free(control);
+	rcu_unregister_thread();
+}
+
+static int shim(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+
+	memcpy(sun.sun_path + 1, SLIM_CHANNEL_NAME, sizeof(SLIM_CHANNEL_NAME) - 1);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sun,
+				 offsetof(struct sockaddr_un, sun_path) +
+				 sizeof(SLIM_CHANNEL_NAME)), 0);
+	return fd;
+}
+
+static void fill(void *frame, size_t len, enum slim_frame_type type)
+{
+	*(struct slim_frame *)frame = (struct slim_frame){
+		.magic = SLIM_CHANNEL_MAGIC, .version = SLIM_CHANNEL_VERSION,
+		.type = (uint16_t)type, .length = (uint32_t)len,
+	};
+}
+
+static ssize_t send_hello(int fd)
+{
+	struct slim_hello hello;
+
+	fill(&hello, sizeof(hello), SLIM_FRAME_HELLO);
+	return send(fd, &hello, sizeof(hello), MSG_NOSIGNAL);
+}
+
+static void send_listen(int fd)
+{
+	struct slim_listen request = { .cookie = 1 };
+
+	fill(&request, sizeof(request), SLIM_FRAME_LISTEN);
+	ck_assert_int_eq(send(fd, &request, sizeof(request), MSG_NOSIGNAL), sizeof(request));
+}
+
+static ssize_t send_with_fd(int channel, int fd)
+{
+	struct slim_hello hello;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} space = { .align = {
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(int)),
+	} };
+	struct iovec iov = { .iov_base = &hello, .iov_len = sizeof(hello) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = space.bytes, .msg_controllen = sizeof(space.bytes),
+	};
+
+	fill(&hello, sizeof(hello), SLIM_FRAME_HELLO);
+	memcpy(CMSG_DATA(&space.align), &fd, sizeof(fd));
+	return sendmsg(channel, &msg, MSG_NOSIGNAL);
+}
+
+/* The next frame, or 0 where the channel ends */
+static ssize_t answer(int fd, void *frame)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	ck_assert_int_eq(poll(&poll_fd, 1, TURN * TURNS), 1);
+	return recv(fd, frame, SLIM_FRAME_MAX, MSG_DONTWAIT);
+}
+
+static void hello(int fd)
+{
+	struct slim_hello_reply reply;
+
+	ck_assert_int_gt(send_hello(fd), 0);
+	ck_assert_int_eq(answer(fd, &reply), sizeof(reply));
+}
+
+static void listen_reply(int fd, struct slim_listen_reply *reply)
+{
+	char frame[SLIM_FRAME_MAX];
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	for (int i = 0; i < TURNS && poll(&poll_fd, 1, TURN) == 0; i++)
+		answer_listens();
+	ck_assert_int_eq(answer(fd, frame), sizeof(*reply));
+	memcpy(reply, frame, sizeof(*reply));
+}
+
+static bool ended(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
+}
+
+static bool closed_now(int fd)
+{
+	for (int i = 0; i < TURNS && !ended(fd); i++)
+		pause_ms();
+	return ended(fd);
+}
+
+START_TEST(requests_are_answered)
+{
+	struct slim_listen_reply reply;
+	int fd = shim();
+
+	for (int i = 0; i < 3; i++) {
+		hello(fd);
+		send_listen(fd);
+		listen_reply(fd, &reply);
+		ck_assert_uint_eq(reply.error, 0);
+	}
+	ck_assert(!ended(fd));
+	close(fd);
+}
+END_TEST
+
+/* An older kernel has no SO_PASSRIGHTS: then frames are looked at first. */
+static void pass_rights(void)
+{
+	int one = 1;
+
+	(void)setsockopt(container.channel_event.fd, SOL_SOCKET, SO_PASSRIGHTS, &one, sizeof(one));
+}
+
+START_TEST(requests_are_answered_on_an_older_kernel)
+{
+	int fd;
+
+	pass_rights();
+	fd = shim();
+	for (int i = 0; i < 3; i++)
+		hello(fd);
+	ck_assert(!ended(fd));
+	close(fd);
+}
+END_TEST
+
+/* The writing end stays open as long as anybody has it. */
+static bool is_held(int reading)
+{
+	struct pollfd poll_fd = { .fd = reading, .events = POLLIN };
+
+	return !(poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP));
+}
+
+START_TEST(an_fd_costs_the_channel)
+{
+	uint64_t bad = counters.frames_bad;
+	int fd, ends[2];
+
+	if (_i)
+		pass_rights();
+	fd = shim();
+	ck_assert_int_eq(pipe(ends), 0);
+	/* Before it is accepted, and behind a good frame */
+	ck_assert_int_gt(send_hello(fd), 0);
+	if (send_with_fd(fd, ends[1]) < 0) {
+		ck_assert_int_eq(errno, EPERM);		/* the kernel sees to it */
+		ck_assert(!_i);
+		close(fd);
+		return;
+	}
+	close(ends[1]);
+	ck_assert(is_held(ends[0]));
+	ck_assert(closed_now(fd));
+	ck_assert_uint_eq(counters.frames_bad, bad + 1);
+	rcu_barrier();
+	for (int i = 0; i < TURNS && is_held(ends[0]); i++)
+		pause_ms();
+	ck_assert(!is_held(ends[0]));
+	close(fd);
+}
+END_TEST
+
+START_TEST(one_request_at_a_time)
+{
+	int fd = shim();
+
+	send_listen(fd);
+	send_listen(fd);
+	ck_assert(closed_now(fd));
+	answer_listens();
+	ck_assert_uint_eq(registered, 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_dead_container_has_no_listeners)
+{
+	struct slim_listen_reply reply;
+	int fd = shim();
+
+	hello(fd);
+	__atomic_store_n(&container.dead, true, __ATOMIC_RELEASE);
+	send_listen(fd);
+	listen_reply(fd, &reply);
+	ck_assert_uint_eq(reply.error, ESHUTDOWN);
+	ck_assert_uint_eq(registered, 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(there_is_a_limit)
+{
+	int fds[LIMIT * 2];
+
+	for (int i = 0; i < LIMIT * 2; i++)
+		fds[i] = shim();
+	ck_assert(closed_now(fds[LIMIT * 2 - 1]));
+	for (int i = 0; i < LIMIT; i++)
+		ck_assert(!ended(fds[i]));
+	for (int i = 0; i < LIMIT * 2; i++)
+		close(fds[i]);
+	/* What has ended makes room. */
+	for (int i = 0; i < TURNS && !all_gone(); i++)
+		pause_ms();
+	fds[0] = shim();
+	hello(fds[0]);
+	close(fds[0]);
+}
+END_TEST
+
+START_TEST(nobody_waits_at_a_closed_door)
+{
+	int fd, ends[2];
+
+	stop();
+	pass_rights();
+	fd = shim();
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_gt(send_with_fd(fd, ends[1]), 0);
+	close(ends[1]);
+	rcu_read_lock();
+	channel_unlisten(&container, worker.loop);
+	rcu_read_unlock();
+	ck_assert(ended(fd));
+	/* The name is free at once. */
+	ck_assert_int_eq(channel_listen(&container, worker.loop), 0);
+	stray_exit();
+	ck_assert(!is_held(ends[0]));
+	ck_assert(all_gone());
+	close(fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("channel");
+	TCase *tcase = tcase_create("channel");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 30);
+	tcase_add_test(tcase, requests_are_answered);
+	tcase_add_test(tcase, requests_are_answered_on_an_older_kernel);
+	tcase_add_loop_test(tcase, an_fd_costs_the_channel, 0, 2);
+	tcase_add_test(tcase, one_request_at_a_time);
+	tcase_add_test(tcase, a_dead_container_has_no_listeners);
+	tcase_add_test(tcase, there_is_a_limit);
+	tcase_add_test(tcase, nobody_waits_at_a_closed_door);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_fdlimit.c - the router takes all the descriptors that it may have
+ * links: router/fdlimit.c router/log.c
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "../../router/fdlimit.h"
+
+#define HARD	400
+
+static struct config config = {
+	.limits = { .containers = 10, .channels = 20, .pending = 30 },
+};
+
+static void setup(void)
+{
+	struct rlimit limit = { .rlim_cur = HARD / 2, .rlim_max = HARD };
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* What is logged meanwhile */
+static void raised(char *said, size_t size)
+{
+	int ends[2], kept = dup(STDERR_FILENO);
+	ssize_t len;
+
+	ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+	dup2(ends[1], STDERR_FILENO);
+	fdlimit_raise(&config);
+	dup2(kept, STDERR_FILENO);
+	len = read(ends[0], said, size - 1);
+	said[len > 0 ? len : 0] = '\0';
+	close(ends[0]);
+	close(ends[1]);
+	close(kept);
+}
+
+START_TEST(raised_and_too_low)
+{
+	char said[1024];
+
+	raised(said, sizeof(said));
+	ck_assert_uint_eq(fdlimit_get(), HARD);
+	ck_assert_ptr_nonnull(strstr(said, "LimitNOFILE"));
+}
+END_TEST
+
+START_TEST(what_limits_need)
+{
+	struct config_limits more = config.limits;
+	unsigned long need = fdlimit_need(&more);
+
+	more.containers *= 100;
+	ck_assert_uint_gt(fdlimit_need(&more), need);
+	more = config.limits;
+	more.pending += 100;
+	ck_assert_uint_eq(fdlimit_need(&more), need + 200);
+}
+END_TEST
+
+START_TEST(counted)
+{
+	unsigned long used = fdlimit_used();
+	int fd = dup(0);
+
+	ck_assert(!used || fdlimit_used() == used + 1);
+	close(fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("fdlimit");
+	TCase *tc = tcase_create("kernel");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_test(tc, raised_and_too_low);
+	tcase_add_test(tc, what_limits_need);
+	tcase_add_test(tc, counted);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_housekeeping.c - the ledger's sweep looks at all ports that connections can be on
+ * links: router/housekeeping.c router/loop.c router/counters.c router/log.c
+ * libs: urcu urcu-common
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <urcu.h>
+
+#include "../../router/diag.h"
+#include "../../router/housekeeping.h"
+#include "../../router/ledger.h"
+#include "../../router/peer.h"
+
+/* What the peers say at one time and the next, and what the sweep is then to look at: a peer
+ * that comes back with other ports has connections on the old ones still. */
+static const struct sweep {
+	struct peer_info peers[2];
+	uint16_t first, last;
+} sweeps[] = {
+	{ { { .port_first = 4790, .port_last = 4853 }, { .port_first = 4790, .port_last = 4790 } },
+	  4790, 4853 },
+	{ { { .port_first = 4790, .port_last = 4853 }, { .port_first = 4790, .port_last = 4917 } },
+	  4790, 4917 },
+	{ { { .port_first = 4790, .port_last = 4853 }, { .port_first = 4700, .port_last = 4701 } },
+	  4700, 4917 },
+};
+
+#define SWEEPS	(sizeof(sweeps) / sizeof(sweeps[0]))
+
+static struct loop *loop;
+static unsigned int now;
+
+struct diag *diag_open(int netns_fd)
+{
+	(void)netns_fd;
+	return (struct diag *)&now;
+}
+
+void diag_close(struct diag *diag)
+{
+	(void)diag;
+}
+
+unsigned long ledger_count(void)
+{
+	return now + 1;		/* it changes: sweep again soon */
+}
+
+void peers_each(void (*each)(const struct peer_info *info, void *data), void *data)
+{
+	each(&sweeps[now].peers[0], data);
+	each(&sweeps[now].peers[1], data);
+}
+
+void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t at)
+{
+	(void)diag;
+	(void)at;
+	ck_assert_uint_eq(port_first, sweeps[now].first);
+	ck_assert_uint_eq(port_last, sweeps[now].last);
+	if (++now == SWEEPS)
+		loop_stop(loop);
+}
+
+START_TEST(ports_of_all)
+{
+	loop = loop_new();
+	ck_assert_int_eq(housekeeping_start(loop), 0);
+	loop_run(loop);
+	housekeeping_stop();
+	ck_assert_uint_eq(now, SWEEPS);
+	loop_free(loop);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("housekeeping");
+	TCase *tc = tcase_create("userspace");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, ports_of_all);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	rcu_register_thread();
+	srunner_run_all(runner, CK_ENV);
+	rcu_unregister_thread();
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
