@@ -3,13 +3,13 @@
 #include "claim.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "channel.h"
 #include "container.h"
 #include "counters.h"
 #include "endpoint.h"
 #include "inbound.h"
+#include "stray.h"
 #include "ticket.h"
 #include "worker.h"
 
@@ -53,7 +53,7 @@ static int hand_over(struct channel *channel, struct inbound *inbound,
 	if (err)
 		return err;
 	counter_inc(claims);
-	close(inbound->event.fd);
+	stray_close_fd(inbound->event.fd);
 	inbound_end_ticket(inbound);
 	return 0;
 }
@@ -66,6 +66,7 @@ static void claim_run(struct loop_task *task)
 						 &work->request.ticket);
 	struct slim_claim_reply reply = { 0 };
 
+	channel_request_end(work->channel);
 	if (inbound && inbound->worker == work->worker && inbound_own(inbound)) {
 		if (hand_over(work->channel, inbound, &work->request) == 0)
 			inbound_free(inbound);
@@ -88,6 +89,7 @@ static bool forward_claim(struct channel *channel, struct inbound *inbound,
 	if (!work)
 		return false;
 	channel_get(channel);
+	channel_request_begin(channel);
 	work->channel = channel;
 	work->worker = inbound->worker;
 	work->request = *request;

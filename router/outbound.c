@@ -29,6 +29,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "peer.h"
+#include "stray.h"
 #include "worker.h"
 
 #ifndef TCP_FASTOPEN_NO_COOKIE
@@ -224,12 +225,8 @@ static int send_preamble(struct attempt *attempt, struct worker *worker, unsigne
 	};
 	uint16_t port = (uint16_t)(peer_port_first(attempt->peer) + index);
 	struct slim_endpoint host = endpoint_make(peer_address(attempt->peer), port);
-	struct sockaddr_in6 sin6 = endpoint_sockaddr(&host);
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_port = sin6.sin6_port,
-		.sin_addr.s_addr = addr_get4(&sin6.sin6_addr),
-	};
-	bool v6 = attempt->domain == AF_INET6;
+	struct sockaddr_storage to;
+	socklen_t to_len = endpoint_to_sockaddr(&host, attempt->domain, &to);
 	uint8_t bytes[PREAMBLE_MAX];
 	int len;
 
@@ -239,8 +236,7 @@ static int send_preamble(struct attempt *attempt, struct worker *worker, unsigne
 	if (len < 0)
 		return len;
 	if (sendto(attempt->fd, bytes, (size_t)len, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
-		   v6 ? (struct sockaddr *)&sin6 : (struct sockaddr *)&sin,
-		   v6 ? sizeof(sin6) : sizeof(sin)) < 0 && errno != EINPROGRESS)
+		   (struct sockaddr *)&to, to_len) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return 0;
 }
@@ -396,7 +392,7 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 	reply.peer = attempt.dst;
 	err = channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
 			    request->frame.id, attempt.fd);
-	close(attempt.fd);
+	stray_close_fd(attempt.fd);
 	if (err) {
 		ledger_remove(attempt.entry);
 		channel_close(channel);

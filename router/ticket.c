@@ -185,20 +185,13 @@ void tickets_trim(struct container *container)
 
 static int bind_port(int fd, int family, uint16_t port)
 {
-	struct sockaddr_in6 sin6 = {
-		.sin6_family = AF_INET6, .sin6_addr = ticket_addr6, .sin6_port = htons(port),
-	};
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(SLIM_TICKET_ADDR4),
-		.sin_port = htons(port),
-	};
-	int ret;
+	struct in6_addr addr = family == AF_INET6 ? ticket_addr6 :
+			       addr_map4(htonl(SLIM_TICKET_ADDR4));
+	struct slim_endpoint name = endpoint_make(&addr, port);
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&name, family, &sa);
 
-	if (family == AF_INET)
-		ret = bind(fd, (struct sockaddr *)&sin, sizeof(sin));
-	else
-		ret = bind(fd, (struct sockaddr *)&sin6, sizeof(sin6));
-	return ret < 0 ? -errno : 0;
+	return bind(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
 }
 
 /* Bound to a port that is given, it keeps that port when it is disconnected. */
@@ -301,20 +294,11 @@ struct ticket *ticket_get(struct container *container, int family)
 
 int ticket_connect(struct ticket *ticket, const struct slim_endpoint *listener)
 {
-	struct sockaddr_in6 sin6 = endpoint_sockaddr(listener);
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_port = sin6.sin6_port,
-		.sin_addr.s_addr = addr_get4(&sin6.sin6_addr),
-	};
-	struct sockaddr *sa = (struct sockaddr *)&sin6;
-	socklen_t len = sizeof(sin6);
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(listener, ticket->family, &sa);
 
-	if (ticket->family == AF_INET) {
-		sa = (struct sockaddr *)&sin;
-		len = sizeof(sin);
-	}
 	/* It says EINPROGRESS even where the handshake is done. */
-	if (connect(ticket->fd, sa, len) < 0 && errno != EINPROGRESS)
+	if (connect(ticket->fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return 0;
 }

@@ -23,7 +23,7 @@
 #include "../../router/channel.h"
 #include "../../router/container.h"
 #include "../../router/counters.h"
-#include "../../router/inbound.h"
+#include "../../router/claim.h"
 #include "../../router/ledger.h"
 #include "../../router/listener.h"
 #include "../../router/namespace.h"
@@ -104,7 +104,7 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 	(void)request;
 }
 
-void inbound_claim(struct channel *channel, const struct slim_claim *request)
+void claim_answer(struct channel *channel, const struct slim_claim *request)
 {
 	(void)channel;
 	(void)request;
