@@ -9,6 +9,7 @@
 #include "counters.h"
 #include "endpoint.h"
 #include "inbound.h"
+#include "inflight.h"
 #include "stray.h"
 #include "ticket.h"
 #include "worker.h"
@@ -49,9 +50,12 @@ static int hand_over(struct channel *channel, struct inbound *inbound,
 	int err;
 
 	inbound_unwatch(inbound);
+	inflight_enter(inbound->record, INFLIGHT_HANDED);
 	err = reply_claim(channel, request, &reply, SLIM_VERDICT_SLIM, inbound);
-	if (err)
+	if (err) {
+		inflight_enter(inbound->record, INFLIGHT_TICKET);
 		return err;
+	}
 	counter_inc(claims);
 	stray_close_fd(inbound->event.fd);
 	inbound_end_ticket(inbound);

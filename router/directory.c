@@ -658,6 +658,13 @@ void directory_peer_sync_end(struct peer *peer)
 		if (container->sync != owner->sync)
 			container_drop(container);
 	rcu_read_unlock();
+	__atomic_store_n(&owner->complete, true, __ATOMIC_RELEASE);
+}
+
+bool directory_is_complete(struct peer *peer)
+{
+	return peer == peer_self() ||
+	       __atomic_load_n(&peer_owner(peer)->complete, __ATOMIC_ACQUIRE);
 }
 
 void directory_each_local(void (*container)(uint32_t vni, uint32_t id, const uint8_t *mac,

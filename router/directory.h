@@ -27,6 +27,7 @@ struct directory_owner {
 	struct cds_list_head containers;
 	unsigned int containers_num, addresses_num, listeners_num;
 	unsigned int sync;		/* counts directory_peer_sync_begin() */
+	bool complete;			/* atomic: it has told all, since this router runs */
 };
 
 void directory_owner_init(struct directory_owner *owner);
@@ -48,6 +49,9 @@ struct directory_listener {
  */
 bool directory_find(uint32_t vni, const struct in6_addr *addr, uint16_t port,
 		    struct directory_listener *out);
+
+/* Has @peer told what it owns? Else a no from directory_owns() says nothing. */
+bool directory_is_complete(struct peer *peer);
 
 /* Does @peer own the virtual address? Read lock held. */
 bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr *addr);

@@ -4,10 +4,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,17 +18,20 @@
 #include "diag.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "inflight.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
 #include "peer.h"
 #include "relay.h"
+#include "stray.h"
 #include "ticket.h"
 #include "waiting.h"
 #include "worker.h"
 
 #define INBOUND_PREAMBLE_MS	5000	/* for all of the preamble to come */
 #define INBOUND_PREAMBLES_MAX	1024	/* per worker; a stranger more, and the oldest goes */
+#define INBOUND_RETRY_MS	20	/* while its sender's containers are not known yet */
 #define TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
 static struct log_limit refuse_limit = { .burst = 5 };
@@ -75,6 +80,8 @@ void inbound_free(struct inbound *inbound)
 	if (inbound_state(inbound) == INBOUND_PREAMBLE)
 		inbound->worker->preambles_num--;
 	cds_list_del(&inbound->node);
+	/* After the connection was closed: the next router must not take it for a new one. */
+	inflight_drop(inbound->record);
 	call_rcu(&inbound->rcu, free_rcu);
 }
 
@@ -101,6 +108,13 @@ void inbound_reset(struct inbound *inbound)
 	inbound_end_ticket(inbound);
 	forget_entry(inbound);
 	close_reset(inbound->event.fd);
+	inbound_free(inbound);
+}
+
+void inbound_let_go(struct inbound *inbound)
+{
+	stray_close_fd(inbound->event.fd);
+	inbound_end_ticket(inbound);
 	inbound_free(inbound);
 }
 
@@ -180,6 +194,23 @@ static void count_bad(int error)
 	}
 }
 
+static void names_from(struct inbound *inbound, const struct preamble *fields)
+{
+	memcpy(inbound->local.addr, fields->dst, sizeof(fields->dst));
+	inbound->local.port = fields->dst_port;
+	memcpy(inbound->peer.addr, fields->src, sizeof(fields->src));
+	inbound->peer.port = fields->src_port ? fields->src_port : inbound->host_peer.port;
+}
+
+/* What the listener's shim has said of it */
+static void heed(struct inbound *inbound, const struct listener_endpoint *listener)
+{
+	inbound->defer = __atomic_load_n(&listener->flags, __ATOMIC_RELAXED) &
+			 SLIM_LISTEN_DEFER_ACCEPT;
+	inbound->options = __atomic_load_n(&listener->options, __ATOMIC_RELAXED);
+	inbound->listener = listener->serial;
+}
+
 /* Finds container and listener, checks who sends. NULL: no, counted. */
 static struct listener_endpoint *admit(struct inbound *inbound, const struct preamble *fields,
 				       struct peer *from)
@@ -188,10 +219,7 @@ static struct listener_endpoint *admit(struct inbound *inbound, const struct pre
 	struct container *container;
 	struct in6_addr src;
 
-	memcpy(inbound->local.addr, fields->dst, sizeof(fields->dst));
-	inbound->local.port = fields->dst_port;
-	memcpy(inbound->peer.addr, fields->src, sizeof(fields->src));
-	inbound->peer.port = fields->src_port ? fields->src_port : inbound->host_peer.port;
+	names_from(inbound, fields);
 	memcpy(&src, fields->src, sizeof(src));
 	if (!directory_owns(from, fields->vni, &src)) {
 		counter_inc(source_foreign);
@@ -213,38 +241,29 @@ static struct listener_endpoint *admit(struct inbound *inbound, const struct pre
 	if (!container_get(container))
 		return NULL;
 	inbound->container = container;
-	inbound->defer = __atomic_load_n(&listener->flags, __ATOMIC_RELAXED) &
-			 SLIM_LISTEN_DEFER_ACCEPT;
-	inbound->options = __atomic_load_n(&listener->options, __ATOMIC_RELAXED);
-	inbound->listener = listener->serial;
+	heed(inbound, listener);
 	return listener;
 }
 
-static void preamble_done(struct inbound *inbound)
+/*
+ * Finds the listener and connects a ticket to it. A router that has just started may
+ * know the sender's key before it knows the sender's containers.
+ */
+static void admitted(struct inbound *inbound)
 {
-	socklen_t len = sizeof(inbound->cookie);
-	struct listener_endpoint *listener = NULL;
-	struct preamble fields;
-	struct peer *from;
-	int err = 0;
+	struct listener_endpoint *listener;
+	int err;
 
-	from = peer_preamble_open(inbound->worker->mac, inbound->bytes, inbound->bytes_num,
-				  &fields, &err);
-	if (!from) {
-		count_bad(err);
-		if (log_limit_ok(&refuse_limit))
-			log_warning("a stranger's connection to port %u was reset: %s",
-				    inbound->host_port, strerror(-err));
-		refuse(inbound);
+	if (!directory_is_complete(inbound->from)) {
+		loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_RETRY_MS);
 		return;
 	}
-	if (getsockopt(inbound->event.fd, SOL_SOCKET, SO_COOKIE, &inbound->cookie, &len) == 0)
-		listener = admit(inbound, &fields, from);
+	listener = admit(inbound, &inbound->fields, inbound->from);
 	if (!listener) {
 		refuse(inbound);
 		return;
 	}
-	err = enter(inbound, listener);
+	err = ledger_find(inbound->cookie) ? 0 : enter(inbound, listener);
 	if (err) {
 		if (err == -EADDRINUSE)
 			counter_inc(tuple_in_use);
@@ -263,38 +282,120 @@ static void preamble_done(struct inbound *inbound)
 	refuse(inbound);
 }
 
+static struct inflight *record_new(const struct inbound *inbound)
+{
+	struct inflight record = {
+		.cookie = inbound->cookie,
+		.fd = inbound->event.fd,
+		.host_port = inbound->host_port,
+		.bytes_num = (uint16_t)inbound->bytes_num,
+		.host_peer = inbound->host_peer,
+	};
+
+	memcpy(record.bytes, inbound->bytes, inbound->bytes_num);
+	return inflight_new(&record);
+}
+
+/* Has somebody read the preamble already? */
+static bool is_consumed(const struct inbound *inbound)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	int unread = 0;
+
+	if (getsockopt(inbound->event.fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	    ioctl(inbound->event.fd, SIOCINQ, &unread) < 0)
+		return false;
+	return info.tcpi_bytes_received >= (uint64_t)unread + inbound->bytes_num;
+}
+
+/* What follows is the application's. */
+static bool consume(struct inbound *inbound)
+{
+	uint8_t bytes[PREAMBLE_MAX];
+	int one = 1;
+
+	if (inbound->lowat)
+		setsockopt(inbound->event.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	if (inbound->recovered && is_consumed(inbound))
+		return true;
+	return recv(inbound->event.fd, bytes, inbound->bytes_num, MSG_DONTWAIT) ==
+	       (ssize_t)inbound->bytes_num;
+}
+
+/* Checks who sends, and that it was not sent before. */
+static struct peer *judge(struct inbound *inbound)
+{
+	struct peer *from;
+	int err = 0;
+
+	from = peer_preamble_open(inbound->worker->mac, inbound->bytes, inbound->bytes_num,
+				  &inbound->fields, &err);
+	/* The router that was killed accepted it, perhaps: there is but one record of it. */
+	if (!from && err == -EALREADY && inbound->recovered)
+		from = peer_preamble_reopen(inbound->worker->mac, inbound->bytes,
+					    inbound->bytes_num, &inbound->fields);
+	if (from)
+		return from;
+	count_bad(err);
+	if (log_limit_ok(&refuse_limit))
+		log_warning("a stranger's connection to port %u was reset: %s",
+			    inbound->host_port, strerror(-err));
+	return NULL;
+}
+
+static void preamble_done(struct inbound *inbound)
+{
+	socklen_t len = sizeof(inbound->cookie);
+
+	if (getsockopt(inbound->event.fd, SOL_SOCKET, SO_COOKIE, &inbound->cookie, &len) < 0) {
+		refuse(inbound);
+		return;
+	}
+	if (!inbound->record)
+		inbound->record = record_new(inbound);
+	inbound->from = judge(inbound);
+	if (!inbound->from || !consume(inbound)) {
+		refuse(inbound);
+		return;
+	}
+	admitted(inbound);
+}
+
 /*
- * Reads just the preamble, since what follows is the application's: as much as
- * the shorter form has, then what is missing of the longer one. 1: complete.
+ * Looks at as much as the preamble has. 1: it is whole; 0: more must come; -errno. Nothing is
+ * taken off before it is whole and recorded (inflight.h).
  */
-static int preamble_read(struct inbound *inbound)
+static int preamble_look(struct inbound *inbound)
 {
 	unsigned int want = PREAMBLE_LEN4;
-	ssize_t ret;
+	ssize_t ret = recv(inbound->event.fd, inbound->bytes, sizeof(inbound->bytes),
+			   MSG_PEEK | MSG_DONTWAIT);
 
-	for (;;) {
-		if (inbound->bytes_num >= PREAMBLE_HEADER_LEN) {
-			int len = preamble_length(inbound->bytes);
+	if (ret < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (ret >= PREAMBLE_HEADER_LEN) {
+		int len = preamble_length(inbound->bytes);
 
-			if (len < 0)
-				return len;
-			want = (unsigned int)len;
-		}
-		if (inbound->bytes_num >= want)
-			return inbound->bytes_num == want ? 1 : -EBADMSG;
-		ret = recv(inbound->event.fd, inbound->bytes + inbound->bytes_num,
-			   want - inbound->bytes_num, MSG_DONTWAIT);
-		if (ret < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-		if (ret == 0)
-			return -EBADMSG;
-		inbound->bytes_num += (unsigned int)ret;
+		if (len < 0)
+			return len;
+		want = (unsigned int)len;
 	}
+	if ((size_t)ret >= want) {
+		inbound->bytes_num = want;
+		return 1;
+	}
+	/* Woken, though there is less than was waited for: nothing more comes. */
+	if (!ret || inbound->lowat == (int)want)
+		return -EBADMSG;
+	inbound->lowat = (int)want;
+	return setsockopt(inbound->event.fd, SOL_SOCKET, SO_RCVLOWAT, &inbound->lowat,
+			  sizeof(inbound->lowat)) < 0 ? -errno : 0;
 }
 
 static void preamble_continue(struct inbound *inbound)
 {
-	int ret = preamble_read(inbound);
+	int ret = preamble_look(inbound);
 
 	if (ret < 0) {
 		counter_inc(preamble_bad);
@@ -326,11 +427,14 @@ static void timer_handle(struct loop_timer *timer)
 {
 	struct inbound *inbound = caa_container_of(timer, struct inbound, timer);
 
-	if (inbound_state(inbound) == INBOUND_PREAMBLE) {
+	if (inbound_state(inbound) != INBOUND_PREAMBLE) {
+		waiting_timer(inbound);
+	} else if (inbound->from &&
+		   loop_now(inbound->worker->loop) < inbound->began_at + INBOUND_PREAMBLE_MS) {
+		admitted(inbound);
+	} else {
 		counter_inc(preamble_late);
 		refuse(inbound);
-	} else {
-		waiting_timer(inbound);
 	}
 }
 
@@ -339,6 +443,30 @@ static bool is_tls(int fd)
 	uint8_t first;
 
 	return recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == TLS_HANDSHAKE;
+}
+
+static struct inbound *inbound_new(struct worker *worker, int fd,
+				   const struct slim_endpoint *host_peer, uint16_t port)
+{
+	struct inbound *inbound = calloc(1, sizeof(*inbound));
+
+	if (!inbound) {
+		close_reset(fd);
+		return NULL;
+	}
+	inbound->worker = worker;
+	inbound->event.fd = fd;
+	inbound->event.handle = event_handle;
+	inbound->timer.handle = timer_handle;
+	inbound->host_peer = *host_peer;
+	inbound->host_port = port;
+	inbound->began_at = loop_now(worker->loop);
+	cds_list_add_tail(&inbound->node, &worker->preambles);
+	if (++worker->preambles_num > INBOUND_PREAMBLES_MAX) {
+		counter_inc(preamble_late);
+		refuse(cds_list_first_entry(&worker->preambles, struct inbound, node));
+	}
+	return inbound;
 }
 
 void inbound_start(struct worker *worker, int fd, const struct slim_endpoint *host_peer,
@@ -351,22 +479,70 @@ void inbound_start(struct worker *worker, int fd, const struct slim_endpoint *ho
 		peer_incoming(fd);
 		return;
 	}
-	inbound = calloc(1, sizeof(*inbound));
-	if (!inbound) {
-		close_reset(fd);
-		return;
-	}
-	inbound->worker = worker;
-	inbound->event.fd = fd;
-	inbound->event.handle = event_handle;
-	inbound->timer.handle = timer_handle;
-	inbound->host_peer = *host_peer;
-	inbound->host_port = port;
-	cds_list_add_tail(&inbound->node, &worker->preambles);
-	if (++worker->preambles_num > INBOUND_PREAMBLES_MAX) {
-		counter_inc(preamble_late);
-		refuse(cds_list_first_entry(&worker->preambles, struct inbound, node));
-	}
-	preamble_continue(inbound);
+	inbound = inbound_new(worker, fd, host_peer, port);
+	if (inbound)
+		preamble_continue(inbound);
 }
 
+/* --- what an earlier router left --- */
+
+/* It was admitted; its listener may be gone by now. 0 or -errno */
+static int readmit(struct inbound *inbound)
+{
+	struct listener_endpoint *listener;
+	struct container *container;
+	struct in6_addr dst;
+	int err = preamble_decode(inbound->bytes, inbound->bytes_num, &inbound->fields);
+
+	if (err)
+		return err;
+	memcpy(&dst, inbound->fields.dst, sizeof(dst));
+	names_from(inbound, &inbound->fields);
+	container = container_by_address(inbound->fields.vni, &dst);
+	if (!container || !container_get(container))
+		return -ESHUTDOWN;
+	inbound->container = container;
+	listener = listener_find(inbound->fields.vni, &inbound->local);
+	if (listener)
+		heed(inbound, listener);
+	return waiting_resume(inbound);
+}
+
+/* Of one that cannot be taken up */
+static void close_record(struct inbound *inbound)
+{
+	const struct inflight *record = inbound->record;
+
+	if (record->ticket_fd >= 0)
+		close(record->ticket_fd);
+	for (int i = 0; i < INFLIGHT_PIPES; i++)
+		if (record->phase == INFLIGHT_SPLICED && record->pipes[i].fd >= 0)
+			close(record->pipes[i].fd);
+	forget_entry(inbound);
+	/* An application may have it. */
+	if (record->phase == INFLIGHT_HANDED)
+		stray_close_fd(inbound->event.fd);
+	else
+		close_reset(inbound->event.fd);
+	inbound_free(inbound);
+}
+
+void inbound_recover(struct worker *worker, struct inflight *record)
+{
+	struct inbound *inbound = inbound_new(worker, record->fd, &record->host_peer,
+					      record->host_port);
+
+	if (!inbound) {
+		inflight_drop(record);
+		return;
+	}
+	inbound->record = record;
+	inbound->recovered = true;
+	inbound->cookie = record->cookie;
+	inbound->bytes_num = record->bytes_num;
+	memcpy(inbound->bytes, record->bytes, record->bytes_num);
+	if (record->phase == INFLIGHT_JUDGED)
+		preamble_done(inbound);
+	else if (readmit(inbound))
+		close_record(inbound);
+}

@@ -35,6 +35,8 @@
 
 struct channel;
 struct container;
+struct inflight;
+struct peer;
 struct relay;
 struct ticket;
 struct worker;
@@ -57,11 +59,17 @@ struct inbound {
 	struct loop_event ticket_event;
 	bool watching, watching_ticket;
 	struct loop_timer timer;
+	uint64_t began_at;		/* ms */
 	struct slim_endpoint host_peer;
 	uint16_t host_port;		/* the slim port */
 
-	uint8_t bytes[PREAMBLE_MAX];
+	uint8_t bytes[PREAMBLE_MAX];	/* not taken off the connection before it is whole */
 	unsigned int bytes_num;
+	int lowat;			/* what wakes us, if not 1 */
+	struct inflight *record;	/* or NULL */
+	bool recovered;			/* an earlier router had it */
+	struct peer *from;		/* of a preamble that was accepted */
+	struct preamble fields;
 
 	struct container *container;	/* reference held */
 	struct ticket *ticket;
@@ -71,6 +79,7 @@ struct inbound {
 	uint32_t listener;		/* its serial number */
 	bool defer, deferred_byte;	/* the listener's TCP_DEFER_ACCEPT; its byte is sent */
 	bool held;
+	bool handed;			/* by an earlier router, perhaps */
 	uint64_t connected_at, accepted_at;	/* ms; accepted_at: when it was seen */
 	uint64_t ticket_cookie;
 	struct relay *relay;
@@ -84,6 +93,13 @@ struct inbound {
  */
 void inbound_start(struct worker *worker, int fd, const struct slim_endpoint *host_peer,
 		   uint16_t port, bool peers);
+
+/*
+ * Goes on with what an earlier router left: @record says how far it had come; slim
+ * connection, ticket and pipes have been taken (inherited.h), as far as they are there
+ * (fields of @record are -1 where not). Owns it all. In @worker, under the read lock.
+ */
+void inbound_recover(struct worker *worker, struct inflight *record);
 
 /* Owner only: ends it, whatever it is doing. */
 void inbound_abort(struct inbound *inbound);
@@ -130,6 +146,9 @@ void inbound_end_ticket(struct inbound *inbound);
 
 /* Owner only: its ticket came to nothing, the slim connection is reset. */
 void inbound_reset(struct inbound *inbound);
+
+/* Owner only: an application has it. */
+void inbound_let_go(struct inbound *inbound);
 
 /* Owner only: fd and ticket have been dealt with. */
 void inbound_free(struct inbound *inbound);

@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 
 static bool *open_fds;		/* by number: inherited, and nobody's yet */
 static int open_num;
+static bool unread_answers;
 
 static int open_add(int fd)
 {
@@ -135,6 +138,20 @@ void inherited_each_tcp(bool (*each)(const struct inherited_tcp *tcp, void *data
 			open_fds[fd] = false;
 }
 
+static void look_at_channel(int fd)
+{
+	int unread = 0;
+
+	if (get_int(fd, SO_DOMAIN) == AF_UNIX && get_int(fd, SO_ACCEPTCONN) == 0 &&
+	    ioctl(fd, SIOCOUTQ, &unread) == 0 && unread)
+		__atomic_store_n(&unread_answers, true, __ATOMIC_RELAXED);
+}
+
+bool inherited_unread(void)
+{
+	return __atomic_load_n(&unread_answers, __ATOMIC_RELAXED);
+}
+
 unsigned int inherited_close(void)
 {
 	unsigned int num = 0;
@@ -142,6 +159,7 @@ unsigned int inherited_close(void)
 	for (int fd = FD_FIRST; fd < open_num; fd++) {
 		if (!open_fds[fd])
 			continue;
+		look_at_channel(fd);
 		stray_close_fd(fd);
 		num++;
 	}

@@ -46,4 +46,7 @@ void inherited_each_tcp(bool (*each)(const struct inherited_tcp *tcp, void *data
 /* Closes the rest. Returns how many that were. */
 unsigned int inherited_close(void);
 
+/* Did one of the channels among them hold an answer that its shim had not read? Any thread. */
+bool inherited_unread(void);
+
 #endif

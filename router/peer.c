@@ -149,6 +149,19 @@ struct peer *peer_preamble_open(struct mac *mac, const uint8_t *data, size_t len
 	return peer;
 }
 
+struct peer *peer_preamble_reopen(struct mac *mac, const uint8_t *data, size_t len,
+				  struct preamble *fields)
+{
+	struct peer *peer;
+	int err;
+
+	if (preamble_decode(data, len, fields))
+		return NULL;
+	peer = peer_by_host_id(fields->host_id);
+	err = peer ? peer_keys_open(&peer->keys, mac, data, len, fields) : -ENOENT;
+	return !err || err == -EALREADY ? peer : NULL;
+}
+
 /* --- channels --- */
 
 void peer_error_set(struct peer *peer, const char *why)

@@ -78,6 +78,10 @@ int peer_preamble_seal(struct peer *peer, struct mac *mac, struct preamble *fiel
 struct peer *peer_preamble_open(struct mac *mac, const uint8_t *data, size_t len,
 				struct preamble *fields, int *error);
 
+/* The same for one that an earlier router may have accepted: it may have been seen before. NULL: no. */
+struct peer *peer_preamble_reopen(struct mac *mac, const uint8_t *data, size_t len,
+				  struct preamble *fields);
+
 /* A TLS client came to a slim port (nothing of it is read yet): hands the fd over to the
  * control thread. Owns @fd from then on. */
 void peer_incoming(int fd);

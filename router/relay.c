@@ -6,11 +6,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <urcu.h>
 
 #include "inbound.h"
+#include "inflight.h"
+#include "inherited.h"
 #include "loop.h"
 #include "worker.h"
 
@@ -50,6 +53,29 @@ static int flow_open(struct flow *flow, int in, int out)
 	flow->pipe_in = fds[1];
 	flow->pipe_out = fds[0];
 	return 0;
+}
+
+/* The pipe of an earlier router's, with what is in it */
+static int flow_resume(struct flow *flow, int in, int out, const struct inflight_pipe *pipes)
+{
+	int piped = 0;
+
+	flow->in = in;
+	flow->out = out;
+	flow->pipe_in = pipes[0].fd;
+	flow->pipe_out = pipes[1].fd;
+	if (ioctl(flow->pipe_out, FIONREAD, &piped) < 0)
+		return -errno;
+	flow->piped = (size_t)piped;
+	return 0;
+}
+
+static void flow_record(const struct flow *flow, struct inflight_pipe *pipes)
+{
+	pipes[0].fd = flow->pipe_in;
+	pipes[0].inode = inherited_inode(flow->pipe_in);
+	pipes[1].fd = flow->pipe_out;
+	pipes[1].inode = inherited_inode(flow->pipe_out);
 }
 
 static void flow_close(struct flow *flow)
@@ -177,8 +203,22 @@ static void again_handle(struct loop_timer *timer)
 		run(relay);
 }
 
+static int flows_open(struct relay *relay, int slim_fd, int ticket_fd,
+		      const struct inflight *resumed)
+{
+	int err;
+
+	if (resumed) {
+		err = flow_resume(&relay->flows[0], slim_fd, ticket_fd, &resumed->pipes[0]);
+		return err ? err : flow_resume(&relay->flows[1], ticket_fd, slim_fd,
+					       &resumed->pipes[2]);
+	}
+	err = flow_open(&relay->flows[0], slim_fd, ticket_fd);
+	return err ? err : flow_open(&relay->flows[1], ticket_fd, slim_fd);
+}
+
 struct relay *relay_start(struct worker *worker, struct inbound *inbound, int slim_fd,
-			  int ticket_fd, unsigned int skip)
+			  int ticket_fd, unsigned int skip, struct inflight *record, bool resume)
 {
 	const uint32_t edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 	struct relay *relay = calloc(1, sizeof(*relay));
@@ -193,11 +233,14 @@ struct relay *relay_start(struct worker *worker, struct inbound *inbound, int sl
 	relay->again.handle = again_handle;
 	relay->events[0] = (struct loop_event){ .fd = slim_fd, .handle = slim_handle };
 	relay->events[1] = (struct loop_event){ .fd = ticket_fd, .handle = ticket_handle };
-	err = flow_open(&relay->flows[0], slim_fd, ticket_fd);
-	if (!err)
-		err = flow_open(&relay->flows[1], ticket_fd, slim_fd);
+	err = flows_open(relay, slim_fd, ticket_fd, resume ? record : NULL);
 	if (err)
 		goto close_flows;
+	if (record && !resume) {
+		flow_record(&relay->flows[0], &record->pipes[0]);
+		flow_record(&relay->flows[1], &record->pipes[2]);
+		inflight_enter(record, INFLIGHT_SPLICED);
+	}
 	relay->flows[0].skip = skip;
 	err = loop_add(worker->loop, &relay->events[0], edges);
 	if (err)

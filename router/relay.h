@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct inbound;
+struct inflight;
 struct relay;
 struct worker;
 
@@ -20,11 +21,13 @@ struct worker;
  * relay_start() - join the slim connection and its ticket
  * @inbound:	told by inbound_relay_done() when it is over
  * @skip:	bytes of the slim connection that the ticket has been given already (0 or 1)
+ * @record:	where its pipes are recorded, or NULL
+ * @resume:	the pipes are those that @record names already
  *
  * Borrows both fds. NULL with errno set.
  */
 struct relay *relay_start(struct worker *worker, struct inbound *inbound, int slim_fd,
-			  int ticket_fd, unsigned int skip);
+			  int ticket_fd, unsigned int skip, struct inflight *record, bool resume);
 
 /* Stops watching and frees it; the fds stay the caller's. */
 void relay_stop(struct relay *relay);

@@ -134,6 +134,9 @@ static void enter(struct ticket *ticket, const struct container *container)
 		.container_id = container->id, .family = ticket->family, .port = ticket->port,
 	};
 
+	socklen_t len = sizeof(ticket->cookie);
+
+	getsockopt(ticket->fd, SOL_SOCKET, SO_COOKIE, &ticket->cookie, &len);
 	ticket->container_id = container->id;
 	cds_lfht_add(by_name, hash_name(&name), &ticket->node);
 }
@@ -289,6 +292,23 @@ struct ticket *ticket_get(struct container *container, int family)
 		return NULL;
 	}
 	ticket->container = container;
+	return ticket;
+}
+
+struct ticket *ticket_adopt(struct container *container, int fd, int family, uint16_t port)
+{
+	struct ticket *ticket = calloc(1, sizeof(*ticket));
+
+	if (!ticket || !container_get(container)) {
+		free(ticket);
+		close(fd);
+		return NULL;
+	}
+	ticket->fd = fd;
+	ticket->family = family;
+	ticket->port = port;
+	ticket->container = container;
+	enter(ticket, container);
 	return ticket;
 }
 

@@ -25,6 +25,7 @@ struct ticket {
 	int fd;
 	int family;
 	uint16_t port;			/* source port: what claims it */
+	uint64_t cookie;
 	uint64_t rested_at;		/* ms of CLOCK_MONOTONIC: may be used again */
 	struct container *container;	/* reference held while out of the pool */
 	uint32_t container_id;
@@ -37,6 +38,12 @@ int tickets_init(void);
 
 /* From the pool or new ones; holds a reference on @container. NULL with errno set. */
 struct ticket *ticket_get(struct container *container, int family);
+
+/*
+ * One that an earlier router connected: owns @fd, holds a reference on @container. NULL: no memory
+ * (then @fd is closed).
+ */
+struct ticket *ticket_adopt(struct container *container, int fd, int family, uint16_t port);
 
 /*
  * Connect to a listener of the container's. 0: on its way (over loopback it has as a rule arrived

@@ -4,10 +4,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "container.h"
@@ -15,6 +17,8 @@
 #include "diag.h"
 #include "endpoint.h"
 #include "inbound.h"
+#include "inflight.h"
+#include "inherited.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
@@ -22,9 +26,11 @@
 #include "ticket.h"
 #include "worker.h"
 
+#define STATE_TIME_WAIT		6	/* of TCP, in sock_diag */
 #define WAITING_CHECK		10	/* ms after which a ticket is looked after */
 #define WAITING_GRACE		20	/* ms from the accept on for a shim to claim */
 #define WAITING_CHECK_MAX	250	/* ms between looks at an old ticket */
+#define WAITING_HANDED		150	/* ms until a shim has surely done what it had to */
 #define WAITING_HELD_MAX	128	/* tickets held per listener */
 
 static struct log_limit refuse_limit = { .burst = 5 };
@@ -62,10 +68,10 @@ void waiting_end_time_wait(struct inbound *inbound)
 	if (!diag)
 		return;
 	if (diag_find(diag, family, &source, &inbound->local, &socket) == 0 &&
-	    socket.state == TCP_TIME_WAIT)
+	    socket.state == STATE_TIME_WAIT)
 		diag_destroy(diag, &socket);
 	if (diag_find(diag, family, &inbound->local, &source, &socket) == 0 &&
-	    socket.state == TCP_TIME_WAIT)
+	    socket.state == STATE_TIME_WAIT)
 		diag_destroy(diag, &socket);
 	container_diag_put(inbound->container);
 }
@@ -111,7 +117,8 @@ static void splice_now(struct inbound *inbound)
 	waiting_unhold(inbound);
 	inbound_set_state(inbound, INBOUND_SPLICED);
 	inbound->relay = relay_start(inbound->worker, inbound, inbound->event.fd,
-				     inbound->ticket->fd, inbound->deferred_byte ? 1 : 0);
+				     inbound->ticket->fd, inbound->deferred_byte ? 1 : 0,
+				     inbound->record, false);
 	if (!inbound->relay) {
 		if (log_limit_ok(&refuse_limit))
 			log_warning("container %s: cannot carry a connection: %s",
@@ -221,6 +228,13 @@ static void look_after(struct inbound *inbound)
 	struct diag_socket socket;
 	unsigned int delay;
 
+	if (inbound->handed && (inherited_unread() || ticket_check(inbound->ticket))) {
+		/* Its shim has, or will have, the connection: it closed the ticket, or has our
+		 * answer to read yet. */
+		inbound_let_go(inbound);
+		return;
+	}
+	inbound->handed = false;
 	if (inbound->accepted_at) {
 		splice_now(inbound);
 		return;
@@ -261,6 +275,29 @@ static void log_refused(const struct inbound *inbound, int err)
 			    strerror(-err));
 }
 
+static void record_ticket(const struct inbound *inbound)
+{
+	struct inflight *record = inbound->record;
+
+	if (!record)
+		return;
+	record->ticket_fd = inbound->ticket->fd;
+	record->ticket_cookie = inbound->ticket->cookie;
+	record->ticket_port = inbound->ticket->port;
+	record->ticket_family = (uint16_t)inbound->ticket->family;
+	inflight_enter(record, INFLIGHT_TICKET);
+}
+
+/* It has a ticket, whatever state that is in, and belongs to its owner. */
+static void begin(struct inbound *inbound)
+{
+	inbound_set_state(inbound, INBOUND_OWNED);
+	inbound->worker->preambles_num--;
+	cds_list_move(&inbound->node, &inbound->worker->inbounds);
+	__atomic_add_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
+	inbound->connected_at = loop_now(inbound->worker->loop);
+}
+
 int waiting_start(struct inbound *inbound)
 {
 	struct in6_addr addr = endpoint_addr(&inbound->local);
@@ -274,13 +311,10 @@ int waiting_start(struct inbound *inbound)
 		return err;
 	}
 	/* A claim that guesses the port must not disconnect it under our hands. */
-	inbound_set_state(inbound, INBOUND_OWNED);
-	worker->preambles_num--;
-	cds_list_move(&inbound->node, &worker->inbounds);
-	__atomic_add_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
+	begin(inbound);
+	record_ticket(inbound);
 	/* Before the application can see it. */
 	ticket_set_inbound(inbound->ticket, inbound);
-	inbound->connected_at = loop_now(worker->loop);
 	loop_timer_set(worker->loop, &inbound->timer, WAITING_CHECK);
 	counter_inc(tickets);
 	err = ticket_connect(inbound->ticket, &inbound->local);
@@ -297,5 +331,65 @@ int waiting_start(struct inbound *inbound)
 	inbound->watching = !loop_add(worker->loop, &inbound->event, EPOLLIN);
 	if (inbound->watching)
 		waiting_deferred(inbound);
+	return 0;
+}
+
+/* --- what an earlier router left --- */
+
+/* Bytes of the slim connection that the application's listener has been given to look at */
+static bool was_deferred(const struct inbound *inbound)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return inbound->defer &&
+	       getsockopt(inbound->ticket->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_bytes_sent > 0;
+}
+
+/* Has the relay dropped those bytes already? */
+static bool has_skipped(const struct inbound *inbound)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	int unread = 0;
+
+	getsockopt(inbound->event.fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	ioctl(inbound->event.fd, SIOCINQ, &unread);
+	return info.tcpi_bytes_received > (uint64_t)unread + inbound->bytes_num;
+}
+
+static void resume_relay(struct inbound *inbound)
+{
+	bool skip = inbound->deferred_byte && !has_skipped(inbound);
+
+	inbound_set_state(inbound, INBOUND_SPLICED);
+	inbound->relay = relay_start(inbound->worker, inbound, inbound->event.fd,
+				     inbound->ticket->fd, skip, inbound->record, true);
+	if (inbound->relay)
+		name_ticket(inbound);
+	else
+		inbound_reset(inbound);
+}
+
+int waiting_resume(struct inbound *inbound)
+{
+	const struct inflight *record = inbound->record;
+	enum inflight_phase phase = record->phase;
+
+	inbound->ticket = ticket_adopt(inbound->container, record->ticket_fd,
+				       record->ticket_family, record->ticket_port);
+	if (!inbound->ticket)
+		return -ENOMEM;
+	begin(inbound);
+	ticket_set_inbound(inbound->ticket, inbound);
+	inbound->deferred_byte = was_deferred(inbound);
+	if (phase == INFLIGHT_SPLICED) {
+		resume_relay(inbound);
+		return 0;
+	}
+	inbound->handed = phase == INFLIGHT_HANDED;
+	loop_timer_set(inbound->worker->loop, &inbound->timer,
+		       inbound->handed ? WAITING_HANDED : WAITING_CHECK);
 	return 0;
 }

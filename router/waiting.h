@@ -16,6 +16,12 @@ struct inbound;
  */
 int waiting_start(struct inbound *inbound);
 
+/*
+ * Goes on where an earlier router was, which had connected a ticket or begun to relay
+ * (inbound->record says all; its files are ours). 0 or -ENOMEM, and the ticket is closed.
+ */
+int waiting_resume(struct inbound *inbound);
+
 /* The inbound's timer, whatever it is doing, but for PREAMBLE. */
 void waiting_timer(struct inbound *inbound);
 

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* inflight.c - slim connections in the router's hands, for the router after this one */
+#include "inflight.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "log.h"
+#include "statefile.h"
+
+static const struct statefile_layout layout = {
+	.name = "inflight", .version = 1, .size = sizeof(struct inflight),
+	.fixed = offsetof(struct inflight, phase), .max = 1u << 18,
+};
+
+static struct statefile *file;
+
+int inflight_open(const char *directory)
+{
+	file = statefile_open(directory, &layout);
+	return file ? 0 : -errno;
+}
+
+void inflight_close(void)
+{
+	statefile_close(file);
+	file = NULL;
+}
+
+struct each {
+	void (*call)(struct inflight *record, void *data);
+	void *data;
+};
+
+static void each_record(void *data, void *arg)
+{
+	const struct each *each = arg;
+	struct inflight *record = data;
+
+	if (record->phase < INFLIGHT_PHASE_NUM && record->bytes_num <= PREAMBLE_MAX)
+		each->call(record, each->data);
+	else
+		statefile_drop(file, record);
+}
+
+void inflight_each(void (*call)(struct inflight *record, void *data), void *data)
+{
+	struct each each = { call, data };
+
+	if (file)
+		statefile_each(file, each_record, &each);
+}
+
+struct inflight *inflight_new(const struct inflight *from)
+{
+	static struct log_limit limit = { .burst = 1 };
+	struct inflight *record = file ? statefile_new(file) : NULL;
+
+	if (file && !record && log_limit_ok(&limit))
+		log_warning("the state file of connections under way: %s: a restart will reset "
+			    "some", strerror(errno));
+	if (!record)
+		return NULL;
+	*record = *from;
+	record->phase = INFLIGHT_JUDGED;
+	statefile_commit(file, record);
+	return record;
+}
+
+void inflight_enter(struct inflight *record, enum inflight_phase phase)
+{
+	if (record)
+		__atomic_store_n(&record->phase, phase, __ATOMIC_RELEASE);
+}
+
+void inflight_drop(struct inflight *record)
+{
+	if (file)
+		statefile_drop(file, record);
+}
