@@ -270,7 +270,7 @@ static struct container *make(const struct attach_request *request,
 			      const struct config_tenant *tenant, const struct stat *st)
 {
 	const char *ifname = request->ifname ? request->ifname : "eth0";
-	struct container *container = container_new();
+	struct container *container = container_new(0);
 
 	if (!container) {
 		close(request->netns_fd);

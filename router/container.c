@@ -144,13 +144,15 @@ void container_diag_put(struct container *container)
 	pthread_mutex_unlock(&container->diag_lock);
 }
 
-struct container *container_new(void)
+struct container *container_new(uint32_t id)
 {
 	struct container *container = calloc(1, sizeof(*container));
 
 	if (!container)
 		return NULL;
-	container->id = next_id++;
+	if (id >= next_id)
+		next_id = id + 1;
+	container->id = id ? id : next_id++;
 	container->netns_fd = -1;
 	container->channel_event.fd = -1;
 	container->pid_event.fd = -1;

@@ -29,6 +29,7 @@
 /* Idle ticket sockets kept per container and family */
 #define CONTAINER_TICKETS	64
 
+struct attach_record;
 struct diag;
 struct ticket;
 
@@ -79,6 +80,7 @@ struct container {
 	json_t *labels;
 	uint64_t attached_at;			/* ms */
 	uint64_t swept_at;			/* ms */
+	struct attach_record *record;		/* in the state file, or NULL */
 
 	unsigned long refs;
 	struct cds_lfht_node id_node;
@@ -123,8 +125,11 @@ bool container_is_dead(const struct container *container);
 
 /* --- control thread --- */
 
-/* A new one, in no table, with one reference. Owns nothing yet. NULL: no memory. */
-struct container *container_new(void);
+/*
+ * A new one, in no table, with one reference. Owns nothing yet. @id: 0, or the one that it had
+ * before a restart. NULL: no memory.
+ */
+struct container *container_new(uint32_t id);
 /* Into the tables. 0 or -EEXIST (an address is taken), -ENOMEM. */
 int container_publish(struct container *container);
 /* Out of the tables; marks it dead. */

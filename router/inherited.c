@@ -102,6 +102,16 @@ bool inherited_take_pipe(int fd, uint64_t inode)
 	return true;
 }
 
+bool inherited_take_file(int fd, uint64_t dev, uint64_t inode)
+{
+	struct stat st;
+
+	if (!is_open(fd) || fstat(fd, &st) < 0 || st.st_dev != dev || st.st_ino != inode)
+		return false;
+	open_fds[fd] = false;
+	return true;
+}
+
 static int get_int(int fd, int name)
 {
 	int value = -1;

@@ -36,6 +36,9 @@ bool inherited_take(int fd, uint64_t cookie);
 /* The pipe end @fd with @inode. */
 bool inherited_take_pipe(int fd, uint64_t inode);
 
+/* The file @fd on @dev with @inode */
+bool inherited_take_file(int fd, uint64_t dev, uint64_t inode);
+
 /* Its SO_COOKIE; 0: it is no socket. */
 uint64_t inherited_cookie(int fd);
 uint64_t inherited_inode(int fd);
