@@ -14,15 +14,18 @@
 #include <unistd.h>
 
 #include "aside.h"
+#include "attach_state.h"
 #include "channel.h"
 #include "diag.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "inherited.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
 #include "namespace.h"
 #include "packetpath.h"
+#include "state.h"
 #include "ticket.h"
 #include "worker.h"
 
@@ -266,11 +269,13 @@ static void watch_handle(struct loop_timer *timer)
 
 /* --- attach and detach --- */
 
+/* @id: 0, or the one that it had */
 static struct container *make(const struct attach_request *request,
-			      const struct config_tenant *tenant, const struct stat *st)
+			      const struct config_tenant *tenant, const struct stat *st,
+			      uint32_t id)
 {
 	const char *ifname = request->ifname ? request->ifname : "eth0";
-	struct container *container = container_new(0);
+	struct container *container = container_new(id);
 
 	if (!container) {
 		close(request->netns_fd);
@@ -302,22 +307,44 @@ static struct container *make(const struct attach_request *request,
 	return NULL;
 }
 
-static int connect_all(struct container *container, const char **what)
+/* The packet path and the channel's socket, new or an earlier router's */
+static int connect_host(struct container *container, const struct attach_record *restored,
+			const char **what)
 {
-	int err;
+	int err = -ENODEV;
 
 	*what = "make its packet path";
-	err = packetpath_attach(container->tenant, &container->port);
+	if (restored)
+		err = packetpath_adopt(container->tenant, &container->port);
+	if (err == -ENODEV)
+		err = packetpath_attach(container->tenant, &container->port);
 	if (err)
 		return err;
 	*what = "open its channel";
-	err = channel_listen(container, control);
+	if (restored && inherited_take(restored->channel_fd, restored->channel_cookie))
+		err = channel_adopt(container, control, restored->channel_fd);
+	else
+		err = channel_listen(container, control);
 	if (err)
-		goto detach_packetpath;
+		packetpath_detach(container->tenant, &container->port);
+	return err;
+}
+
+static int connect_all(struct container *container, const struct attach_record *restored,
+		       const char **what)
+{
+	int err = connect_host(container, restored, what);
+
+	if (err)
+		return err;
+	*what = "record it";
+	err = attach_state_add(container);
+	if (err)
+		goto close_channel;
 	*what = "enter it into the tables";
 	err = container_publish(container);
 	if (err)
-		goto close_channel;
+		goto drop_record;
 	*what = "tell the directory";
 	err = directory_container_add(container->vni, container->id, container->port.mac,
 				      container->addresses, container->addresses_num);
@@ -328,11 +355,20 @@ static int connect_all(struct container *container, const char **what)
 
 withdraw:
 	container_withdraw(container);
+drop_record:
+	attach_state_drop(container->record);
 close_channel:
 	channel_unlisten(container, control);
-detach_packetpath:
 	packetpath_detach(container->tenant, &container->port);
 	return err;
+}
+
+static void watch(struct container *container)
+{
+	watch_pid(container);
+	look_at_netfilter(container);
+	if (!watch_timer.expires)
+		loop_timer_set(control, &watch_timer, WATCH_MS);
 }
 
 struct container *attach_container(const struct attach_request *request, char *error,
@@ -348,22 +384,19 @@ struct container *attach_container(const struct attach_request *request, char *e
 		close(request->netns_fd);
 		return NULL;
 	}
-	container = make(request, tenant, &st);
+	container = make(request, tenant, &st, 0);
 	if (!container) {
 		say(error, size, "out of memory");
 		return NULL;
 	}
-	err = connect_all(container, &what);
+	err = connect_all(container, NULL, &what);
 	if (err) {
 		say(error, size, "cannot attach %s: could not %s: %s (the router's log may say "
 		    "more)", request->name, what, strerror(-err));
 		container_put(container);
 		return NULL;
 	}
-	watch_pid(container);
-	look_at_netfilter(container);
-	if (!watch_timer.expires)
-		loop_timer_set(control, &watch_timer, WATCH_MS);
+	watch(container);
 	log_info("container %s attached to tenant %s", container->name, tenant->name);
 	return container;
 }
@@ -426,6 +459,8 @@ static void take_out(struct container *container, const char *why)
 	container_withdraw(container);
 	workers_drop_container(container);
 	packetpath_detach(container->tenant, &container->port);
+	attach_state_drop(container->record);
+	container->record = NULL;
 }
 
 static void detach(struct container *container, const char *why)
@@ -459,14 +494,118 @@ int attach_init(const struct config *from, struct loop *loop)
 	return 0;
 }
 
+/* --- after a restart --- */
+
+/* Its namespace: open still, or where it was. -1: it is gone. */
+static int namespace_again(const struct attach_record *record, struct stat *st)
+{
+	int fd = record->netns_fd;
+
+	if (!inherited_take_file(fd, record->netns_dev, record->netns_ino))
+		fd = open(record->netns_path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st) == 0 && st->st_dev == record->netns_dev &&
+	    st->st_ino == record->netns_ino)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static struct container *make_again(const struct attach_record *record,
+				    const struct config_tenant *tenant, int netns_fd,
+				    const struct stat *st)
+{
+	struct attach_request request = {
+		.name = record->name, .netns_path = record->netns_path, .netns_fd = netns_fd,
+		.tenant = tenant->name, .ifname = record->port.container_ifname,
+		.addresses_num = record->port.addresses_num,
+		.labels = json_loads(record->labels, 0, NULL),
+	};
+	struct container *container;
+
+	memcpy(request.addresses, record->port.addresses, sizeof(request.addresses));
+	container = make(&request, tenant, st, record->id);
+	json_decref(request.labels);
+	if (!container)
+		return NULL;
+	container->port = record->port;
+	container->port.netns_fd = netns_fd;
+	container->attached_at = record->attached_at;
+	return container;
+}
+
+static void restore(struct attach_record *record, void *data)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, record->vni);
+	const char *what = "find its tenant in the configuration";
+	struct container *container = NULL;
+	struct stat st;
+	int fd = tenant ? namespace_again(record, &st) : -1;
+	int err = -ENOENT;
+
+	if (tenant && fd < 0)
+		what = "find its namespace";
+	if (fd >= 0) {
+		what = "make it";
+		container = make_again(record, tenant, fd, &st);
+	}
+	if (container)
+		err = connect_all(container, record, &what);
+	attach_state_drop(record);
+	if (!err) {
+		watch(container);
+		++*(unsigned int *)data;
+		return;
+	}
+	log_warning("container %s is not attached any more: could not %s", record->name, what);
+	packetpath_forget(&record->port);
+	if (container)
+		container_put(container);
+}
+
+void attach_restore(void)
+{
+	unsigned int num = 0;
+
+	if (!state_directory() || attach_state_open(state_directory()))
+		return;
+	attach_state_each(restore, &num);
+	packetpath_sweep();
+	if (num)
+		log_info("%u containers that were attached before are attached", num);
+}
+
+bool attach_is_kept(void)
+{
+	return attach_state_is_open();
+}
+
+/* Established connections and the packet path go on without a router. */
+static void leave(struct container *container)
+{
+	unwatch_pid(container);
+	channel_unlisten(container, control);
+	listener_withdraw_all(container);
+	directory_container_remove(container->vni, container->id);
+	container_withdraw(container);
+	workers_drop_container(container);
+}
+
 void attach_exit(void)
 {
 	struct container *container, *next;
+	bool keep = attach_is_kept();
 
-	/* Established connections go on without a router. */
+	if (keep)
+		listeners_keep();
 	cds_list_for_each_entry_safe(container, next, &containers, node) {
-		take_out(container, "the router stops");
+		if (keep)
+			leave(container);
+		else
+			take_out(container, "the router stops");
 		container_put(container);
 	}
 	loop_timer_clear(control, &watch_timer);
+	attach_state_close();
 }

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config.h"
@@ -30,7 +31,14 @@ struct attach_request {
 };
 
 int attach_init(const struct config *config, struct loop *control);
-/* Detaches all. */
+
+/* Takes up the containers of an earlier router, as far as they are there. */
+void attach_restore(void);
+
+/* Will the next router find the containers again, so that they may be left as they are? */
+bool attach_is_kept(void);
+
+/* Lets go of all, or detaches them if they are not kept. */
 void attach_exit(void);
 
 /**

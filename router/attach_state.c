@@ -29,32 +29,45 @@ void attach_state_close(void)
 	file = NULL;
 }
 
-struct each {
-	void (*call)(struct attach_record *record, void *data);
-	void *data;
+bool attach_state_is_open(void)
+{
+	return file != NULL;
+}
+
+struct all {
+	struct attach_record **records;
+	size_t num;
 };
 
-static void each_record(void *data, void *arg)
+static void collect(void *data, void *arg)
 {
-	const struct each *each = arg;
 	struct attach_record *record = data;
+	struct all *all = arg;
 
 	/* Whole it is; but who knows what version wrote it. */
 	record->name[sizeof(record->name) - 1] = '\0';
 	record->netns_path[sizeof(record->netns_path) - 1] = '\0';
 	record->labels[sizeof(record->labels) - 1] = '\0';
 	if (record->port.addresses_num && record->port.addresses_num <= PACKETPATH_ADDRESSES)
-		each->call(record, each->data);
+		all->records[all->num++] = record;
 	else
 		statefile_drop(file, record);
 }
 
-void attach_state_each(void (*call)(struct attach_record *record, void *data), void *data)
+/* @each adds records, which are not to be met again. */
+void attach_state_each(void (*each)(struct attach_record *record, void *data), void *data)
 {
-	struct each each = { call, data };
+	struct all all = { 0 };
 
-	if (file)
-		statefile_each(file, each_record, &each);
+	if (!file)
+		return;
+	all.records = calloc(statefile_num(file) + 1, sizeof(struct attach_record *));
+	if (!all.records)
+		return;
+	statefile_each(file, collect, &all);
+	for (size_t i = 0; i < all.num; i++)
+		each(all.records[i], data);
+	free(all.records);
 }
 
 void attach_state_drop(struct attach_record *record)

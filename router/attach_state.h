@@ -7,6 +7,7 @@
 #ifndef ATTACH_STATE_H
 #define ATTACH_STATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -33,6 +34,7 @@ struct attach_record {
 int attach_state_open(const char *directory);
 /* They stay. */
 void attach_state_close(void);
+bool attach_state_is_open(void);
 
 /* Calls back for what is there; @each keeps the record as a container's, or drops it. */
 void attach_state_each(void (*each)(struct attach_record *record, void *data), void *data);

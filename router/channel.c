@@ -415,6 +415,21 @@ static void listen_handle(struct loop_event *event, uint32_t events)
 	loop_post(channel->worker->loop, &channel->start);
 }
 
+int channel_adopt(struct container *container, struct loop *control, int fd)
+{
+	int err;
+
+	container->channel_event.fd = fd;
+	container->channel_event.handle = listen_handle;
+	container->channel_loop = control;
+	err = loop_add(control, &container->channel_event, EPOLLIN);
+	if (!err)
+		return 0;
+	container->channel_event.fd = -1;
+	close(fd);
+	return err;
+}
+
 int channel_listen(struct container *container, struct loop *control)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -430,18 +445,10 @@ int channel_listen(struct container *container, struct loop *control)
 	memcpy(sun.sun_path + 1, SLIM_CHANNEL_NAME, sizeof(SLIM_CHANNEL_NAME) - 1);
 	if (bind(fd, (struct sockaddr *)&sun, len) < 0 || listen(fd, CHANNEL_BACKLOG) < 0) {
 		err = -errno;
-		goto close_fd;
+		close(fd);
+		return err;
 	}
-	container->channel_event.fd = fd;
-	container->channel_event.handle = listen_handle;
-	container->channel_loop = control;
-	err = loop_add(control, &container->channel_event, EPOLLIN);
-	if (!err)
-		return 0;
-	container->channel_event.fd = -1;
-close_fd:
-	close(fd);
-	return err;
+	return channel_adopt(container, control, fd);
 }
 
 static void listener_closed(struct stray *stray)

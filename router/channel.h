@@ -46,6 +46,9 @@ struct channel {
 /* Opens @container's channel socket in its namespace and listens in the control
  * thread's loop. 0 or -errno. */
 int channel_listen(struct container *container, struct loop *control);
+
+/* The same with the socket that an earlier router opened: owns @fd, also when it fails. */
+int channel_adopt(struct container *container, struct loop *control, int fd);
 void channel_unlisten(struct container *container, struct loop *control);
 
 /* Worker only: ends it. */

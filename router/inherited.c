@@ -5,11 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "endpoint.h"
@@ -20,6 +22,14 @@
 static bool *open_fds;		/* by number: inherited, and nobody's yet */
 static int open_num;
 static bool unread_answers;
+
+static int get_int(int fd, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
+}
 
 static int open_add(int fd)
 {
@@ -38,6 +48,22 @@ static int open_add(int fd)
 	return 0;
 }
 
+/*
+ * The new router opens and locks those files itself; and it must not find the old one's control
+ * socket alive.
+ */
+static bool is_in_the_way(int fd)
+{
+	struct sockaddr_un name;
+	socklen_t len = sizeof(name);
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return true;
+	return get_int(fd, SO_DOMAIN) == AF_UNIX && get_int(fd, SO_ACCEPTCONN) == 1 &&
+	       getsockname(fd, (struct sockaddr *)&name, &len) == 0 && name.sun_path[0];
+}
+
 int inherited_init(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -49,7 +75,11 @@ int inherited_init(void)
 	while (!err && (entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 
-		if (entry->d_name[0] != '.' && fd >= FD_FIRST && fd != dirfd(dir))
+		if (entry->d_name[0] == '.' || fd < FD_FIRST || fd == dirfd(dir))
+			continue;
+		if (is_in_the_way(fd))
+			close(fd);
+		else
 			err = open_add(fd);
 	}
 	closedir(dir);
@@ -112,12 +142,16 @@ bool inherited_take_file(int fd, uint64_t dev, uint64_t inode)
 	return true;
 }
 
-static int get_int(int fd, int name)
+static bool is_untouched(int fd)
 {
-	int value = -1;
-	socklen_t len = sizeof(value);
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	int unread = 0;
 
-	return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
+	/* A FIN counts as a byte that nobody can read. */
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       ioctl(fd, SIOCINQ, &unread) == 0 &&
+	       info.tcpi_bytes_received <= (uint64_t)unread + 1;
 }
 
 static bool look_at_tcp(int fd, struct inherited_tcp *tcp)
@@ -129,7 +163,7 @@ static bool look_at_tcp(int fd, struct inherited_tcp *tcp)
 		return false;
 	*tcp = (struct inherited_tcp){
 		.fd = fd, .listening = get_int(fd, SO_ACCEPTCONN) == 1,
-		.cookie = inherited_cookie(fd),
+		.untouched = is_untouched(fd), .cookie = inherited_cookie(fd),
 	};
 	if (getsockname(fd, (struct sockaddr *)&name, &len) == 0)
 		tcp->local = endpoint_from_sockaddr((struct sockaddr *)&name);

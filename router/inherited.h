@@ -20,6 +20,7 @@
 struct inherited_tcp {
 	int fd;
 	bool listening;
+	bool untouched;			/* nothing was read from it */
 	uint64_t cookie;
 	struct slim_endpoint local, peer;
 };

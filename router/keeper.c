@@ -61,11 +61,14 @@ static void *thread_run(void *unused)
  * The C library has not seen this process begin, and takes its first thread for the parent's;
  * a second thread is as it should be.
  */
-static int child_run(void)
+static int child_run(pid_t keeper)
 {
 	pthread_t thread;
 
-	prctl(PR_SET_NAME, "slimrouter");
+	/* Who kills the keeper means the router. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != keeper)
+		return EXIT_FAILURE;
 	if (pthread_create(&thread, NULL, thread_run, NULL))
 		return EXIT_FAILURE;
 	pthread_join(thread, NULL);
@@ -74,12 +77,12 @@ static int child_run(void)
 
 static pid_t child_start(void)
 {
-	pid_t pid;
+	pid_t keeper = getpid(), pid;
 
 	fflush(NULL);
 	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0)
-		exit(child_run());
+		exit(child_run(keeper));
 	return pid;
 }
 

@@ -27,7 +27,9 @@
 #include "endpoint.h"
 #include "fdlimit.h"
 #include "housekeeping.h"
-#include "ticket.h"
+#include "inflight.h"
+#include "inherited.h"
+#include "keeper.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
@@ -37,15 +39,18 @@
 #include "packetpath.h"
 #include "peer.h"
 #include "privileges.h"
+#include "recover.h"
 #include "report.h"
 #include "slimport.h"
 #include "state.h"
 #include "stray.h"
+#include "ticket.h"
 #include "worker.h"
 
 #define EXIT_USAGE	2
 
 static struct config *config;
+static bool resumed;		/* another router was killed, and left its files to us */
 static struct loop *loop;
 static struct loop_event signals;
 static bool asides_ended = true;
@@ -56,6 +61,7 @@ static int start_tables(void);
 static int start_ports(void);
 static int start_peers(void);
 static int start_control(void);
+static int start_containers(void);
 static int start_workers(void);
 static void stop_workers(void);
 
@@ -77,6 +83,7 @@ static const struct stage {
 	{ "the slim ports", start_ports, slimports_close },
 	{ "the peers", start_peers, stop_peers },
 	{ "the control socket", start_control, control_close },
+	{ "the containers", start_containers, NULL },
 	{ "privileges", privileges_shed, NULL },
 	{ "the closers", stray_init, stray_exit },
 	{ "the workers", start_workers, stop_workers },
@@ -134,10 +141,26 @@ static int start_control(void)
 	return control_open(config, loop);
 }
 
+/* What an earlier router had; without it, we go on all the same. */
+static int start_containers(void)
+{
+	const char *directory = state_directory();
+
+	attach_restore();
+	if (directory) {
+		(void)listeners_restore(directory);
+		(void)ledger_restore(directory);
+		(void)inflight_open(directory);
+	}
+	return 0;
+}
+
 static int start_workers(void)
 {
 	int err = workers_start(config, loop);
 
+	if (!err && resumed)
+		recover_connections(config);
 	if (!err)
 		err = slimports_start();
 	return err ? err : housekeeping_start(loop);
@@ -153,6 +176,7 @@ static void stop_workers(void)
 	ledger_exit();
 	rcu_read_unlock();
 	rcu_barrier();
+	inflight_close();
 }
 
 static void signals_handle(struct loop_event *event, uint32_t events)
@@ -239,6 +263,28 @@ static int load(const char *file)
 	return -EINVAL;
 }
 
+/* The keeper's child, in a thread of its own */
+static int router_run(bool again)
+{
+	int ret;
+
+	resumed = again;
+	/* Before anything of our own is open. */
+	if (resumed && inherited_init())
+		return EXIT_FAILURE;
+	rcu_register_thread();
+	loop = loop_new();
+	ret = loop ? run() : EXIT_FAILURE;
+	/* Somebody may still use what would be freed now. */
+	if (!asides_ended)
+		_exit(ret);
+	if (loop)
+		close(signals.fd);
+	loop_free(loop);
+	rcu_unregister_thread();
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -291,16 +337,7 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	fdlimit_raise(config);
-	rcu_register_thread();
-	loop = loop_new();
-	ret = loop ? run() : EXIT_FAILURE;
-	/* Somebody may still use what would be freed now. */
-	if (!asides_ended)
-		_exit(ret);
-	if (loop)
-		close(signals.fd);
-	loop_free(loop);
+	ret = keeper_run(argv, router_run);
 	config_free(config);
-	rcu_unregister_thread();
 	return ret;
 }

@@ -412,3 +412,19 @@ void packetpath_remote_remove(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN
 	for (size_t i = 0; i < num; i++)
 		link_neighbour_remove(path.sock, tenant->vxlan_index, &addresses[i], mac);
 }
+
+int packetpath_adopt(const struct config_tenant *tenant, struct packetpath_port *port)
+{
+	(void)tenant;
+	(void)port;
+	return -ENODEV;
+}
+
+void packetpath_forget(const struct packetpath_port *port)
+{
+	(void)port;
+}
+
+void packetpath_sweep(void)
+{
+}

@@ -50,6 +50,18 @@ void packetpath_exit(void);
  */
 int packetpath_attach(const struct config_tenant *tenant, struct packetpath_port *port);
 
+/*
+ * The same where an earlier router's devices and rules are there still: @port as attach filled it in
+ * then. -ENODEV: they are not, attach anew.
+ */
+int packetpath_adopt(const struct config_tenant *tenant, struct packetpath_port *port);
+
+/* An earlier router's container is no more: removes what is left of it. */
+void packetpath_forget(const struct packetpath_port *port);
+
+/* Removes the devices of an earlier router that nobody has adopted. */
+void packetpath_sweep(void);
+
 /* Detach: @port as attach filled it in. The namespace may be gone. The tenant's
  * last port takes bridge and VXLAN device along. */
 void packetpath_detach(const struct config_tenant *tenant, const struct packetpath_port *port);

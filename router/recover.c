@@ -94,7 +94,7 @@ static bool take_fresh(const struct inherited_tcp *tcp, void *data)
 	const struct config *config = data;
 	struct recover_task *work;
 
-	if (tcp->listening || !tcp->peer.port || tcp->local.port < config->port_first ||
+	if (tcp->listening || !tcp->untouched || !tcp->peer.port || tcp->local.port < config->port_first ||
 	    tcp->local.port > config->port_last || ledger_find(tcp->cookie))
 		return false;
 	work = task_new();

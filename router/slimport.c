@@ -22,6 +22,7 @@
 #include "accept_pause.h"
 #include "endpoint.h"
 #include "inbound.h"
+#include "inherited.h"
 #include "log.h"
 #include "worker.h"
 
@@ -122,6 +123,30 @@ static int open_port(uint16_t port)
 	return err;
 }
 
+struct search {
+	uint16_t port;
+	int fd;
+};
+
+static bool take(const struct inherited_tcp *tcp, void *data)
+{
+	struct search *search = data;
+
+	if (!tcp->listening || tcp->local.port != search->port || search->fd >= 0)
+		return false;
+	search->fd = tcp->fd;
+	return true;
+}
+
+/* An earlier router's, with whoever waits in its queue, or a new one */
+static int port_get(uint16_t port)
+{
+	struct search search = { .port = port, .fd = -1 };
+
+	inherited_each_tcp(take, &search);
+	return search.fd >= 0 ? search.fd : open_port(port);
+}
+
 int slimports_open(const struct config *config)
 {
 	unsigned int num = config->port_last - config->port_first + 1u;
@@ -131,7 +156,7 @@ int slimports_open(const struct config *config)
 	if (!fds)
 		return -ENOMEM;
 	while (fds_num < num) {
-		int fd = open_port((uint16_t)(first_port + fds_num));
+		int fd = port_get((uint16_t)(first_port + fds_num));
 
 		if (fd < 0) {
 			log_error("cannot listen on slim port %u: %s; is another slimrouter "
