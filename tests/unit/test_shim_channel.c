@@ -388,16 +388,24 @@ START_TEST(wrong_hellos)
 }
 END_TEST
 
+/* _i: how many; one is too many where none is expected, two are where one is */
 START_TEST(unexpected_descriptors)
 {
-	int before;
+	int before, fd = -1, err;
 
 	ck_assert_int_eq(ask_name(1), 0);
 	before = fds_open();
-	ORDER(router, fds, 1);
+	ORDER(router, fds, _i);
 	fake_router_order(router, MANNER_ANSWER, SLIM_FRAME_NAME, 1);
 	ck_assert_int_lt(ask_name(2), 0);
 	ck_assert_int_eq(ask_name(3), 0);
+	ck_assert_int_eq(fds_open(), before);
+	ORDER(router, fds, _i + 1);
+	fake_router_order(router, MANNER_ANSWER, SLIM_FRAME_CONNECT, 1);
+	err = ask_connect(80, &fd);
+	if (!err)
+		close(fd);
+	ck_assert_int_eq(ask_name(4), 0);
 	ck_assert_int_eq(fds_open(), before);
 }
 END_TEST
@@ -1141,7 +1149,7 @@ static void add_replies(TCase *tc)
 	tcase_add_test(tc, a_world_too_large);
 	tcase_add_loop_test(tc, wrong_replies, 0, WRONG_NUM);
 	tcase_add_loop_test(tc, wrong_hellos, 0, WRONG_NUM);
-	tcase_add_test(tc, unexpected_descriptors);
+	tcase_add_loop_test(tc, unexpected_descriptors, 1, 4);
 }
 
 static void add_time(TCase *tc)
@@ -1166,7 +1174,7 @@ static void add_program(TCase *tc)
 	tcase_add_test(tc, forked_twice);
 	tcase_add_test(tc, forked_while_a_reply_is_owed);
 	tcase_add_test(tc, forked_and_number_used);
-	tcase_add_loop_test(tc, vforked, 0, 1);
+	tcase_add_loop_test(tc, vforked, 0, 2);
 	tcase_add_test(tc, many_threads);
 	tcase_add_test(tc, more_threads_than_slots);
 	tcase_add_test(tc, forked_among_threads);
