@@ -69,7 +69,8 @@ static void accept_short(int from, socklen_t room)
 
 	memset(bytes, 0xee, sizeof(bytes));
 	fd = say_fd("accept", accept(from, (struct sockaddr *)bytes, &len));
-	for (socklen_t i = 0; i < sizeof(bytes); i++)
+	/* Behind the buffer, or the address. */
+	for (socklen_t i = room < to_len ? room : to_len; i < sizeof(bytes); i++)
 		kept += bytes[i] == 0xee;
 	printf("length %d, bytes left alone %d\n", (int)len, kept);
 	printf("address %d.%d.%d.%d\n", bytes[4], bytes[5], bytes[6], bytes[7]);
