@@ -278,6 +278,7 @@ static void fast_open(void)
 	say("sendto", sendto(fd, "abc", 3, MSG_FASTOPEN, TO, to_len));
 	say("read", recv(fd, bytes, 3, MSG_WAITALL));
 	say_names("sendto", fd);
+	say("connect", connect(fd, TO, to_len));
 	close(fd);
 	fd = tcp(0);
 	say("sendmsg", sendmsg(fd, &msg, MSG_FASTOPEN));

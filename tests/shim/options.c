@@ -282,16 +282,6 @@ static void naming_of_listener(void)
 	close(fd);
 }
 
-static void one_echo(void)
-{
-	int fd = connected();
-
-	echo(fd);
-	shutdown(fd, SHUT_WR);
-	say_end(fd);
-	close(fd);
-}
-
 static void two_echoes(void)
 {
 	one_echo();

@@ -258,6 +258,23 @@ static inline int accepted(int from)
 	return say_fd("accept", accept(from, NULL, NULL));
 }
 
+/* Connects, has one byte sent back, and waits for the end. */
+static inline void one_echo(void)
+{
+	int fd = connected();
+
+	echo(fd);
+	say("shutdown", shutdown(fd, SHUT_WR));
+	say_end(fd);
+	close(fd);
+}
+
+static inline void serve_echo(int fd)
+{
+	echo_all(fd);
+	say("close", close(fd));
+}
+
 /* Of a child, which has written all that it had to say. */
 static inline int status_of(pid_t pid)
 {
