@@ -10,7 +10,7 @@
 #include "program.h"
 
 #define LARGE		(1 << 20)
-#define SIGNAL_MS	500
+#define SIGNAL_MS	700
 
 #ifndef MSG_FASTOPEN
 #define MSG_FASTOPEN	0x20000000
@@ -240,9 +240,10 @@ static void urgent_server(void)
 	sigaction(SIGURG, &action, NULL);
 	fcntl(fd, F_SETOWN, getpid());
 	say("write", write(fd, "g", 1));
+	/* Before poll(), which the signal would end. */
+	wait_until_told();
 	say("poll", poll(&pollfd, 1, WAIT_MS));
 	printf("events %x\n", pollfd.revents);
-	wait_until_told();
 	printf("SIGURG: %d\n", told > 0);
 	say("MSG_OOB", recv(fd, bytes, 1, MSG_OOB));
 	printf("%c\n", bytes[0]);
