@@ -78,10 +78,10 @@ static void level_dup(void)
 	epoll_before(0, true);
 }
 
-/* Armed and not fired yet when the connection is made. */
+/* It has fired before the connection is made, and must not be armed by that. */
 static void oneshot(void)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.u64 = 7 };
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = 7 };
 	int fd = tcp(SOCK_NONBLOCK), set = epoll_create1(0);
 	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
 

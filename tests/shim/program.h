@@ -165,6 +165,8 @@ static inline void say_names(const char *who, int fd)
 	len = peer_len;
 	say("SO_PEERNAME", getsockopt(fd, SOL_SOCKET, SO_PEERNAME_, &name, &len));
 	printf("the same: %d\n", len == peer_len && !memcmp(&name, &peer, len));
+	len = peer_len + 1;
+	say("SO_PEERNAME, more", getsockopt(fd, SOL_SOCKET, SO_PEERNAME_, &name, &len));
 	printf("a port is the server's: %d\n", *port_of(&local) == *port_of(&to) ||
 	       *port_of(&peer) == *port_of(&to));
 	printf("SO_DOMAIN is the family: %d\n",
