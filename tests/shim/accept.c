@@ -136,6 +136,8 @@ static void with_epoll(uint32_t events)
 			if (read(event.data.fd, &byte, 1) == 1 &&
 			    write(event.data.fd, &byte, 1) == 1)
 				continue;
+			/* The router's own descriptor of it may live a moment longer. */
+			say("EPOLL_CTL_DEL", epoll_ctl(set, EPOLL_CTL_DEL, event.data.fd, NULL));
 			say("close", close(event.data.fd));
 			left--;
 			continue;
