@@ -44,7 +44,6 @@ static const struct option naming[] = {
 	OPTION(SOL_SOCKET, SO_REUSEPORT, 1),
 	OPTION(IPPROTO_IP, IP_FREEBIND, 1),
 	OPTION(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1),
-	OPTION(IPPROTO_IPV6, IPV6_V6ONLY, 1),
 };
 
 #define NUM(table)	(sizeof(table) / sizeof((table)[0]))
