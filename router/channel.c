@@ -66,6 +66,9 @@ static void closed(struct stray *stray)
 /* Nobody knows it any more. */
 static void release(struct channel *channel)
 {
+	/* Nothing can be in its queue. */
+	if (channel->passing_fd >= 0)
+		close(channel->passing_fd);
 	channel->stray.fd = channel->event.fd;
 	channel->stray.closed = closed;
 	stray_close(&channel->stray);
@@ -116,8 +119,7 @@ void channel_request_end(struct channel *channel)
 	__atomic_store_n(&channel->asking, false, __ATOMIC_RELEASE);
 }
 
-int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int type,
-		  uint32_t id, int fd)
+static int send_frame(int to, void *reply, size_t len, unsigned int type, uint32_t id, int fd)
 {
 	union {
 		struct cmsghdr align;
@@ -143,14 +145,53 @@ int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int
 		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
 	}
-	return sendmsg(channel->event.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	return sendmsg(to, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int type,
+		  uint32_t id)
+{
+	return send_frame(channel->event.fd, reply, len, type, id, -1);
+}
+
+int channel_hand_over(struct channel *channel, void *reply, size_t len, unsigned int type,
+		      uint32_t id, int fd)
+{
+	bool apart = type == SLIM_FRAME_CLAIM_REPLY && channel->passing_fd >= 0;
+	int err = send_frame(apart ? channel->passing_fd : channel->event.fd, reply, len, type,
+			     id, fd);
+
+	if (err)
+		return err;
+	stray_close_fd(fd);
+	/* A shim that does not hear of it looks for it when its time is over, or is gone. */
+	if (apart)
+		(void)channel_reply(channel, reply, len, type, id);
+	return 0;
 }
 
 static void reply_or_close(struct channel *channel, void *reply, size_t len,
 			   unsigned int type, uint32_t id)
 {
-	if (channel_reply(channel, reply, len, type, id, -1))
+	if (channel_reply(channel, reply, len, type, id))
 		channel_close(channel);
+}
+
+/*
+ * Makes the passing socket; returns the shim's end of it, or -1: it has one, or must do without.
+ * Nothing can be sent to our end.
+ */
+static int passing_open(struct channel *channel)
+{
+	int ends[2];
+
+	if (channel->passing_fd >= 0 ||
+	    namespace_socketpair(channel->container->netns_fd, AF_UNIX,
+				 SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -1;
+	shutdown(ends[0], SHUT_RD);
+	channel->passing_fd = ends[0];
+	return ends[1];
 }
 
 static void hello(struct channel *channel, const union request *request)
@@ -162,6 +203,7 @@ static void hello(struct channel *channel, const union request *request)
 		.prefixes_num = (uint16_t)tenant->prefixes_num,
 		.addresses_num = (uint16_t)container->addresses_num,
 	};
+	int passing;
 
 	for (size_t i = 0; i < tenant->prefixes_num; i++) {
 		memcpy(reply.prefixes[i].addr, &tenant->prefixes[i].addr,
@@ -170,8 +212,12 @@ static void hello(struct channel *channel, const union request *request)
 	}
 	memcpy(reply.addresses, container->addresses,
 	       container->addresses_num * sizeof(container->addresses[0]));
-	reply_or_close(channel, &reply, sizeof(reply), SLIM_FRAME_HELLO_REPLY,
-		       request->frame.id);
+	passing = passing_open(channel);
+	if (send_frame(channel->event.fd, &reply, sizeof(reply), SLIM_FRAME_HELLO_REPLY,
+		       request->frame.id, passing))
+		channel_close(channel);
+	if (passing >= 0)
+		close(passing);
 }
 
 static void listen_run(struct loop_task *task)
@@ -196,7 +242,7 @@ static void listen_run(struct loop_task *task)
 	channel_request_end(channel);
 	/* A shim that is gone does not need the answer. */
 	(void)channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_LISTEN_REPLY,
-			    work->request.frame.id, -1);
+			    work->request.frame.id);
 	channel_put(channel);
 	free(work);
 }
@@ -260,7 +306,7 @@ static void connect_request(struct channel *channel, const union request *reques
 
 static void claim(struct channel *channel, const union request *request)
 {
-	if (request->claim.flags ||
+	if ((request->claim.flags & ~SLIM_CLAIM_FLAGS) ||
 	    (request->claim.domain != AF_INET && request->claim.domain != AF_INET6))
 		bad_frame(channel, "a malformed CLAIM");
 	else
@@ -365,6 +411,7 @@ static struct channel *channel_accept(struct container *container)
 
 	if (!channel)
 		return NULL;
+	channel->passing_fd = -1;
 	channel->event.fd = accept4(container->channel_event.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (channel->event.fd < 0) {
 		free(channel);

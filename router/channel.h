@@ -33,6 +33,7 @@ struct channel {
 	struct loop_task start;
 	struct worker *worker;
 	struct container *container;	/* reference held */
+	int passing_fd;			/* our end of the passing socket, or -1 */
 	struct cds_list_head node;	/* worker->channels */
 	bool closed;			/* worker only */
 	bool listened;			/* has registered listeners */
@@ -70,11 +71,20 @@ void channel_request_end(struct channel *channel);
  * @reply:	the whole frame; its first fields are filled in here
  * @type:	SLIM_FRAME_*_REPLY
  * @id:		the request's
- * @fd:		to pass, or -1; stays the caller's
  *
  * 0, or -errno where the shim is gone or does not read (-EAGAIN).
  */
 int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int type,
-		  uint32_t id, int fd);
+		  uint32_t id);
+
+/**
+ * channel_hand_over() - answer a request with a host socket
+ * @fd:		closed when it has been passed
+ *
+ * CLAIM_REPLY: the shim learns of it when our own descriptor is closed, so that the application's
+ * is the last one. -errno: it was not passed, and @fd is still open.
+ */
+int channel_hand_over(struct channel *channel, void *reply, size_t len, unsigned int type,
+		      uint32_t id, int fd);
 
 #endif

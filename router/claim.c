@@ -3,6 +3,7 @@
 #include "claim.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "channel.h"
 #include "container.h"
@@ -10,8 +11,8 @@
 #include "endpoint.h"
 #include "inbound.h"
 #include "inflight.h"
-#include "stray.h"
 #include "ticket.h"
+#include "waiting.h"
 #include "worker.h"
 
 /* A claim on its way to the owner of an inbound connection. */
@@ -22,21 +23,30 @@ struct claim_task {
 	struct slim_claim request;
 };
 
-static int reply_claim(struct channel *channel, const struct slim_claim *request,
-		       struct slim_claim_reply *reply, enum slim_verdict verdict,
-		       const struct inbound *inbound)
+static struct slim_claim_reply reply_for(const struct channel *channel,
+					 enum slim_verdict verdict, const struct inbound *inbound)
 {
-	bool slim = verdict == SLIM_VERDICT_SLIM;
+	struct slim_claim_reply reply;
 
-	reply->generation = channel->container->generation;
-	reply->verdict = (uint16_t)verdict;
-	if (inbound) {
-		reply->cookie = slim ? inbound->cookie : inbound->ticket_cookie;
-		reply->local = inbound->local;
-		reply->peer = inbound->peer;
-	}
-	return channel_reply(channel, reply, sizeof(*reply), SLIM_FRAME_CLAIM_REPLY,
-			     request->frame.id, slim ? inbound->event.fd : -1);
+	memset(&reply, 0, sizeof(reply));
+	reply.generation = channel->container->generation;
+	reply.verdict = (uint16_t)verdict;
+	if (!inbound)
+		return reply;
+	reply.cookie = verdict == SLIM_VERDICT_SLIM ? inbound->cookie : inbound->ticket_cookie;
+	reply.options = inbound->options;
+	reply.local = inbound->local;
+	reply.peer = inbound->peer;
+	return reply;
+}
+
+static int reply_claim(struct channel *channel, const struct slim_claim *request,
+		       enum slim_verdict verdict, const struct inbound *inbound)
+{
+	struct slim_claim_reply reply = reply_for(channel, verdict, inbound);
+
+	return channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CLAIM_REPLY,
+			     request->frame.id);
 }
 
 /*
@@ -46,18 +56,18 @@ static int reply_claim(struct channel *channel, const struct slim_claim *request
 static int hand_over(struct channel *channel, struct inbound *inbound,
 		     const struct slim_claim *request)
 {
-	struct slim_claim_reply reply = { .options = inbound->options };
+	struct slim_claim_reply reply = reply_for(channel, SLIM_VERDICT_SLIM, inbound);
 	int err;
 
 	inbound_unwatch(inbound);
 	inflight_enter(inbound->record, INFLIGHT_HANDED);
-	err = reply_claim(channel, request, &reply, SLIM_VERDICT_SLIM, inbound);
+	err = channel_hand_over(channel, &reply, sizeof(reply), SLIM_FRAME_CLAIM_REPLY,
+				request->frame.id, inbound->event.fd);
 	if (err) {
 		inflight_enter(inbound->record, INFLIGHT_TICKET);
 		return err;
 	}
 	counter_inc(claims);
-	stray_close_fd(inbound->event.fd);
 	inbound_end_ticket(inbound);
 	return 0;
 }
@@ -68,18 +78,19 @@ static void claim_run(struct loop_task *task)
 	struct claim_task *work = caa_container_of(task, struct claim_task, task);
 	struct inbound *inbound = ticket_inbound(work->channel->container,
 						 &work->request.ticket);
-	struct slim_claim_reply reply = { 0 };
+	bool keep = work->request.flags & SLIM_CLAIM_KEEP;
 
 	channel_request_end(work->channel);
-	if (inbound && inbound->worker == work->worker && inbound_own(inbound)) {
+	/* It may end at once, and be freed by and by. */
+	if (keep && inbound && inbound->worker == work->worker && inbound_own(inbound))
+		waiting_splice(inbound);
+	if (!keep && inbound && inbound->worker == work->worker && inbound_own(inbound)) {
 		if (hand_over(work->channel, inbound, &work->request) == 0)
 			inbound_free(inbound);
 	} else if (inbound && inbound_state(inbound) == INBOUND_SPLICED) {
-		(void)reply_claim(work->channel, &work->request, &reply,
-				  SLIM_VERDICT_SPLICED, inbound);
+		(void)reply_claim(work->channel, &work->request, SLIM_VERDICT_SPLICED, inbound);
 	} else {
-		(void)reply_claim(work->channel, &work->request, &reply,
-				  SLIM_VERDICT_PACKET, NULL);
+		(void)reply_claim(work->channel, &work->request, SLIM_VERDICT_PACKET, NULL);
 	}
 	channel_put(work->channel);
 	free(work);
@@ -105,10 +116,10 @@ static bool forward_claim(struct channel *channel, struct inbound *inbound,
 void claim_answer(struct channel *channel, const struct slim_claim *request)
 {
 	struct inbound *inbound = ticket_inbound(channel->container, &request->ticket);
-	struct slim_claim_reply reply = { 0 };
 	int err;
 
-	if (inbound && inbound_take(inbound, INBOUND_CLAIMING)) {
+	if (inbound && !(request->flags & SLIM_CLAIM_KEEP) &&
+	    inbound_take(inbound, INBOUND_CLAIMING)) {
 		err = hand_over(channel, inbound, request);
 		if (err) {
 			inbound_set_state(inbound, INBOUND_WAITING);
@@ -124,7 +135,7 @@ void claim_answer(struct channel *channel, const struct slim_claim *request)
 	if (inbound && forward_claim(channel, inbound, request))
 		return;
 	counter_inc(claims_unknown);
-	err = reply_claim(channel, request, &reply, SLIM_VERDICT_PACKET, NULL);
+	err = reply_claim(channel, request, SLIM_VERDICT_PACKET, NULL);
 	if (err)
 		channel_close(channel);
 }

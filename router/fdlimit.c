@@ -15,7 +15,7 @@
 unsigned long fdlimit_need(const struct config_limits *limits)
 {
 	/* Whoever waits to be claimed has a host socket and a ticket. */
-	return FDS_OWN + (unsigned long)limits->containers * FDS_CONTAINER + limits->channels +
+	return FDS_OWN + (unsigned long)limits->containers * FDS_CONTAINER + 2UL * limits->channels +
 	       2UL * limits->pending;
 }
 

@@ -58,6 +58,17 @@ int namespace_socket(int netns_fd, int domain, int type, int protocol)
 	return fd;
 }
 
+int namespace_socketpair(int netns_fd, int domain, int type, int protocol, int ends[2])
+{
+	int err = namespace_enter(netns_fd);
+
+	if (err)
+		return err;
+	err = socketpair(domain, type, protocol, ends) < 0 ? -errno : 0;
+	namespace_leave();
+	return err;
+}
+
 int namespace_sysctl(int netns_fd, const char *path, int fallback)
 {
 	char file[128], text[32];

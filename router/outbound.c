@@ -29,7 +29,6 @@
 #include "ledger.h"
 #include "log.h"
 #include "peer.h"
-#include "stray.h"
 #include "worker.h"
 
 #ifndef TCP_FASTOPEN_NO_COOKIE
@@ -382,7 +381,7 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 		counter_inc(connects_packet);
 		reply.verdict = SLIM_VERDICT_PACKET;
 		if (channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
-				  request->frame.id, -1))
+				  request->frame.id))
 			channel_close(channel);
 		return;
 	}
@@ -390,10 +389,10 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 	reply.cookie = attempt.cookie;
 	reply.local = attempt.src;
 	reply.peer = attempt.dst;
-	err = channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
-			    request->frame.id, attempt.fd);
-	stray_close_fd(attempt.fd);
+	err = channel_hand_over(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
+				request->frame.id, attempt.fd);
 	if (err) {
+		close(attempt.fd);
 		ledger_remove(attempt.entry);
 		channel_close(channel);
 		return;

@@ -110,7 +110,7 @@ static void name_ticket(struct inbound *inbound)
 		loop_timer_set(inbound->worker->loop, &inbound->timer, WAITING_CHECK);
 }
 
-static void splice_now(struct inbound *inbound)
+void waiting_splice(struct inbound *inbound)
 {
 	loop_timer_clear(inbound->worker->loop, &inbound->timer);
 	inbound_unwatch(inbound);
@@ -154,7 +154,7 @@ static void ticket_handle(struct loop_event *event, uint32_t events)
 		inbound_reset(inbound);
 	} else if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
 		/* It wrote or closed without claiming: it knows nothing of tickets. */
-		splice_now(inbound);
+		waiting_splice(inbound);
 	} else if (events & EPOLLOUT) {
 		waiting_unhold(inbound);
 	}
@@ -236,7 +236,7 @@ static void look_after(struct inbound *inbound)
 	}
 	inbound->handed = false;
 	if (inbound->accepted_at) {
-		splice_now(inbound);
+		waiting_splice(inbound);
 		return;
 	}
 	if (!check_ticket(inbound))

@@ -28,6 +28,9 @@ void waiting_timer(struct inbound *inbound);
 /* There is something to read for a listener that wants to see a byte first. */
 void waiting_deferred(struct inbound *inbound);
 
+/* Nobody will claim it: the router carries its bytes from now on. */
+void waiting_splice(struct inbound *inbound);
+
 /* Its ticket does not wait for room in the listener's queue, or waits no longer. */
 void waiting_unhold(struct inbound *inbound);
 

@@ -18,6 +18,7 @@
 #include "mem.h"
 #include "next.h"
 #include "options.h"
+#include "socket.h"
 #include "sys.h"
 #include "user.h"
 
@@ -26,28 +27,15 @@ static int next_either(int fd, void *addr, socklen_t *len, int flags, bool is_ac
 	return is_accept4 ? next_accept4(fd, addr, len, flags) : next_accept(fd, addr, len);
 }
 
-/*
- * With SCM_RIGHTS an fd that finds no room is lost, and the connection with it. One
- * more must fit.
- */
-static bool has_room(int fd)
-{
-	long spare = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-	if (spare < 0)
-		return false;
-	sys_close((int)spare);
-	return true;
-}
-
 static bool claim(int ticket, const struct slim_endpoint *source, uint16_t domain,
 		  struct slim_claim_reply *reply, int *with)
 {
 	struct slim_claim request;
 
-	if (!has_room(ticket))
-		return false;
 	memset(&request, 0, sizeof(request));
+	/* With SCM_RIGHTS an fd that finds no room is lost, and the connection with it. */
+	if (!socket_has_room(ticket))
+		request.flags = SLIM_CLAIM_KEEP;
 	request.ticket = *source;
 	request.domain = domain;
 	return channel_ask(&request, sizeof(request), SLIM_FRAME_CLAIM, reply, sizeof(*reply),

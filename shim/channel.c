@@ -34,6 +34,7 @@
 #define WORLDS		4
 #define FD_HIGH		512	/* channels stay out of the way of low numbers */
 #define RETRY_MS	1000
+#define STALE_MAX	64	/* descriptors that came too late, at a time */
 #define SIG_BLOCK_	0
 #define SIG_SETMASK_	2
 #ifndef MADV_WIPEONFORK
@@ -44,6 +45,8 @@ struct slot {
 	uint32_t taken;			/* atomic */
 	int fd;
 	uint64_t cookie;		/* 0: no channel */
+	int passing_fd;			/* by which descriptors come */
+	uint64_t passing_cookie;	/* 0: they come with the replies */
 	uint32_t next_id;
 	uint32_t late_id;		/* a reply that is still owed; 0: none */
 };
@@ -51,21 +54,22 @@ struct slot {
 /* Emptied by fork. */
 struct state {
 	struct slot slots[SLOTS];
+	uint32_t pid;			/* whose it is: a vforked child shares it */
+	uint32_t world_writing;		/* atomic */
 	uint32_t slow;			/* atomic: the router owes somebody an answer */
 	uint32_t opened;		/* the inherited ones are closed */
 };
 
 /* Survives fork: what the parent had open. */
 static struct {
-	int fd;
-	uint64_t cookie;
+	int fd, passing_fd;
+	uint64_t cookie, passing_cookie;
 } inherited[SLOTS];
 
 static struct state *state_page;
 /* Written in turn, so that a reader of an older one is not disturbed. */
 static struct channel_world worlds[WORLDS];
 static struct channel_world *world;	/* atomic; NULL: nothing known */
-static uint32_t world_writing;		/* atomic */
 static uint64_t absent_until;		/* ms; atomic */
 static bool namespaces_differ;
 
@@ -114,6 +118,36 @@ static bool is_kept(const struct state *state, const struct slot *slot)
 
 /* --- one channel --- */
 
+/* Channels stay out of the way of low numbers. */
+static int move_up(int fd)
+{
+	long high = sys_fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
+
+	if (high < 0)
+		return fd;
+	sys_close(fd);
+	return (int)high;
+}
+
+/*
+ * The router is outside of the container: without a pid here; or, where the container has no
+ * pid namespace of its own, root.
+ */
+static bool is_outside(int pid, unsigned int uid)
+{
+	static const char first[] = "pid:[4026531836]";	/* PROC_PID_INIT_INO */
+	char name[sizeof(first)];
+	long len;
+
+	if (!pid)
+		return true;
+	if (uid)
+		return false;
+	len = sys_readlink("/proc/self/ns/pid", name, sizeof(name));
+	/* Without /proc nobody can tell. */
+	return len < 0 || (len == sizeof(first) - 1 && !memcmp(name, first, sizeof(first) - 1));
+}
+
 static int open_socket(void)
 {
 	static const char name[] = SLIM_CHANNEL_NAME;
@@ -124,7 +158,7 @@ static int open_socket(void)
 		unsigned int uid, gid;
 	} cred;
 	long fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	long high, err;
+	long err;
 
 	if (fd < 0)
 		return (int)fd;
@@ -133,8 +167,7 @@ static int open_socket(void)
 	if (!err)
 		err = sys_getsockopt_exact((int)fd, SOL_SOCKET, SO_PEERCRED, &cred,
 					   sizeof(cred));
-	/* The router is outside: without a pid here, or, in one pid namespace, root. */
-	if (!err && cred.pid && cred.uid)
+	if (!err && !is_outside(cred.pid, cred.uid))
 		err = -EPERM;
 	/* Waiting is recvmsg's, with a deadline of its own. */
 	if (!err)
@@ -146,19 +179,21 @@ static int open_socket(void)
 		sys_close((int)fd);
 		return (int)err;
 	}
-	high = sys_fcntl((int)fd, F_DUPFD_CLOEXEC, FD_HIGH);
-	if (high >= 0) {
-		sys_close((int)fd);
-		fd = high;
-	}
-	return (int)fd;
+	return move_up((int)fd);
+}
+
+static void close_ours(int fd, uint64_t cookie)
+{
+	if (cookie && sys_cookie(fd) == cookie)
+		sys_close(fd);
 }
 
 static void slot_close(struct slot *slot)
 {
-	if (slot->cookie && sys_cookie(slot->fd) == slot->cookie)
-		sys_close(slot->fd);
+	close_ours(slot->fd, slot->cookie);
+	close_ours(slot->passing_fd, slot->passing_cookie);
 	slot->cookie = 0;
+	slot->passing_cookie = 0;
 	slot->late_id = 0;
 }
 
@@ -176,7 +211,8 @@ static int receive(int channel, uint32_t id, void *reply, uint32_t len, unsigned
 	struct iovec iov = { .iov_base = reply, .iov_len = len };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
+		/* Of one descriptor exactly: CMSG_SPACE() has room for two. */
+		.msg_control = control.bytes, .msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	const struct slim_frame *frame = reply;
 	int got = -1;
@@ -204,6 +240,33 @@ static int receive(int channel, uint32_t id, void *reply, uint32_t len, unsigned
 	return -EPROTO;
 }
 
+/*
+ * The descriptor that belongs to the reply @id, with that reply once more, came before the
+ * reply did. What is there of earlier ones, nobody waits for any more. 0 or -errno.
+ */
+static int receive_passed(struct slot *slot, uint32_t id, void *reply, uint32_t len,
+			  unsigned int type, int *fd)
+{
+	char frame[SLIM_FRAME_MAX];
+	int err;
+
+	if (!slot->passing_cookie || sys_cookie(slot->passing_fd) != slot->passing_cookie)
+		return -ENOTCONN;
+	for (int i = 0; i < STALE_MAX; i++) {
+		int got = -1;
+
+		err = receive(slot->passing_fd, id, frame, len, type, &got, MSG_DONTWAIT);
+		if (!err) {
+			memcpy(reply, frame, len);
+			*fd = got;
+			return 0;
+		}
+		if (err != -EPROTO)
+			return err;
+	}
+	return -EPROTO;
+}
+
 /* A reply that came too late is thrown away. Returns whether one is still owed. */
 static bool still_late(struct state *state, struct slot *slot)
 {
@@ -219,9 +282,28 @@ static bool still_late(struct state *state, struct slot *slot)
 		return true;
 	slot->late_id = 0;
 	__atomic_store_n(&state->slow, 0, __ATOMIC_RELAXED);
+	/* What it was about is closed, too: no request has the id 0. */
+	receive_passed(slot, 0, frame, sizeof(frame), SLIM_FRAME_UNSPEC, &fd);
 	if (err != -EPROTO)
 		slot_close(slot);
 	return false;
+}
+
+/* Does @reply say that a descriptor has come the other way? */
+static bool has_passed(const struct slot *slot, const void *reply, const int *fd)
+{
+	const struct slim_claim_reply *claim = reply;
+
+	return slot->passing_cookie && fd && *fd < 0 &&
+	       claim->frame.type == SLIM_FRAME_CLAIM_REPLY && claim->verdict == SLIM_VERDICT_SLIM;
+}
+
+static int receive_last(struct slot *slot, uint32_t id, void *reply, uint32_t len,
+			unsigned int type, int *fd)
+{
+	if (sys_cookie(slot->passing_fd) == slot->passing_cookie)
+		sys_shutdown(slot->passing_fd, SHUT_RDWR);
+	return receive_passed(slot, id, reply, len, type, fd);
 }
 
 static void frame_fill(void *request, uint32_t len, unsigned int type, uint32_t id)
@@ -252,6 +334,8 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 	if (!reply)
 		return 0;
 	err = receive(slot->fd, id, reply, reply_len, reply_type, fd, 0);
+	if (!err && has_passed(slot, reply, fd))
+		err = receive_passed(slot, id, reply, reply_len, reply_type, fd) ? -EPROTO : 0;
 	if (!err)
 		return 0;
 	if (err != -EAGAIN) {
@@ -262,6 +346,9 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 		/* Nothing can follow what is there now. */
 		sys_shutdown(slot->fd, SHUT_RDWR);
 		err = receive(slot->fd, id, reply, reply_len, reply_type, fd, MSG_DONTWAIT);
+		if (reply_type == SLIM_FRAME_CLAIM_REPLY && slot->passing_cookie &&
+		    (err || has_passed(slot, reply, fd)))
+			err = receive_last(slot, id, reply, reply_len, reply_type, fd);
 		slot_close(slot);
 		return err ? -ETIMEDOUT : 0;
 	}
@@ -272,32 +359,54 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 	return -ETIMEDOUT;
 }
 
-static void world_learn(const struct slim_hello_reply *hello, uint64_t netns_cookie)
+static void world_learn(struct state *state, const struct slim_hello_reply *hello,
+			uint64_t netns_cookie)
 {
 	struct channel_world *old = __atomic_load_n(&world, __ATOMIC_ACQUIRE), *new;
 
 	if (hello->prefixes_num > SLIM_CHANNEL_PREFIXES ||
 	    hello->addresses_num > SLIM_CHANNEL_ADDRESSES ||
 	    (old && old->hello.generation == hello->generation) ||
-	    __atomic_exchange_n(&world_writing, 1, __ATOMIC_ACQUIRE))
+	    __atomic_exchange_n(&state->world_writing, 1, __ATOMIC_ACQUIRE))
 		return;
 	new = &worlds[old ? (old - worlds + 1) % WORLDS : 0];
 	new->hello = *hello;
 	new->netns_cookie = netns_cookie;
 	__atomic_store_n(&world, new, __ATOMIC_RELEASE);
-	__atomic_store_n(&world_writing, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->world_writing, 0, __ATOMIC_RELEASE);
+}
+
+static void note_inherited(const struct state *state, const struct slot *slot)
+{
+	long i = slot - state->slots;
+
+	if (!is_kept(state, slot))
+		return;
+	inherited[i].fd = slot->fd;
+	inherited[i].cookie = slot->cookie;
+	inherited[i].passing_fd = slot->passing_fd;
+	inherited[i].passing_cookie = slot->passing_cookie;
 }
 
 static int hello(struct state *state, struct slot *slot)
 {
 	struct slim_hello request;
 	struct slim_hello_reply reply;
+	int passing = -1;
 	int err = exchange(state, slot, &request, sizeof(request), SLIM_FRAME_HELLO, &reply,
-			   sizeof(reply), SLIM_FRAME_HELLO_REPLY, NULL, false);
+			   sizeof(reply), SLIM_FRAME_HELLO_REPLY, &passing, false);
 
-	if (!err)
-		world_learn(&reply, sys_netns_cookie(slot->fd));
-	return err;
+	if (err)
+		return err;
+	world_learn(state, &reply, sys_netns_cookie(slot->fd));
+	if (passing >= 0 && slot->passing_cookie)
+		sys_close(passing);
+	else if (passing >= 0) {
+		slot->passing_fd = move_up(passing);
+		slot->passing_cookie = sys_cookie(slot->passing_fd);
+		note_inherited(state, slot);
+	}
+	return 0;
 }
 
 /* What fork left us of the parent's channels. */
@@ -306,9 +415,10 @@ static void close_inherited(struct state *state)
 	if (__atomic_exchange_n(&state->opened, 1, __ATOMIC_ACQ_REL))
 		return;
 	for (int i = 0; i < SLOTS; i++) {
-		if (inherited[i].cookie && sys_cookie(inherited[i].fd) == inherited[i].cookie)
-			sys_close(inherited[i].fd);
+		close_ours(inherited[i].fd, inherited[i].cookie);
+		close_ours(inherited[i].passing_fd, inherited[i].passing_cookie);
 		inherited[i].cookie = 0;
+		inherited[i].passing_cookie = 0;
 	}
 }
 
@@ -320,6 +430,8 @@ static int slot_open(struct state *state, struct slot *slot)
 	if (until && now_ms() < until)
 		return -ECONNREFUSED;
 	close_inherited(state);
+	if (is_kept(state, slot))
+		state->pid = (uint32_t)sys_getpid();
 	fd = open_socket();
 	if (fd < 0) {
 		/* A full backlog or a lack of fds says nothing of the next moment. */
@@ -332,10 +444,8 @@ static int slot_open(struct state *state, struct slot *slot)
 	slot->fd = fd;
 	slot->cookie = sys_cookie(fd);
 	slot->late_id = 0;
-	if (is_kept(state, slot)) {
-		inherited[slot - state->slots].fd = fd;
-		inherited[slot - state->slots].cookie = slot->cookie;
-	}
+	slot->passing_cookie = 0;
+	note_inherited(state, slot);
 	return hello(state, slot);
 }
 
@@ -352,12 +462,17 @@ static struct slot *slot_take(struct state *state)
 	return NULL;
 }
 
-/* Ready for a request; or -errno. */
+/* Ready for a request; or -errno. -ECHILD: it is not this process's. */
 static int slot_prepare(struct state *state, struct slot *slot)
 {
 	if (slot->cookie && sys_cookie(slot->fd) != slot->cookie) {
+		/* A vforked child has closed what its parent still has. */
+		if (is_kept(state, slot) && state->pid != (uint32_t)sys_getpid())
+			return -ECHILD;
 		/* Closed by the program; the number may be its own now. */
+		close_ours(slot->passing_fd, slot->passing_cookie);
 		slot->cookie = 0;
+		slot->passing_cookie = 0;
 		if (slot->late_id)
 			__atomic_store_n(&state->slow, 0, __ATOMIC_RELAXED);
 		slot->late_id = 0;
@@ -382,6 +497,11 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 	if (!slot)
 		slot = &own;
 	err = slot_prepare(state, slot);
+	if (err == -ECHILD) {
+		__atomic_store_n(&slot->taken, 0, __ATOMIC_RELEASE);
+		slot = &own;
+		err = slot_prepare(state, slot);
+	}
 	if (!err && !channel_world_known())
 		err = hello(state, slot);	/* the first one's answer came too late */
 	if (!err && request)
@@ -410,7 +530,7 @@ static void check_generation(const void *reply)
 
 		if (with_slot(&request, sizeof(request), SLIM_FRAME_HELLO, &hello_reply,
 			      sizeof(hello_reply), SLIM_FRAME_HELLO_REPLY, NULL, false) == 0)
-			world_learn(&hello_reply, known->netns_cookie);
+			world_learn(state_get(), &hello_reply, known->netns_cookie);
 	}
 }
 

@@ -11,7 +11,7 @@
  * it answers with the error that is still owed, or with EINVAL.
  *
  * System calls of a connect that takes the slim path, non-blocking: probe, cookie, TCP_INFO,
- * F_GETFL, sigprocmask, channel's cookie, send, recvmsg, sigprocmask, F_GETOWN_EX, F_GETFD,
+ * F_GETFL, F_DUPFD, close, sigprocmask, channel's cookie, send, recvmsg, sigprocmask, F_GETOWN_EX, F_GETFD,
  * cookie, dup3, close. A blocking one adds connect.
  */
 #include <errno.h>
@@ -32,6 +32,7 @@
 #include "user.h"
 
 #define LEN_MIN		16u
+#define LEN_MAX		128u	/* struct sockaddr_storage: the kernel refuses more */
 
 /* An application's socket that is about to connect. */
 struct attempt {
@@ -41,8 +42,27 @@ struct attempt {
 	uint64_t options;
 	uint16_t domain;
 	long flags;			/* F_GETFL */
+	int error;			/* of an earlier attempt; -errno */
 	struct slim_endpoint dst, bound;
 };
+
+/* On another socket's note the flag does no harm. */
+static int native(int fd, const void *addr, socklen_t len)
+{
+	struct fdtable_entry *entry = fdtable_peek(fd);
+
+	if (entry)
+		entry->flags |= FDTABLE_TRIED;
+	return next_connect(fd, addr, len);
+}
+
+/* What the kernel still has to say of an earlier attempt on the socket; -EINVAL: nothing */
+static int owed(int fd)
+{
+	uint16_t family = AF_INET6;
+
+	return (int)sys_connect(fd, &family, sizeof(family));
+}
 
 static bool in_prefix(const struct slim_endpoint *ep, const struct slim_prefix *prefix)
 {
@@ -107,6 +127,18 @@ static void get_bound(struct attempt *attempt)
 	address_clear_any(&attempt->bound);
 }
 
+/*
+ * A socket that failed has an error to give first. Asking has taken it from the kernel: it is
+ * kept for the caller.
+ */
+static bool owes(struct attempt *attempt)
+{
+	int err = owed(attempt->fd);
+
+	attempt->error = err == -EINVAL ? 0 : err;
+	return attempt->error;
+}
+
 /* What may take the slim path at all; @attempt is filled in. */
 static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 {
@@ -124,6 +156,8 @@ static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 	}
 	/* Connecting or connected already, over the packet path. */
 	if (socket_is_active(fd))
+		return false;
+	if (attempt->entry && (attempt->entry->flags & FDTABLE_TRIED) && owes(attempt))
 		return false;
 	if (address_is_mapped(&attempt->dst) && attempt->domain == AF_INET6 && is_v6only(fd))
 		return false;
@@ -209,14 +243,13 @@ static struct slim_endpoint bound_of(const struct fdtable_entry *entry)
 static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t len)
 {
 	struct fdtable_entry *entry = names_find(fd, cookie);
-	uint16_t family = AF_INET6;
 	struct slim_endpoint bound;
 	int err;
 
 	if (!entry || socket_is_active(fd))
 		return next_connect(fd, addr, len);
 	/* It failed. The kernel may still owe the error; if not, natively it is used anew. */
-	err = (int)sys_connect(fd, &family, sizeof(family));
+	err = owed(fd);
 	if (err != -EINVAL)
 		return next_result(err);
 	bound = bound_of(entry);
@@ -249,7 +282,8 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	union address address;
 	int with = -1;
 
-	if (len < LEN_MIN || !user_readable(addr, len < sizeof(address) ? len : sizeof(address)))
+	if (len < LEN_MIN || len > LEN_MAX ||
+	    !user_readable(addr, len < sizeof(address) ? len : sizeof(address)))
 		return next_connect(fd, addr, len);
 	memcpy(&address, addr, len < sizeof(address) ? len : sizeof(address));
 	if (address.family == AF_UNSPEC)
@@ -258,7 +292,7 @@ int call_connect(int fd, const void *addr, socklen_t len)
 		return next_connect(fd, addr, len);
 	world = channel_world();
 	if (!world || !is_virtual(world, &attempt.dst))
-		return next_connect(fd, addr, len);
+		return native(fd, addr, len);
 	attempt.cookie = sys_cookie(fd);
 	attempt.entry = fdtable_find(fd, attempt.cookie);
 	if (attempt.entry && !(attempt.entry->flags & FDTABLE_TCP)) {
@@ -268,13 +302,15 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	}
 	if (!attempt.entry && attempt.cookie && is_foreign(world, fd))
 		return connect_foreign(fd, attempt.cookie, addr, len);
-	if (!is_ours(&attempt, world) || !ask(&attempt, &reply, &with))
-		return next_connect(fd, addr, len);
+	if (!is_ours(&attempt, world))
+		return attempt.error ? next_result(attempt.error) : native(fd, addr, len);
+	if (!socket_has_room(fd) || !ask(&attempt, &reply, &with))
+		return native(fd, addr, len);
 	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)
 		return take_slim(&attempt, &reply, with, addr, len);
 	if (with >= 0)
 		sys_close(with);
 	if (reply.verdict == SLIM_VERDICT_DENIED)
 		return next_result(reply.error ? -(long)reply.error : -EACCES);
-	return next_connect(fd, addr, len);
+	return native(fd, addr, len);
 }

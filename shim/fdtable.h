@@ -25,6 +25,7 @@ enum fdtable_flags {
 	FDTABLE_LISTENER = 1 << 2,	/* told to the router */
 	FDTABLE_NAMED = 1 << 3,		/* Slim's: local and peer are its names */
 	FDTABLE_WATCHED_MORE = 1 << 4,	/* in more epoll sets than there is room for */
+	FDTABLE_TRIED = 1 << 5,		/* connect() was called on it, in the container */
 };
 
 /* A registration in an epoll set. */

@@ -94,7 +94,6 @@ int call_close(int fd)
 
 	if (!cookie || sys_cookie(fd) != cookie)
 		return next_close(fd);
-	fdtable_peek(fd)->flags = 0;
 	ret = next_close(fd);
 	hint(cookie);
 	return ret;

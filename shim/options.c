@@ -91,6 +91,10 @@ static const struct option {
 	{ IPPROTO_IP, IP_TRANSPARENT, PACKET, 4 },
 	{ IPPROTO_IP, IP_MINTTL, PACKET, 4 },
 	{ IPPROTO_IPV6, IPV6_MINHOPCOUNT, PACKET, 4 },
+	{ SOL_SOCKET, SO_REUSEADDR, CARRY, 4 },
+	{ SOL_SOCKET, SO_REUSEPORT, CARRY, 4 },
+	{ IPPROTO_IP, IP_FREEBIND, CARRY, 4 },
+	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, CARRY, 4 },
 };
 
 #define TABLE_NUM	(sizeof(table) / sizeof(table[0]))
@@ -230,9 +234,14 @@ static void carry(int from, int to, const struct option *option, bool known)
 
 void options_carry(int from, int to, uint64_t mask)
 {
+	static const struct option priority = { SOL_SOCKET, SO_PRIORITY, CARRY, 4 };
+
 	for (unsigned int i = 0; mask && i < TABLE_NUM; i++)
 		if ((mask & 1ull << i) && table[i].kind != PACKET)
 			carry(from, to, &table[i], mask != OPTIONS_ALL);
+	/* Setting IP_TOS sets it as well. */
+	if (mask & options_bit(IPPROTO_IP, IP_TOS))
+		carry(from, to, &priority, false);
 }
 
 uint32_t options_listen_flags(int fd, uint64_t mask)

@@ -6,10 +6,13 @@
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "address.h"
 #include "fdtable.h"
+#include "mem.h"
 #include "options.h"
 #include "readiness.h"
 #include "socket.h"
@@ -22,6 +25,12 @@
 #endif
 #define F_SETOWN_EX_	15
 #define F_GETOWN_EX_	16
+
+enum owner_type {
+	OWNER_TID,
+	OWNER_PID,
+	OWNER_PGRP,
+};
 
 struct owner {
 	int type, pid;
@@ -37,39 +46,91 @@ bool socket_is_active(int fd)
 	       state != STATE_CLOSE;
 }
 
-static void carry_owner(int from, int to)
+bool socket_has_room(int fd)
 {
-	struct owner owner = { 0 };
-	long signal, flags;
+	long spare = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	if (sys_fcntl(from, F_GETOWN_EX_, (long)&owner) < 0 || !owner.pid)
+	if (spare < 0)
+		return false;
+	sys_close((int)spare);
+	return true;
+}
+
+/* Who gets which signal of a socket's readiness; @pid 0: nobody */
+struct signals {
+	struct owner owner;
+	long signal;
+	bool on;
+};
+
+static void signals_take(struct signals *signals, int fd)
+{
+	long flags;
+
+	memset(signals, 0, sizeof(*signals));
+	if (sys_fcntl(fd, F_GETOWN_EX_, (long)&signals->owner) < 0 || !signals->owner.pid)
 		return;
-	sys_fcntl(to, F_SETOWN_EX_, (long)&owner);
-	signal = sys_fcntl(from, F_GETSIG, 0);
-	if (signal > 0)
-		sys_fcntl(to, F_SETSIG, signal);
-	flags = sys_fcntl(from, F_GETFL, 0);
-	if (flags > 0 && (flags & O_ASYNC))
-		sys_fcntl(to, F_SETFL, sys_fcntl(to, F_GETFL, 0) | O_ASYNC);
+	signals->signal = sys_fcntl(fd, F_GETSIG, 0);
+	flags = sys_fcntl(fd, F_GETFL, 0);
+	signals->on = flags > 0 && (flags & O_ASYNC);
+}
+
+/* What the kernel would have sent, had the socket been connected a moment later */
+static void signal_ready(const struct signals *signals, int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+	siginfo_t info;
+
+	if (sys_poll(&pollfd, 1, 0) <= 0)
+		return;
+	memset(&info, 0, sizeof(info));
+	info.si_signo = signals->signal > 0 ? (int)signals->signal : SIGIO;
+	info.si_code = POLL_OUT;
+	info.si_band = POLLOUT | POLLWRNORM | POLLWRBAND;
+	info.si_fd = fd;
+	if (signals->owner.type == OWNER_TID)
+		sys_tgsigqueueinfo((int)sys_getpid(), signals->owner.pid, info.si_signo, &info);
+	else if (signals->owner.pid == sys_getpid())
+		sys_sigqueueinfo(signals->owner.pid, info.si_signo, &info);
+	else
+		sys_kill(signals->owner.type == OWNER_PGRP ? -signals->owner.pid :
+			 signals->owner.pid, info.si_signo);
+}
+
+/* On @fd itself: that is the number that a signal names. */
+static void signals_give(const struct signals *signals, int fd)
+{
+	if (!signals->owner.pid)
+		return;
+	sys_fcntl(fd, F_SETOWN_EX_, (long)&signals->owner);
+	if (signals->signal > 0)
+		sys_fcntl(fd, F_SETSIG, signals->signal);
+	if (!signals->on)
+		return;
+	sys_fcntl(fd, F_SETFL, sys_fcntl(fd, F_GETFL, 0) | O_ASYNC);
+	signal_ready(signals, fd);
 }
 
 int socket_replace(int fd, uint64_t cookie, const struct fdtable_entry *entry, int with,
 		   uint64_t options)
 {
 	struct readiness watches;
+	struct signals signals;
 	long fd_flags;
 	int err = -EBADF;
 
 	options_carry(fd, with, options);
-	carry_owner(fd, with);
+	signals_take(&signals, fd);
 	fd_flags = sys_fcntl(fd, F_GETFD, 0);
 	if (fd_flags < 0 || sys_cookie(fd) != cookie)
 		goto close_with;
 	readiness_take(&watches, fd, entry);
 	err = (int)sys_dup3(with, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 	readiness_give(&watches, fd);
-	if (err >= 0)
+	if (err >= 0) {
+		signals_give(&signals, fd);
 		err = 0;
+	}
 close_with:
 	sys_close(with);
 	return err;

@@ -124,6 +124,36 @@ static inline long sys_fcntl(int fd, int command, long arg)
 	return sys_call(SYS_fcntl, fd, command, arg, 0, 0, 0);
 }
 
+/* ppoll: not every architecture has poll. It leaves @fds alone but for revents. */
+static inline long sys_poll(void *fds, unsigned int num, unsigned int ms)
+{
+	struct {
+		long seconds, nanoseconds;
+	} time = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	return sys_call(SYS_ppoll, (long)fds, num, (long)&time, 0, 0, 0);
+}
+
+static inline long sys_kill(int pid, int signal)
+{
+	return sys_call(SYS_kill, pid, signal, 0, 0, 0, 0);
+}
+
+static inline long sys_sigqueueinfo(int pid, int signal, void *info)
+{
+	return sys_call(SYS_rt_sigqueueinfo, pid, signal, (long)info, 0, 0, 0);
+}
+
+static inline long sys_tgsigqueueinfo(int pid, int tid, int signal, void *info)
+{
+	return sys_call(SYS_rt_tgsigqueueinfo, pid, tid, signal, (long)info, 0, 0);
+}
+
+static inline long sys_readlink(const char *path, char *out, size_t size)
+{
+	return sys_call(SYS_readlinkat, -100, (long)path, (long)out, (long)size, 0, 0);
+}
+
 static inline long sys_dup3(int from, int to, int flags)
 {
 	return sys_call(SYS_dup3, from, to, flags, 0, 0, 0);

@@ -9,12 +9,19 @@
  * one host, so fields are in host byte order.
  *
  *   request            reply               fd in the reply
- *   HELLO              HELLO_REPLY
+ *   HELLO              HELLO_REPLY         the passing socket, the first time
  *   CONNECT            CONNECT_REPLY       host socket, where verdict is SLIM
  *   LISTEN             LISTEN_REPLY
  *   UNLISTEN           (none)
  *   CLAIM              CLAIM_REPLY         host socket, where verdict is SLIM
  *   NAME               NAME_REPLY
+ *
+ * The host socket of a CLAIM_REPLY comes over the passing socket, a SOCK_SEQPACKET UNIX
+ * socket on which nobody waits, with a copy of the reply. The reply itself is sent after
+ * that, when the router has closed its own copy: a server that answers and closes at once is
+ * the last to close, as it expects (it may rely on close() to end a registration with epoll).
+ * Without a passing socket, and for CONNECT_REPLY, whose caller has a connection to wait
+ * for, the host socket comes with the reply.
  *
  * Requests never carry fds. A frame of the wrong length, an unknown type, a
  * wrong magic or an fd costs the sender its channel. Reserved fields and unknown
@@ -192,6 +199,10 @@ struct slim_unlisten {
 	uint64_t cookie;
 };
 
+/* Flags of CLAIM */
+#define SLIM_CLAIM_KEEP		(1u << 0)	/* no room for an fd: splice it now */
+#define SLIM_CLAIM_FLAGS	(SLIM_CLAIM_KEEP)
+
 /*
  * @ticket:	the ticket's source as accept() named it (one of the reserved
  *		addresses, and its port)
@@ -202,7 +213,7 @@ struct slim_claim {
 	struct slim_endpoint ticket;
 	uint16_t domain;
 	uint16_t reserved;
-	uint32_t flags;		/* zero */
+	uint32_t flags;
 };
 
 /*

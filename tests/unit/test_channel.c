@@ -75,6 +75,12 @@ int namespace_socket(int netns_fd, int domain, int type, int protocol)
 	return socket(domain, type, protocol);
 }
 
+int namespace_socketpair(int netns_fd, int domain, int type, int protocol, int ends[2])
+{
+	(void)netns_fd;
+	return socketpair(domain, type, protocol, ends) < 0 ? -errno : 0;
+}
+
 int listener_register(struct container *unused, uint64_t cookie, unsigned int flags,
 		      uint64_t options, unsigned int limit)
 {
