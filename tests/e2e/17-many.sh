@@ -55,6 +55,17 @@ check "it is said why" has "$work/refusal" "as many containers on this host as a
 check "and nothing is left of it" same "$(<"$work/tables")" "$(tables)"
 ip -n "$(space h1)" link delete group 77
 
+# A container that moves: its new host says so before its old one has detached it.
+moved=$(space h2c9)
+ip netns add "$moved"
+moves() { grep -c 'not adding a remote container' "/run/slim-lab/$name/h1/router.log"; }
+ctl h1 attach mover --netns "/run/netns/$extra" --tenant t1 --ip 10.32.1.9 >/dev/null
+ctl h2 attach mover --netns "/run/netns/$moved" --tenant t1 --ip 10.32.1.9 >/dev/null
+check "its old host hears of it first" poll 5 moves
+ctl h1 detach mover >/dev/null
+check "it is reached from there all the same" poll 5 plain h1c1 ping -c 1 -W 1 10.32.1.9
+ctl h2 detach mover >/dev/null
+
 kill "$holder"
 alone() { [[ $(ctl h1 -j containers | jq '.containers | length') == 1 ]]; }
 check "those whose process ended are detached" poll 10 alone

@@ -728,6 +728,13 @@ static const struct {
 	{ ICMP6, mac1, NULL, "::", OTHER6, 128, false },
 	{ ICMP6, mac1, NULL, OWN_LL, OTHER6, 134, false },
 	{ ICMP6, mac1, NULL, OWN_LL, OTHER6, 137, false },
+	{ ICMP6, mac1, NULL, OWN_LL, OTHER6, 130, false },	/* multicast groups */
+	{ ICMP6, mac1, NULL, OWN_LL, OTHER6, 131, false },
+	{ ICMP6, mac1, NULL, OWN_LL, OTHER6, 143, false },
+	{ ICMP6, mac1, NULL, "::", OTHER6, 143, false },
+	{ ICMP6, mac1, NULL, OWN_LL, OTHER6, 133, false },	/* looking for routers */
+	{ ICMP6, mac1, NULL, OWN_LL, OWN_LL, 136, true },
+	{ ICMP6, mac1, NULL, OWN6, "::", 136, false },
 	{ ICMP6, mac1, NULL, OWN_LL, OTHER6, 128, true },
 	{ ICMP6, mac3, NULL, OWN6, OTHER6, 128, false },
 	{ ODD, mac1, NULL, NULL, NULL, 0, false },
