@@ -9,7 +9,8 @@
  * them is heeded. A port is made from the host outwards: device, pinning, bridge,
  * forwarding entry, and at last the container's side, so that nothing the container
  * sends can come before its pinning. Undoing is removing the veth (which takes the port, its
- * forwarding entry and the container's end along) and its nftables chain.
+ * forwarding entry and the container's end along), and then its nftables table: until
+ * the device is gone, nothing passes it but what its pinning lets through.
  */
 #include "packetpath.h"
 
@@ -90,41 +91,13 @@ static void tenant_put(struct packetpath_tenant *tenant)
 {
 	struct packetpath_tenant **link = &path.tenants;
 
-	if (tenant->locals)
+	if (tenant->locals.num)
 		return;
 	while (*link != tenant)
 		link = &(*link)->next;
 	*link = tenant->next;
 	packetpath_tenant_down(path.sock, tenant);
 	packetpath_tenant_free(tenant);
-}
-
-static int local_add(struct packetpath_tenant *tenant, const struct packetpath_port *port)
-{
-	struct packetpath_local *local = calloc(1, sizeof(*local));
-
-	if (!local)
-		return -ENOMEM;
-	memcpy(local->mac, port->mac, sizeof(local->mac));
-	memcpy(local->addresses, port->addresses, sizeof(local->addresses));
-	local->addresses_num = port->addresses_num;
-	local->next = tenant->locals;
-	tenant->locals = local;
-	return 0;
-}
-
-static void local_remove(struct packetpath_tenant *tenant, const uint8_t *mac)
-{
-	struct packetpath_local **link = &tenant->locals;
-	struct packetpath_local *local;
-
-	while (*link && memcmp((*link)->mac, mac, PACKETPATH_MAC_LEN))
-		link = &(*link)->next;
-	local = *link;
-	if (!local)
-		return;
-	*link = local->next;
-	free(local);
 }
 
 int packetpath_init(const struct config *config)
@@ -138,18 +111,24 @@ int packetpath_init(const struct config *config)
 		log_error("cannot open a rtnetlink socket: %s", strerror(-err));
 		return err;
 	}
+	err = ruleset_open();
+	if (err) {
+		log_error("cannot talk to nftables: %s", strerror(-err));
+		goto close;
+	}
 	err = packetpath_host_clean(path.sock);
 	if (err)
-		goto close;
+		goto close_ruleset;
 	others = netfilter_probe(RULESET_TABLE);
 	if (others < 0)
 		log_warning("cannot tell whether this host has netfilter rules: %s",
 			    strerror(-others));
 	packetpath_host_sysctls(config, others == 0);
 	err = ruleset_init(config, others == 0);
-	if (err)
-		goto close;
-	return 0;
+	if (!err)
+		return 0;
+close_ruleset:
+	ruleset_close();
 close:
 	nl_socket_free(path.sock);
 	path.sock = NULL;
@@ -162,11 +141,10 @@ void packetpath_exit(void)
 		return;
 	packetpath_host_clean(path.sock);
 	ruleset_exit();
+	ruleset_close();
 	while (path.tenants) {
 		struct packetpath_tenant *tenant = path.tenants;
 
-		while (tenant->locals)
-			local_remove(tenant, tenant->locals->mac);
 		path.tenants = tenant->next;
 		packetpath_tenant_free(tenant);
 	}
@@ -267,11 +245,21 @@ static int port_connect(const struct packetpath_tenant *tenant,
 	if (!err)
 		err = link_up(path.sock, ifindex);
 	if (err == -EXFULL)
-		log_error("tenant %s: a bridge has at most 1023 ports", tenant->config->name);
+		log_error("tenant %s: its bridge has no room for more than %d containers",
+			  tenant->config->name, PACKETPATH_TENANT_PORTS);
 	else if (err)
 		log_error("cannot make %s a port of %s: %s", port->host_ifname,
 			  tenant->bridge, strerror(-err));
 	return err;
+}
+
+/* The device first: it stays pinned as long as it is there. */
+static void port_unmake(const struct packetpath_tenant *tenant,
+			const struct packetpath_port *port)
+{
+	link_remove(path.sock, port->host_ifname);
+	ruleset_port_remove(port->host_ifname);
+	neighbours_remove(tenant, port);
 }
 
 static int port_make(const struct packetpath_tenant *tenant, struct packetpath_port *port)
@@ -287,21 +275,20 @@ static int port_make(const struct packetpath_tenant *tenant, struct packetpath_p
 	if (err)
 		return err;
 	err = ruleset_port_add(&pin);
-	if (err)
-		goto link;
+	if (err) {
+		link_remove(path.sock, port->host_ifname);
+		return err;
+	}
 	err = port_connect(tenant, port);
 	if (err)
-		goto pin;
+		goto undo;
 	err = packetpath_container_setup(tenant->config, port, tenant->mac,
 					 path.config->egress == CONFIG_EGRESS_MASQUERADE);
 	if (!err)
 		return 0;
 	packetpath_container_clean(port);
-pin:
-	neighbours_remove(tenant, port);
-	ruleset_port_remove(port->host_ifname);
-link:
-	link_remove(path.sock, port->host_ifname);
+undo:
+	port_unmake(tenant, port);
 	return err;
 }
 
@@ -316,19 +303,23 @@ int packetpath_attach(const struct config_tenant *config, struct packetpath_port
 	tenant = tenant_get(config);
 	if (!tenant)
 		return -errno;
-	if (packetpath_tenant_owns(tenant, port->mac, port->addresses, port->addresses_num)) {
+	if (packetpath_tenant_is_gateway(tenant, port->mac, port->addresses,
+					 port->addresses_num) ||
+	    packetpath_local_has(&tenant->locals, port->mac, port->addresses,
+				 port->addresses_num)) {
 		log_error("tenant %s: one of the addresses is the gateway's or another "
 			  "container's on this host", config->name);
 		err = -EADDRINUSE;
 		goto put;
 	}
-	err = local_add(tenant, port);
+	err = packetpath_local_add(&tenant->locals, port->mac, port->addresses,
+				   port->addresses_num);
 	if (err)
 		goto put;
 	err = port_make(tenant, port);
 	if (!err)
 		return 0;
-	local_remove(tenant, port->mac);
+	packetpath_local_remove(&tenant->locals, port->mac);
 put:
 	tenant_put(tenant);
 	return err;
@@ -341,22 +332,43 @@ void packetpath_detach(const struct config_tenant *config, const struct packetpa
 	if (!tenant)
 		return;
 	packetpath_container_clean(port);
-	ruleset_port_remove(port->host_ifname);
-	link_remove(path.sock, port->host_ifname);
-	neighbours_remove(tenant, port);
-	local_remove(tenant, port->mac);
+	port_unmake(tenant, port);
+	packetpath_local_remove(&tenant->locals, port->mac);
 	tenant_put(tenant);
 }
 
+void packetpath_leaving(const struct packetpath_port *port)
+{
+	link_group_set(path.sock, (int)if_nametoindex(port->host_ifname), LINK_GROUP_LEAVING);
+}
+
+void packetpath_leave(void)
+{
+	link_remove_group(path.sock, LINK_GROUP_LEAVING);
+}
+
+bool packetpath_remotes_missing(uint32_t vni)
+{
+	struct packetpath_tenant *tenant = tenant_find(vni);
+	bool missing = tenant && tenant->remotes_missing;
+
+	if (missing)
+		tenant->remotes_missing = false;
+	return missing;
+}
+
 /* Peers say these things: neither the log nor a container here may suffer. */
-static int remote_check(const struct packetpath_tenant *tenant, const uint8_t *mac,
+static int remote_check(struct packetpath_tenant *tenant, const uint8_t *mac,
 			const struct in6_addr *addresses, size_t num,
 			const struct in6_addr *host)
 {
 	static struct log_limit limit = { .burst = 5 };
+	bool local = packetpath_local_has(&tenant->locals, mac, addresses, num);
 	const char *why = NULL;
 
-	if (packetpath_tenant_owns(tenant, mac, addresses, num))
+	if (local)
+		tenant->remotes_missing = true;	/* it may have moved, and leave here soon */
+	if (local || packetpath_tenant_is_gateway(tenant, mac, addresses, num))
 		why = "has the MAC or an address of the gateway or of a container here";
 	else if (mac[0] & 1)
 		why = "has a multicast MAC";

@@ -71,6 +71,16 @@ void packetpath_mac(const struct in6_addr *addresses, size_t num,
 	memcpy(mac + sizeof(head), &tail, sizeof(tail));
 }
 
+struct in6_addr packetpath_link_local(const uint8_t mac[PACKETPATH_MAC_LEN])
+{
+	struct in6_addr addr = { .s6_addr = {
+		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+		mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5],
+	} };
+
+	return addr;
+}
+
 bool packetpath_gateway(const struct config_prefix *prefix, struct in6_addr *gateway)
 {
 	*gateway = prefix->addr;
@@ -246,6 +256,7 @@ struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
 		goto out;
 	tenant->config = config_tenant;
 	tenant->zone = zone;
+	tenant->remotes_missing = true;
 	snprintf(tenant->bridge, IFNAMSIZ, PACKETPATH_BRIDGE_PREFIX "%06x",
 		 config_tenant->vni & 0xffffff);
 	snprintf(tenant->vxlan, IFNAMSIZ, PACKETPATH_VXLAN_PREFIX "%06x",
@@ -271,6 +282,7 @@ void packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant
 
 void packetpath_tenant_free(struct packetpath_tenant *tenant)
 {
+	packetpath_locals_clear(&tenant->locals);
 	free(tenant->gateways);
 	free(tenant);
 }
@@ -284,24 +296,14 @@ static bool address_among(const struct in6_addr *addr, const struct in6_addr *li
 	return false;
 }
 
-bool packetpath_tenant_owns(const struct packetpath_tenant *tenant, const uint8_t *mac,
-			    const struct in6_addr *addresses, size_t num)
+bool packetpath_tenant_is_gateway(const struct packetpath_tenant *tenant, const uint8_t *mac,
+				  const struct in6_addr *addresses, size_t num)
 {
-	const struct packetpath_local *local;
-
 	if (!memcmp(mac, tenant->mac, PACKETPATH_MAC_LEN))
 		return true;
 	for (size_t i = 0; i < num; i++) {
 		if (address_among(&addresses[i], tenant->gateways, tenant->gateways_num))
 			return true;
-	}
-	for (local = tenant->locals; local; local = local->next) {
-		if (!memcmp(mac, local->mac, PACKETPATH_MAC_LEN))
-			return true;
-		for (size_t i = 0; i < num; i++) {
-			if (address_among(&addresses[i], local->addresses, local->addresses_num))
-				return true;
-		}
 	}
 	return false;
 }

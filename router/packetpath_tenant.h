@@ -16,18 +16,11 @@
 
 #include "config.h"
 #include "packetpath.h"
+#include "packetpath_local.h"
 
 #define PACKETPATH_BRIDGE_PREFIX	"slimb"
 #define PACKETPATH_VXLAN_PREFIX		"slimx"
 #define PACKETPATH_VETH_PREFIX		"slimv"
-
-/* A container here: what no peer may claim. */
-struct packetpath_local {
-	struct packetpath_local *next;
-	uint8_t mac[PACKETPATH_MAC_LEN];
-	struct in6_addr addresses[PACKETPATH_ADDRESSES];
-	size_t addresses_num;
-};
 
 struct packetpath_tenant {
 	struct packetpath_tenant *next;
@@ -38,7 +31,8 @@ struct packetpath_tenant {
 	uint8_t mac[PACKETPATH_MAC_LEN];		/* the gateway's: the same on each host */
 	struct in6_addr *gateways;			/* one a prefix */
 	size_t gateways_num;
-	struct packetpath_local *locals;
+	struct packetpath_locals locals;
+	bool remotes_missing;				/* see packetpath_remotes_missing() */
 };
 
 /* A veth on an IPv4 or IPv6 wire of @config has this MTU. */
@@ -47,6 +41,9 @@ unsigned int packetpath_mtu(const struct config *config);
 /* The MAC follows from the first IPv4 address, else from the first address. */
 void packetpath_mac(const struct in6_addr *addresses, size_t num,
 		    uint8_t mac[PACKETPATH_MAC_LEN]);
+
+/* The address that the kernel makes of a MAC by default (RFC 4291, appendix A). */
+struct in6_addr packetpath_link_local(const uint8_t mac[PACKETPATH_MAC_LEN]);
 
 /* The prefix's first host address; false where it is too small to have one. */
 bool packetpath_gateway(const struct config_prefix *prefix, struct in6_addr *gateway);
@@ -60,8 +57,8 @@ struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
 void packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant);
 void packetpath_tenant_free(struct packetpath_tenant *tenant);
 
-/* Whether a container here, or the gateway, has this MAC or address. */
-bool packetpath_tenant_owns(const struct packetpath_tenant *tenant, const uint8_t *mac,
-			    const struct in6_addr *addresses, size_t num);
+/* Whether the gateway has this MAC or one of these addresses. */
+bool packetpath_tenant_is_gateway(const struct packetpath_tenant *tenant, const uint8_t *mac,
+				  const struct in6_addr *addresses, size_t num);
 
 #endif
