@@ -42,7 +42,7 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
-	check-fuzz check-long demo bench lint install uninstall clean asan
+	check-fuzz check-long demo bench bench-attach lint install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -114,6 +114,10 @@ demo: all bench-programs
 
 bench: all bench-programs
 	$(Q)tests/bench/run
+
+# Some minutes, and thousands of devices: by hand only.
+bench-attach: all
+	$(Q)tests/bench/attach
 
 # Scripts, and C by cppcheck where it is installed.
 lint:

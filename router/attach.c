@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,15 +32,16 @@
 #include "worker.h"
 
 #define WATCH_MS		1000	/* between looks at the namespaces' paths */
-#define NETFILTER_MS		5000	/* between looks at one container's own rules */
-#define NETFILTER_BATCH		16	/* such looks at a time */
+#define LOOK_MS			5000	/* between looks into one container, at least */
+#define LOOK_BATCH		64	/* such looks at a time */
+#define DETACH_BATCH		64	/* at a time */
 
 static const struct config *config;
 static struct loop *control;
 static struct loop_timer watch_timer;
 static struct container_sysctls host_sysctls;
 
-static void detach(struct container *container, const char *why);
+static void detach_several(struct container **which, size_t num, const char *why);
 
 static void say(char *error, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -166,12 +169,25 @@ static int check_namespace(const struct attach_request *request, struct stat *st
 	return 0;
 }
 
-static void read_sysctls(int netns_fd, struct container_sysctls *out)
+static int socket_default(int fd, int option)
 {
-	out->keepalive_time = namespace_sysctl(netns_fd, "net/ipv4/tcp_keepalive_time", 0);
-	out->keepalive_intvl = namespace_sysctl(netns_fd, "net/ipv4/tcp_keepalive_intvl", 0);
-	out->keepalive_probes = namespace_sysctl(netns_fd, "net/ipv4/tcp_keepalive_probes", 0);
-	out->syn_retries = namespace_sysctl(netns_fd, "net/ipv4/tcp_syn_retries", 0);
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, IPPROTO_TCP, option, &value, &len) < 0 ? 0 : value;
+}
+
+/*
+ * What a new socket there has is what its sysctls say. Opening these would take the longer
+ * the more namespaces there are: files of one name lie in one chain of the kernel's cache.
+ */
+static void read_sysctls(int fd, struct container_sysctls *out)
+{
+	out->keepalive_time = socket_default(fd, TCP_KEEPIDLE);
+	out->keepalive_intvl = socket_default(fd, TCP_KEEPINTVL);
+	out->keepalive_probes = socket_default(fd, TCP_KEEPCNT);
+	out->syn_retries = socket_default(fd, TCP_SYNCNT);
+	close(fd);
 }
 
 static void keep_different(struct container_sysctls *own, const struct container_sysctls *host)
@@ -186,12 +202,23 @@ static void keep_different(struct container_sysctls *own, const struct container
 		own->syn_retries = 0;
 }
 
+static void unwatch_pid(struct container *container)
+{
+	if (container->pid_event.fd < 0)
+		return;
+	loop_remove(control, &container->pid_event);
+	close(container->pid_event.fd);
+	container->pid_event.fd = -1;
+}
+
+/* It is found to have vanished: when a thousand end at once, they must not all go at once. */
 static void pid_handle(struct loop_event *event, uint32_t events)
 {
 	(void)events;
 	if (event->fd < 0)
 		return;		/* detached earlier in this batch */
-	detach(caa_container_of(event, struct container, pid_event), "its process ended");
+	unwatch_pid(caa_container_of(event, struct container, pid_event));
+	loop_timer_set(control, &watch_timer, 0);
 }
 
 /* /proc/PID/ns/net: the process is what keeps it. */
@@ -210,15 +237,6 @@ static void watch_pid(struct container *container)
 		close(fd);
 		container->pid_event.fd = -1;
 	}
-}
-
-static void unwatch_pid(struct container *container)
-{
-	if (container->pid_event.fd < 0)
-		return;
-	loop_remove(control, &container->pid_event);
-	close(container->pid_event.fd);
-	container->pid_event.fd = -1;
 }
 
 static void look_at_netfilter(struct container *container)
@@ -246,25 +264,56 @@ static bool has_vanished(const struct container *container)
 	return st.st_dev != container->netns_dev || st.st_ino != container->netns_ino;
 }
 
-static void watch_handle(struct loop_timer *timer)
+static void look_into(struct container *container)
 {
-	struct container *container, *next;
-	uint64_t now = loop_now(control);
+	look_at_netfilter(container);
+	listener_sweep(container);
+	tickets_trim(container);
+}
+
+/*
+ * Into some of them, and the next time into those that come after: new ones are at the end
+ * of the list, in the order of their ids.
+ */
+static void look_into_some(void)
+{
+	static uint32_t last;
+	struct container *container;
 	unsigned int looks = 0;
 
-	cds_list_for_each_entry_safe(container, next, &containers, node) {
-		if (has_vanished(container)) {
-			detach(container, "its namespace vanished");
+	cds_list_for_each_entry(container, &containers, node) {
+		if (container->id <= last || loop_now(control) - container->swept_at < LOOK_MS)
 			continue;
-		}
-		if (now - container->swept_at < NETFILTER_MS || looks++ >= NETFILTER_BATCH)
+		look_into(container);
+		if (++looks < LOOK_BATCH)
 			continue;
-		look_at_netfilter(container);
-		listener_sweep(container);
-		tickets_trim(container);
+		last = container->id;
+		return;
 	}
+	last = 0;
+}
+
+static size_t find_vanished(struct container *found[DETACH_BATCH])
+{
+	struct container *container;
+	size_t num = 0;
+
+	cds_list_for_each_entry(container, &containers, node)
+		if (num < DETACH_BATCH && has_vanished(container))
+			found[num++] = container;
+	return num;
+}
+
+static void watch_handle(struct loop_timer *timer)
+{
+	struct container *vanished[DETACH_BATCH];
+	size_t num = find_vanished(vanished);
+
+	detach_several(vanished, num, "its process ended, or its namespace vanished");
+	if (num < DETACH_BATCH)
+		look_into_some();
 	if (containers_num)
-		loop_timer_set(control, timer, WATCH_MS);
+		loop_timer_set(control, timer, num < DETACH_BATCH ? WATCH_MS : 1);
 }
 
 /* --- attach and detach --- */
@@ -299,12 +348,19 @@ static struct container *make(const struct attach_request *request,
 	snprintf(container->port.container_ifname, sizeof(container->port.container_ifname),
 		 "%s", ifname);
 	container->attached_at = loop_now(control);
-	read_sysctls(container->netns_fd, &container->sysctls);
+	read_sysctls(namespace_socket(container->netns_fd, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		     &container->sysctls);
 	keep_different(&container->sysctls, &host_sysctls);
 	if (container->netns_path && container->labels)
 		return container;
 	container_put(container);
 	return NULL;
+}
+
+static void replay_remotes(uint32_t vni)
+{
+	if (packetpath_remotes_missing(vni))
+		directory_replay(vni);
 }
 
 /* The packet path and the channel's socket, new or an earlier router's */
@@ -350,7 +406,7 @@ static int connect_all(struct container *container, const struct attach_record *
 				      container->addresses, container->addresses_num);
 	if (err)
 		goto withdraw;
-	directory_replay(container->vni);
+	replay_remotes(container->vni);
 	return 0;
 
 withdraw:
@@ -369,6 +425,18 @@ static void watch(struct container *container)
 	look_at_netfilter(container);
 	if (!watch_timer.expires)
 		loop_timer_set(control, &watch_timer, WATCH_MS);
+}
+
+static void say_why(char *error, size_t size, const struct container *container,
+		    const char *what, int err)
+{
+	if (err == -EXFULL)
+		say(error, size, "cannot attach %s: tenant %s has as many containers on this host "
+		    "as a Linux bridge has room for (%d); attach it on another host",
+		    container->name, container->tenant->name, PACKETPATH_TENANT_PORTS);
+	else
+		say(error, size, "cannot attach %s: could not %s: %s (the router's log may say "
+		    "more)", container->name, what, strerror(-err));
 }
 
 struct container *attach_container(const struct attach_request *request, char *error,
@@ -391,8 +459,7 @@ struct container *attach_container(const struct attach_request *request, char *e
 	}
 	err = connect_all(container, NULL, &what);
 	if (err) {
-		say(error, size, "cannot attach %s: could not %s: %s (the router's log may say "
-		    "more)", request->name, what, strerror(-err));
+		say_why(error, size, container, what, err);
 		container_put(container);
 		return NULL;
 	}
@@ -432,9 +499,14 @@ static void aborting_done(struct aside *aside)
 /* Its connections end: the address may be another container's tomorrow. */
 static void abort_connections(const struct container *container)
 {
-	struct aborting *work = calloc(1, sizeof(*work));
-	int err = work ? 0 : -ENOMEM;
+	struct aborting *work;
+	int err;
 
+	/* Withdrawn, it gets no more of them. */
+	if (!__atomic_load_n(&container->connections, __ATOMIC_RELAXED))
+		return;
+	work = calloc(1, sizeof(*work));
+	err = work ? 0 : -ENOMEM;
 	if (work) {
 		work->num = ledger_take(container->id, &work->cookies);
 		work->aside.run = aborting_run;
@@ -461,6 +533,7 @@ static void take_out(struct container *container, const char *why)
 	packetpath_detach(container->tenant, &container->port);
 	attach_state_drop(container->record);
 	container->record = NULL;
+	replay_remotes(container->vni);
 }
 
 static void detach(struct container *container, const char *why)
@@ -468,6 +541,26 @@ static void detach(struct container *container, const char *why)
 	take_out(container, why);
 	abort_connections(container);
 	container_put(container);
+}
+
+/* A single one's device goes with it all the same. */
+static void take_out_several(struct container **which, size_t num, const char *why)
+{
+	for (size_t i = 0; num > 1 && i < num; i++)
+		packetpath_leaving(&which[i]->port);
+	if (num > 1)
+		packetpath_leave();
+	for (size_t i = 0; i < num; i++)
+		take_out(which[i], why);
+}
+
+static void detach_several(struct container **which, size_t num, const char *why)
+{
+	take_out_several(which, num, why);
+	for (size_t i = 0; i < num; i++) {
+		abort_connections(which[i]);
+		container_put(which[i]);
+	}
 }
 
 int detach_container(const char *name)
@@ -482,7 +575,7 @@ int detach_container(const char *name)
 
 int attach_init(const struct config *from, struct loop *loop)
 {
-	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	config = from;
 	control = loop;
@@ -490,7 +583,6 @@ int attach_init(const struct config *from, struct loop *loop)
 	if (fd < 0)
 		return -errno;
 	read_sysctls(fd, &host_sysctls);
-	close(fd);
 	return 0;
 }
 
@@ -564,6 +656,21 @@ static void restore(struct attach_record *record, void *data)
 		container_put(container);
 }
 
+/* Of containers that are no more, also of those that were never recorded */
+static void sweep(void)
+{
+	const char **kept = calloc(containers_num + 1, sizeof(*kept));
+	struct container *container;
+	size_t num = 0;
+
+	if (!kept)
+		return;
+	cds_list_for_each_entry(container, &containers, node)
+		kept[num++] = container->port.host_ifname;
+	packetpath_sweep(kept, num);
+	free(kept);
+}
+
 void attach_restore(void)
 {
 	unsigned int num = 0;
@@ -571,7 +678,7 @@ void attach_restore(void)
 	if (!state_directory() || attach_state_open(state_directory()))
 		return;
 	attach_state_each(restore, &num);
-	packetpath_sweep();
+	sweep();
 	if (num)
 		log_info("%u containers that were attached before are attached", num);
 }
@@ -594,17 +701,24 @@ static void leave(struct container *container)
 
 void attach_exit(void)
 {
-	struct container *container, *next;
 	bool keep = attach_is_kept();
 
 	if (keep)
 		listeners_keep();
-	cds_list_for_each_entry_safe(container, next, &containers, node) {
-		if (keep)
-			leave(container);
-		else
-			take_out(container, "the router stops");
-		container_put(container);
+	while (containers_num) {
+		struct container *some[DETACH_BATCH], *container;
+		size_t num = 0;
+
+		cds_list_for_each_entry(container, &containers, node)
+			if (num < DETACH_BATCH)
+				some[num++] = container;
+		if (!keep)
+			take_out_several(some, num, "the router stops");
+		for (size_t i = 0; i < num; i++) {
+			if (keep)
+				leave(some[i]);
+			container_put(some[i]);
+		}
 	}
 	loop_timer_clear(control, &watch_timer);
 	attach_state_close();

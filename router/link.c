@@ -78,11 +78,7 @@ int link_vxlan_add(struct nl_sock *sock, const char *name, const struct link_vxl
 	return link_request(sock, msg);
 }
 
-/*
- * The peer's name, MAC and namespace come in a message within the message. It gets
- * the usual link-local address, which the pinning knows, whatever the
- * namespace's default is.
- */
+/* The peer's name, MAC and namespace come in a message within the message. */
 static void put_peer(struct nl_msg *msg, const struct link_veth *veth)
 {
 	struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
@@ -171,13 +167,21 @@ int link_remove(struct nl_sock *sock, const char *name)
 	return link_request(sock, msg);
 }
 
-int link_remove_all(struct nl_sock *sock)
+int link_group_set(struct nl_sock *sock, int ifindex, uint32_t group)
+{
+	struct nl_msg *msg = link_change(ifindex, 0);
+
+	link_put_u32(msg, IFLA_GROUP, group);
+	return link_request(sock, msg);
+}
+
+int link_remove_group(struct nl_sock *sock, uint32_t group)
 {
 	struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
 	struct nl_msg *msg = link_message(RTM_DELLINK, 0, &info, sizeof(info));
 	int err;
 
-	link_put_u32(msg, IFLA_GROUP, LINK_GROUP);
+	link_put_u32(msg, IFLA_GROUP, group);
 	err = link_request(sock, msg);
 	return err == -ENODEV ? 0 : err;
 }

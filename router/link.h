@@ -19,6 +19,8 @@
 
 /* All devices made here are of this group: "Slim" in ASCII. */
 #define LINK_GROUP	0x536c696du
+/* Those among them that are about to be removed together */
+#define LINK_GROUP_LEAVING	(LINK_GROUP + 1)
 
 struct link_vxlan {
 	uint32_t vni;
@@ -58,8 +60,9 @@ int link_addrgen_off(struct nl_sock *sock, int ifindex);
 int link_up(struct nl_sock *sock, int ifindex);
 int link_remove(struct nl_sock *sock, const char *name);
 
-/* All of the group at once, which takes hardly longer than one. */
-int link_remove_all(struct nl_sock *sock);
+/* A group of devices is removed about as fast as one of them. None is no error. */
+int link_group_set(struct nl_sock *sock, int ifindex, uint32_t group);
+int link_remove_group(struct nl_sock *sock, uint32_t group);
 
 /* Whether @err is what a kernel without IPv6 says of an IPv6 address. */
 bool link_no_ipv6(const struct in6_addr *addr, int err);

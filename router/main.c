@@ -114,7 +114,7 @@ static int start_tables(void)
 
 static int start_host(void)
 {
-	int err = packetpath_init(config);
+	int err = packetpath_init(config, state_directory() != NULL);
 
 	if (err)
 		return err;

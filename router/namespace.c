@@ -68,24 +68,3 @@ int namespace_socketpair(int netns_fd, int domain, int type, int protocol, int e
 	namespace_leave();
 	return err;
 }
-
-int namespace_sysctl(int netns_fd, const char *path, int fallback)
-{
-	char file[128], text[32];
-	ssize_t len = -1;
-	int fd;
-
-	snprintf(file, sizeof(file), "/proc/sys/%s", path);
-	if (namespace_enter(netns_fd))
-		return fallback;
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		len = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	namespace_leave();
-	if (len <= 0)
-		return fallback;
-	text[len] = '\0';
-	return atoi(text);
-}

@@ -24,7 +24,4 @@ int namespace_socket(int netns_fd, int domain, int type, int protocol);
 /* socketpair(2) inside @netns_fd: 0 or -errno */
 int namespace_socketpair(int netns_fd, int domain, int type, int protocol, int ends[2]);
 
-/* Reads a number from /proc/sys/@path as that namespace has it, or @fallback. */
-int namespace_sysctl(int netns_fd, const char *path, int fallback);
-
 #endif

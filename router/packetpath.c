@@ -9,7 +9,8 @@
  * them is heeded. A port is made from the host outwards: device, pinning, bridge,
  * forwarding entry, and at last the container's side, so that nothing the container
  * sends can come before its pinning. Undoing is removing the veth (which takes the port, its
- * forwarding entry and the container's end along) and its nftables chain.
+ * forwarding entry and the container's end along), and then its nftables table: until
+ * the device is gone, nothing passes it but what its pinning lets through.
  */
 #include "packetpath.h"
 
@@ -22,6 +23,7 @@
 #include "link.h"
 #include "link_neighbour.h"
 #include "link_request.h"
+#include "link_route.h"
 #include "log.h"
 #include "netfilter_probe.h"
 #include "packetpath_container.h"
@@ -34,6 +36,7 @@ static struct {
 	struct nl_sock *sock;
 	struct packetpath_tenant *tenants;
 	unsigned int veth_last;		/* the number in the last veth's name */
+	bool keep;			/* what an earlier router made, and we do */
 } path;
 
 static struct packetpath_tenant *tenant_find(uint32_t vni)
@@ -64,20 +67,22 @@ static uint16_t zone_pick(void)
 	return zone;
 }
 
-static struct packetpath_tenant *tenant_get(const struct config_tenant *config)
+/* @zone: what it had in an earlier router, whose devices are taken over; 0: a new one */
+static struct packetpath_tenant *tenant_get(const struct config_tenant *config, uint16_t zone)
 {
 	struct packetpath_tenant *tenant = tenant_find(config->vni);
-	uint16_t zone;
+	bool adopt = zone != 0;
 
 	if (tenant)
 		return tenant;
-	zone = zone_pick();
+	if (!zone || zone_used(zone))
+		zone = zone_pick();
 	if (!zone) {
 		log_error("tenant %s: this host has 65535 tenants already", config->name);
 		errno = ENOSPC;
 		return NULL;
 	}
-	tenant = packetpath_tenant_new(path.sock, path.config, config, zone);
+	tenant = packetpath_tenant_new(path.sock, path.config, config, zone, adopt);
 	if (!tenant)
 		return NULL;
 	tenant->next = path.tenants;
@@ -90,7 +95,7 @@ static void tenant_put(struct packetpath_tenant *tenant)
 {
 	struct packetpath_tenant **link = &path.tenants;
 
-	if (tenant->locals)
+	if (tenant->locals.num)
 		return;
 	while (*link != tenant)
 		link = &(*link)->next;
@@ -99,35 +104,7 @@ static void tenant_put(struct packetpath_tenant *tenant)
 	packetpath_tenant_free(tenant);
 }
 
-static int local_add(struct packetpath_tenant *tenant, const struct packetpath_port *port)
-{
-	struct packetpath_local *local = calloc(1, sizeof(*local));
-
-	if (!local)
-		return -ENOMEM;
-	memcpy(local->mac, port->mac, sizeof(local->mac));
-	memcpy(local->addresses, port->addresses, sizeof(local->addresses));
-	local->addresses_num = port->addresses_num;
-	local->next = tenant->locals;
-	tenant->locals = local;
-	return 0;
-}
-
-static void local_remove(struct packetpath_tenant *tenant, const uint8_t *mac)
-{
-	struct packetpath_local **link = &tenant->locals;
-	struct packetpath_local *local;
-
-	while (*link && memcmp((*link)->mac, mac, PACKETPATH_MAC_LEN))
-		link = &(*link)->next;
-	local = *link;
-	if (!local)
-		return;
-	*link = local->next;
-	free(local);
-}
-
-int packetpath_init(const struct config *config)
+int packetpath_init(const struct config *config, bool keep)
 {
 	int err, others;
 
@@ -138,18 +115,25 @@ int packetpath_init(const struct config *config)
 		log_error("cannot open a rtnetlink socket: %s", strerror(-err));
 		return err;
 	}
-	err = packetpath_host_clean(path.sock);
-	if (err)
+	err = ruleset_open();
+	if (err) {
+		log_error("cannot talk to nftables: %s", strerror(-err));
 		goto close;
+	}
+	path.keep = keep;
+	err = keep ? link_rules_flush(path.sock, RULESET_MARK) : packetpath_host_clean(path.sock);
+	if (err)
+		goto close_ruleset;
 	others = netfilter_probe(RULESET_TABLE);
 	if (others < 0)
 		log_warning("cannot tell whether this host has netfilter rules: %s",
 			    strerror(-others));
 	packetpath_host_sysctls(config, others == 0);
 	err = ruleset_init(config, others == 0);
-	if (err)
-		goto close;
-	return 0;
+	if (!err)
+		return 0;
+close_ruleset:
+	ruleset_close();
 close:
 	nl_socket_free(path.sock);
 	path.sock = NULL;
@@ -160,13 +144,14 @@ void packetpath_exit(void)
 {
 	if (!path.sock)
 		return;
-	packetpath_host_clean(path.sock);
-	ruleset_exit();
+	if (!path.keep) {
+		packetpath_host_clean(path.sock);
+		ruleset_exit();
+	}
+	ruleset_close();
 	while (path.tenants) {
 		struct packetpath_tenant *tenant = path.tenants;
 
-		while (tenant->locals)
-			local_remove(tenant, tenant->locals->mac);
 		path.tenants = tenant->next;
 		packetpath_tenant_free(tenant);
 	}
@@ -267,11 +252,21 @@ static int port_connect(const struct packetpath_tenant *tenant,
 	if (!err)
 		err = link_up(path.sock, ifindex);
 	if (err == -EXFULL)
-		log_error("tenant %s: a bridge has at most 1023 ports", tenant->config->name);
+		log_error("tenant %s: its bridge has no room for more than %d containers",
+			  tenant->config->name, PACKETPATH_TENANT_PORTS);
 	else if (err)
 		log_error("cannot make %s a port of %s: %s", port->host_ifname,
 			  tenant->bridge, strerror(-err));
 	return err;
+}
+
+/* The device first: it stays pinned as long as it is there. */
+static void port_unmake(const struct packetpath_tenant *tenant,
+			const struct packetpath_port *port)
+{
+	link_remove(path.sock, port->host_ifname);
+	ruleset_port_remove(port->host_ifname);
+	neighbours_remove(tenant, port);
 }
 
 static int port_make(const struct packetpath_tenant *tenant, struct packetpath_port *port)
@@ -287,21 +282,20 @@ static int port_make(const struct packetpath_tenant *tenant, struct packetpath_p
 	if (err)
 		return err;
 	err = ruleset_port_add(&pin);
-	if (err)
-		goto link;
+	if (err) {
+		link_remove(path.sock, port->host_ifname);
+		return err;
+	}
 	err = port_connect(tenant, port);
 	if (err)
-		goto pin;
+		goto undo;
 	err = packetpath_container_setup(tenant->config, port, tenant->mac,
 					 path.config->egress == CONFIG_EGRESS_MASQUERADE);
 	if (!err)
 		return 0;
 	packetpath_container_clean(port);
-pin:
-	neighbours_remove(tenant, port);
-	ruleset_port_remove(port->host_ifname);
-link:
-	link_remove(path.sock, port->host_ifname);
+undo:
+	port_unmake(tenant, port);
 	return err;
 }
 
@@ -313,22 +307,27 @@ int packetpath_attach(const struct config_tenant *config, struct packetpath_port
 	if (err)
 		return err;
 	packetpath_mac(port->addresses, port->addresses_num, port->mac);
-	tenant = tenant_get(config);
+	tenant = tenant_get(config, 0);
 	if (!tenant)
 		return -errno;
-	if (packetpath_tenant_owns(tenant, port->mac, port->addresses, port->addresses_num)) {
+	port->zone = tenant->zone;
+	if (packetpath_tenant_is_gateway(tenant, port->mac, port->addresses,
+					 port->addresses_num) ||
+	    packetpath_local_has(&tenant->locals, port->mac, port->addresses,
+				 port->addresses_num)) {
 		log_error("tenant %s: one of the addresses is the gateway's or another "
 			  "container's on this host", config->name);
 		err = -EADDRINUSE;
 		goto put;
 	}
-	err = local_add(tenant, port);
+	err = packetpath_local_add(&tenant->locals, port->mac, port->addresses,
+				   port->addresses_num);
 	if (err)
 		goto put;
 	err = port_make(tenant, port);
 	if (!err)
 		return 0;
-	local_remove(tenant, port->mac);
+	packetpath_local_remove(&tenant->locals, port->mac);
 put:
 	tenant_put(tenant);
 	return err;
@@ -341,22 +340,43 @@ void packetpath_detach(const struct config_tenant *config, const struct packetpa
 	if (!tenant)
 		return;
 	packetpath_container_clean(port);
-	ruleset_port_remove(port->host_ifname);
-	link_remove(path.sock, port->host_ifname);
-	neighbours_remove(tenant, port);
-	local_remove(tenant, port->mac);
+	port_unmake(tenant, port);
+	packetpath_local_remove(&tenant->locals, port->mac);
 	tenant_put(tenant);
 }
 
+void packetpath_leaving(const struct packetpath_port *port)
+{
+	link_group_set(path.sock, (int)if_nametoindex(port->host_ifname), LINK_GROUP_LEAVING);
+}
+
+void packetpath_leave(void)
+{
+	link_remove_group(path.sock, LINK_GROUP_LEAVING);
+}
+
+bool packetpath_remotes_missing(uint32_t vni)
+{
+	struct packetpath_tenant *tenant = tenant_find(vni);
+	bool missing = tenant && tenant->remotes_missing;
+
+	if (missing)
+		tenant->remotes_missing = false;
+	return missing;
+}
+
 /* Peers say these things: neither the log nor a container here may suffer. */
-static int remote_check(const struct packetpath_tenant *tenant, const uint8_t *mac,
+static int remote_check(struct packetpath_tenant *tenant, const uint8_t *mac,
 			const struct in6_addr *addresses, size_t num,
 			const struct in6_addr *host)
 {
 	static struct log_limit limit = { .burst = 5 };
+	bool local = packetpath_local_has(&tenant->locals, mac, addresses, num);
 	const char *why = NULL;
 
-	if (packetpath_tenant_owns(tenant, mac, addresses, num))
+	if (local)
+		tenant->remotes_missing = true;	/* it may have moved, and leave here soon */
+	if (local || packetpath_tenant_is_gateway(tenant, mac, addresses, num))
 		why = "has the MAC or an address of the gateway or of a container here";
 	else if (mac[0] & 1)
 		why = "has a multicast MAC";
@@ -413,18 +433,91 @@ void packetpath_remote_remove(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN
 		link_neighbour_remove(path.sock, tenant->vxlan_index, &addresses[i], mac);
 }
 
-int packetpath_adopt(const struct config_tenant *tenant, struct packetpath_port *port)
+/* --- after a restart --- */
+
+static unsigned int veth_number(const char *ifname)
 {
-	(void)tenant;
-	(void)port;
-	return -ENODEV;
+	unsigned int number;
+
+	return sscanf(ifname, PACKETPATH_VETH_PREFIX "%6x", &number) == 1 ? number : 0;
+}
+
+int packetpath_adopt(const struct config_tenant *config, struct packetpath_port *port)
+{
+	struct packetpath_tenant *tenant;
+	struct ruleset_port pin = {
+		.ifname = port->host_ifname,
+		.mac = port->mac,
+		.addresses = port->addresses,
+		.addresses_num = port->addresses_num,
+	};
+	int err = port_check(config, port);
+
+	if (err)
+		return err;
+	if (veth_number(port->host_ifname) > path.veth_last)
+		path.veth_last = veth_number(port->host_ifname);
+	tenant = tenant_get(config, port->zone);
+	if (!tenant)
+		return -errno;
+	port->zone = tenant->zone;
+	/* Of a bridge that is no more, it is a port no more. */
+	if (!tenant->adopted || !if_nametoindex(port->host_ifname)) {
+		err = -ENODEV;
+		goto put;
+	}
+	err = packetpath_local_add(&tenant->locals, port->mac, port->addresses,
+				   port->addresses_num);
+	if (!err)
+		err = ruleset_port_renew(&pin);
+	if (!err)
+		return 0;
+	packetpath_local_remove(&tenant->locals, port->mac);
+put:
+	tenant_put(tenant);
+	packetpath_forget(port);
+	return err == -EADDRINUSE ? err : -ENODEV;
 }
 
 void packetpath_forget(const struct packetpath_port *port)
 {
-	(void)port;
+	if (!veth_number(port->host_ifname))
+		return;
+	link_remove(path.sock, port->host_ifname);
+	ruleset_port_forget(port->host_ifname);
 }
 
-void packetpath_sweep(void)
+static bool is_known(const char *ifname, const char *const *kept, size_t num)
 {
+	for (const struct packetpath_tenant *tenant = path.tenants; tenant; tenant = tenant->next)
+		if (!strcmp(tenant->bridge, ifname) || !strcmp(tenant->vxlan, ifname))
+			return true;
+	for (size_t i = 0; i < num; i++)
+		if (!strcmp(kept[i], ifname))
+			return true;
+	return false;
+}
+
+static bool is_ours(const char *ifname)
+{
+	return !strncmp(ifname, PACKETPATH_BRIDGE_PREFIX, strlen(PACKETPATH_BRIDGE_PREFIX)) ||
+	       !strncmp(ifname, PACKETPATH_VXLAN_PREFIX, strlen(PACKETPATH_VXLAN_PREFIX)) ||
+	       !strncmp(ifname, PACKETPATH_VETH_PREFIX, strlen(PACKETPATH_VETH_PREFIX));
+}
+
+void packetpath_sweep(const char *const *kept, size_t num)
+{
+	struct if_nameindex *all = if_nameindex();
+
+	for (struct if_nameindex *one = all; one && one->if_index; one++) {
+		if (!is_ours(one->if_name) || is_known(one->if_name, kept, num))
+			continue;
+		log_info("removing the device %s, which no container has any more",
+			 one->if_name);
+		link_remove(path.sock, one->if_name);
+		if (veth_number(one->if_name))
+			ruleset_port_forget(one->if_name);
+	}
+	if (all)
+		if_freenameindex(all);
 }

@@ -12,6 +12,7 @@
 
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@
 
 #define PACKETPATH_MAC_LEN	6
 #define PACKETPATH_ADDRESSES	16	/* per container */
+
+/* The kernel's BR_MAX_PORTS, less the number 0, which it does not use, and the VXLAN device */
+#define PACKETPATH_TENANT_PORTS	1022
 
 /* A container's end of the packet path. */
 struct packetpath_port {
@@ -29,24 +33,27 @@ struct packetpath_port {
 	char container_ifname[IFNAMSIZ];	/* "eth0" */
 	char host_ifname[IFNAMSIZ];		/* out: the veth's end on the host */
 	uint8_t mac[PACKETPATH_MAC_LEN];	/* out: the container's MAC */
+	uint16_t zone;				/* out: the tenant's conntrack zone */
 };
 
 /**
  * packetpath_init() - make the host ready
  *
- * Removes what an earlier router left (links named slim*, tables named slim,
+ * @keep: what an earlier router left is there to be adopted, and what this one leaves, too.
+ * Otherwise removes what an earlier router left (links named slim*, tables named slim,
  * routing rules of ours), loads the nftables tables, sets and checks the sysctls
  * (net.ipv4.tcp_fastopen = 3, net.ipv4.tcp_tw_reuse = 1, forwarding where there is
  * egress). Returns 0 or -errno, after saying why in the log.
  */
-int packetpath_init(const struct config *config);
+int packetpath_init(const struct config *config, bool keep);
 
 /* Removes all that init and later calls made. */
 void packetpath_exit(void);
 
 /*
- * Attach a container: veth, addresses, routes, reserved ticket addresses, loopback up, pinning; makes the tenant's
- * bridge and VXLAN device where this is its first. 0 or -errno, logged.
+ * Attach a container: veth, addresses, routes, reserved ticket addresses, loopback up, pinning;
+ * makes the tenant's bridge and VXLAN device where this is its first. 0 or -errno, logged;
+ * -EXFULL where the bridge has PACKETPATH_TENANT_PORTS containers.
  */
 int packetpath_attach(const struct config_tenant *tenant, struct packetpath_port *port);
 
@@ -59,17 +66,23 @@ int packetpath_adopt(const struct config_tenant *tenant, struct packetpath_port 
 /* An earlier router's container is no more: removes what is left of it. */
 void packetpath_forget(const struct packetpath_port *port);
 
-/* Removes the devices of an earlier router that nobody has adopted. */
-void packetpath_sweep(void);
+/* Removes all devices of an earlier router's but the adopted tenants' and the veths in @kept. */
+void packetpath_sweep(const char *const *kept, size_t num);
 
 /* Detach: @port as attach filled it in. The namespace may be gone. The tenant's
  * last port takes bridge and VXLAN device along. */
 void packetpath_detach(const struct config_tenant *tenant, const struct packetpath_port *port);
 
 /*
+ * Before several are detached: the kernel removes their devices together about as fast as
+ * one. What is not removed so, detaching removes.
+ */
+void packetpath_leaving(const struct packetpath_port *port);
+void packetpath_leave(void);
+
+/*
  * A container on another host: forwarding and neighbour entries. 0 also where the tenant
- * has no container here (then nothing is done; whoever attaches the
- * tenant's first container adds the remote ones again).
+ * has no container here (then nothing is done; see packetpath_remotes_missing()).
  */
 int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
 			  const struct in6_addr *addresses, size_t num,
@@ -77,6 +90,12 @@ int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
 void packetpath_remote_remove(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
 			      const struct in6_addr *addresses, size_t num,
 			      const struct in6_addr *host);
+
+/*
+ * Whether remote containers must be added again after an attach or a detach: the tenant's
+ * bridge is new, or one was refused for what a container here had. Asking makes it false.
+ */
+bool packetpath_remotes_missing(uint32_t vni);
 
 /*
  * Does the container's own namespace have netfilter rules (other than for

@@ -27,6 +27,7 @@
 #include "sysctl.h"
 
 #define LOOPBACK_INDEX	1	/* in every namespace */
+#define LINK_LOCAL_LEN	64
 
 struct container {
 	const struct config_tenant *tenant;
@@ -67,13 +68,22 @@ static const struct config_prefix *prefix_of(const struct config_tenant *tenant,
 	return NULL;
 }
 
-/* Docker and podman turn IPv6 off in containers that they gave no IPv6 address. */
-static int ipv6_enable(const char *ifname)
+/*
+ * Docker and podman turn IPv6 off in containers that they gave no IPv6 address: the kernel
+ * says EACCES then. (To look first would take the longer the more namespaces there are:
+ * sysctls of one name lie in one chain of the kernel's cache of file names.)
+ */
+static int address_add(const struct container *container, const char *ifname, int ifindex,
+		       const struct in6_addr *addr, unsigned int len)
 {
+	int err = link_address_add(container->sock, ifindex, addr, len, IFA_F_NODAD);
 	char path[96];
 
+	if (err != -EACCES)
+		return err;
 	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", ifname);
-	return sysctl_write(path, 0);
+	err = sysctl_write(path, 0);
+	return err ? err : link_address_add(container->sock, ifindex, addr, len, IFA_F_NODAD);
 }
 
 static int loopback_setup(struct container *container)
@@ -87,26 +97,37 @@ static int loopback_setup(struct container *container)
 		return err;
 	container->step = "add the reserved IPv6 address to its loopback device";
 	if (need6)
-		ipv6_enable("lo");
-	err = link_address_add(container->sock, LOOPBACK_INDEX, &ticket_addr6, 128, IFA_F_NODAD);
-	if (err && err != -EEXIST && need6)
-		return err;
-	return 0;
+		err = address_add(container, "lo", LOOPBACK_INDEX, &ticket_addr6, 128);
+	else
+		link_address_add(container->sock, LOOPBACK_INDEX, &ticket_addr6, 128, IFA_F_NODAD);
+	return err == -EEXIST ? 0 : err;
+}
+
+/*
+ * The one that the pinning knows, whatever the namespace's default is; nobody else can have
+ * it, so that nobody needs to be asked.
+ */
+static int link_local_add(struct container *container)
+{
+	struct in6_addr addr = packetpath_link_local(container->port->mac);
+
+	return address_add(container, container->port->container_ifname, container->ifindex,
+			   &addr, LINK_LOCAL_LEN);
 }
 
 static int addresses_add(struct container *container)
 {
 	const struct packetpath_port *port = container->port;
-	int err = 0;
+	int err = link_addrgen_off(container->sock, container->ifindex);
 
 	container->step = "add its addresses (is IPv6 disabled there?)";
-	if (has_family(port, false))
-		ipv6_enable(port->container_ifname);
+	if (!err && has_family(port, false))
+		err = link_local_add(container);
 	for (size_t i = 0; i < port->addresses_num && !err; i++) {
 		const struct in6_addr *addr = &port->addresses[i];
 
-		err = link_address_add(container->sock, container->ifindex, addr,
-				       prefix_of(container->tenant, addr)->len, IFA_F_NODAD);
+		err = address_add(container, port->container_ifname, container->ifindex, addr,
+				  prefix_of(container->tenant, addr)->len);
 	}
 	return err;
 }

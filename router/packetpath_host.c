@@ -119,12 +119,16 @@ void packetpath_host_sysctls(const struct config *config, bool alone)
 
 int packetpath_host_clean(struct nl_sock *sock)
 {
-	int err = link_remove_all(sock);
+	int err = link_remove_group(sock, LINK_GROUP);
 
 	if (!err)
+		err = link_remove_group(sock, LINK_GROUP_LEAVING);
+	if (!err)
 		err = link_rules_flush(sock, RULESET_MARK);
+	if (!err)
+		err = ruleset_ports_flush();
 	if (err)
-		log_error("cannot remove this host's slim devices and routing rules: %s",
-			  strerror(-err));
+		log_error("cannot remove this host's slim devices, their tables and routing "
+			  "rules: %s", strerror(-err));
 	return err;
 }

@@ -16,7 +16,10 @@
  */
 void packetpath_host_sysctls(const struct config *config, bool alone);
 
-/* Removes all our links and routing rules, an earlier router's too. 0 or -errno, logged. */
+/*
+ * Removes all our links, their nftables tables and routing rules, an earlier router's
+ * too. 0 or -errno, logged.
+ */
 int packetpath_host_clean(struct nl_sock *sock);
 
 #endif

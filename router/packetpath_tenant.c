@@ -71,6 +71,16 @@ void packetpath_mac(const struct in6_addr *addresses, size_t num,
 	memcpy(mac + sizeof(head), &tail, sizeof(tail));
 }
 
+struct in6_addr packetpath_link_local(const uint8_t mac[PACKETPATH_MAC_LEN])
+{
+	struct in6_addr addr = { .s6_addr = {
+		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+		mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5],
+	} };
+
+	return addr;
+}
+
 bool packetpath_gateway(const struct config_prefix *prefix, struct in6_addr *gateway)
 {
 	*gateway = prefix->addr;
@@ -207,14 +217,28 @@ static void devices_remove(struct nl_sock *sock, const struct packetpath_tenant 
 	link_remove(sock, tenant->bridge);
 }
 
+/* Both devices of an earlier router's, or none */
+static bool adopt_devices(struct nl_sock *sock, struct packetpath_tenant *tenant)
+{
+	tenant->bridge_index = (int)if_nametoindex(tenant->bridge);
+	tenant->vxlan_index = (int)if_nametoindex(tenant->vxlan);
+	tenant->adopted = tenant->bridge_index && tenant->vxlan_index;
+	if (!tenant->adopted)
+		devices_remove(sock, tenant);
+	return tenant->adopted;
+}
+
 static int tenant_up(struct nl_sock *sock, const struct config *config,
-		     struct packetpath_tenant *tenant)
+		     struct packetpath_tenant *tenant, bool adopt)
 {
 	struct ruleset_tenant rules = rules_of(tenant);
 	const char *step = "bridge";
-	int err = bridge_up(sock, tenant, config);
+	int err = 0;
 
-	if (!err) {
+	adopt = adopt && adopt_devices(sock, tenant);
+	if (!adopt)
+		err = bridge_up(sock, tenant, config);
+	if (!err && !adopt) {
 		step = "VXLAN device";
 		err = vxlan_up(sock, tenant, config);
 	}
@@ -237,7 +261,7 @@ static int tenant_up(struct nl_sock *sock, const struct config *config,
 struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
 						const struct config *config,
 						const struct config_tenant *config_tenant,
-						uint16_t zone)
+						uint16_t zone, bool adopt)
 {
 	struct packetpath_tenant *tenant = calloc(1, sizeof(*tenant));
 	int err = -ENOMEM;
@@ -246,13 +270,14 @@ struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
 		goto out;
 	tenant->config = config_tenant;
 	tenant->zone = zone;
+	tenant->remotes_missing = true;
 	snprintf(tenant->bridge, IFNAMSIZ, PACKETPATH_BRIDGE_PREFIX "%06x",
 		 config_tenant->vni & 0xffffff);
 	snprintf(tenant->vxlan, IFNAMSIZ, PACKETPATH_VXLAN_PREFIX "%06x",
 		 config_tenant->vni & 0xffffff);
 	err = gateways_fill(tenant);
 	if (!err)
-		err = tenant_up(sock, config, tenant);
+		err = tenant_up(sock, config, tenant, adopt);
 	if (!err)
 		return tenant;
 	packetpath_tenant_free(tenant);
@@ -271,6 +296,7 @@ void packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant
 
 void packetpath_tenant_free(struct packetpath_tenant *tenant)
 {
+	packetpath_locals_clear(&tenant->locals);
 	free(tenant->gateways);
 	free(tenant);
 }
@@ -284,24 +310,14 @@ static bool address_among(const struct in6_addr *addr, const struct in6_addr *li
 	return false;
 }
 
-bool packetpath_tenant_owns(const struct packetpath_tenant *tenant, const uint8_t *mac,
-			    const struct in6_addr *addresses, size_t num)
+bool packetpath_tenant_is_gateway(const struct packetpath_tenant *tenant, const uint8_t *mac,
+				  const struct in6_addr *addresses, size_t num)
 {
-	const struct packetpath_local *local;
-
 	if (!memcmp(mac, tenant->mac, PACKETPATH_MAC_LEN))
 		return true;
 	for (size_t i = 0; i < num; i++) {
 		if (address_among(&addresses[i], tenant->gateways, tenant->gateways_num))
 			return true;
-	}
-	for (local = tenant->locals; local; local = local->next) {
-		if (!memcmp(mac, local->mac, PACKETPATH_MAC_LEN))
-			return true;
-		for (size_t i = 0; i < num; i++) {
-			if (address_among(&addresses[i], local->addresses, local->addresses_num))
-				return true;
-		}
 	}
 	return false;
 }

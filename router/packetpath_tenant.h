@@ -16,29 +16,24 @@
 
 #include "config.h"
 #include "packetpath.h"
+#include "packetpath_local.h"
 
 #define PACKETPATH_BRIDGE_PREFIX	"slimb"
 #define PACKETPATH_VXLAN_PREFIX		"slimx"
 #define PACKETPATH_VETH_PREFIX		"slimv"
-
-/* A container here: what no peer may claim. */
-struct packetpath_local {
-	struct packetpath_local *next;
-	uint8_t mac[PACKETPATH_MAC_LEN];
-	struct in6_addr addresses[PACKETPATH_ADDRESSES];
-	size_t addresses_num;
-};
 
 struct packetpath_tenant {
 	struct packetpath_tenant *next;
 	const struct config_tenant *config;
 	char bridge[IFNAMSIZ], vxlan[IFNAMSIZ];
 	int bridge_index, vxlan_index;
+	bool adopted;
 	uint16_t zone;
 	uint8_t mac[PACKETPATH_MAC_LEN];		/* the gateway's: the same on each host */
 	struct in6_addr *gateways;			/* one a prefix */
 	size_t gateways_num;
-	struct packetpath_local *locals;
+	struct packetpath_locals locals;
+	bool remotes_missing;				/* see packetpath_remotes_missing() */
 };
 
 /* A veth on an IPv4 or IPv6 wire of @config has this MTU. */
@@ -48,20 +43,24 @@ unsigned int packetpath_mtu(const struct config *config);
 void packetpath_mac(const struct in6_addr *addresses, size_t num,
 		    uint8_t mac[PACKETPATH_MAC_LEN]);
 
+/* The address that the kernel makes of a MAC by default (RFC 4291, appendix A). */
+struct in6_addr packetpath_link_local(const uint8_t mac[PACKETPATH_MAC_LEN]);
+
 /* The prefix's first host address; false where it is too small to have one. */
 bool packetpath_gateway(const struct config_prefix *prefix, struct in6_addr *gateway);
 
-/* Makes all of it. NULL: errno, after saying why. */
+/* Makes all of it. @adopt: its devices may be there already (then it says ->adopted). NULL: errno,
+ * after saying why. */
 struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
 						const struct config *config,
 						const struct config_tenant *tenant,
-						uint16_t zone);
+						uint16_t zone, bool adopt);
 /* Unmakes it, but for the struct itself. */
 void packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant);
 void packetpath_tenant_free(struct packetpath_tenant *tenant);
 
-/* Whether a container here, or the gateway, has this MAC or address. */
-bool packetpath_tenant_owns(const struct packetpath_tenant *tenant, const uint8_t *mac,
-			    const struct in6_addr *addresses, size_t num);
+/* Whether the gateway has this MAC or one of these addresses. */
+bool packetpath_tenant_is_gateway(const struct packetpath_tenant *tenant, const uint8_t *mac,
+				  const struct in6_addr *addresses, size_t num);
 
 #endif

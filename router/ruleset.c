@@ -28,6 +28,7 @@
 
 #include "endpoint.h"
 #include "ruleset_batch.h"
+#include "ruleset_message.h"
 
 #define SLIM_PORTS_NUM	64	/* of a peer, whose range is not known before it says hello */
 
@@ -192,7 +193,7 @@ static void put_untracked(struct ruleset_batch *batch, const struct config *conf
 		ports, ports, config->vxlan_port);
 }
 
-static int tables_load(const struct config *config, bool untracked)
+static int table_load(const struct config *config, bool untracked)
 {
 	struct ruleset_batch batch;
 	int err = ruleset_batch_begin(&batch);
@@ -200,8 +201,6 @@ static int tables_load(const struct config *config, bool untracked)
 	if (err)
 		return err;
 	fputs("table inet slim\ndelete table inet slim\n"
-	      "table netdev slim\ndelete table netdev slim\n"
-	      "table netdev slim {\n}\n"
 	      "table inet slim {\n"
 	      "\tset hosts4 {\n\t\ttype ipv4_addr\n\t}\n"
 	      "\tset hosts6 {\n\t\ttype ipv6_addr\n\t}\n", batch.out);
@@ -215,31 +214,41 @@ static int tables_load(const struct config *config, bool untracked)
 		put_egress(&batch);
 	fputs("}\n", batch.out);
 	put_hosts(&batch, config);
-	return ruleset_batch_run(&batch, "load the tables named slim");
+	return ruleset_batch_run(&batch, "load the table inet slim");
 }
 
-int ruleset_init(const struct config *config, bool untracked)
+int ruleset_open(void)
 {
 	int err = ruleset_batch_init();
 
 	if (err)
 		return err;
-	masquerade = config->egress == CONFIG_EGRESS_MASQUERADE;
-	err = tables_load(config, untracked && masquerade);
+	err = ruleset_message_init();
 	if (err)
 		ruleset_batch_exit();
 	return err;
+}
+
+void ruleset_close(void)
+{
+	ruleset_message_exit();
+	ruleset_batch_exit();
+}
+
+int ruleset_init(const struct config *config, bool untracked)
+{
+	masquerade = config->egress == CONFIG_EGRESS_MASQUERADE;
+	return table_load(config, untracked && masquerade);
 }
 
 void ruleset_exit(void)
 {
 	struct ruleset_batch batch;
 
-	if (!ruleset_batch_begin(&batch)) {
-		fputs("delete table inet slim\ndelete table netdev slim\n", batch.out);
-		ruleset_batch_run(&batch, "remove the tables named slim");
-	}
-	ruleset_batch_exit();
+	if (ruleset_batch_begin(&batch))
+		return;
+	fputs("delete table inet slim\n", batch.out);
+	ruleset_batch_run(&batch, "remove the table inet slim");
 }
 
 static void put_prefixes(struct ruleset_batch *batch, const struct ruleset_tenant *tenant,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ruleset.h - the nftables tables "inet slim" and "netdev slim"
+ * ruleset.h - the nftables tables "inet slim" and "netdev slimv-..."
  *
  * inet slim: slim ports and VXLAN closed to strangers and containers, tenants
- * kept from one another, egress. netdev slim: one chain per container on the
- * host's end of its veth, which drops what does not come from its MAC and addresses.
- * Other tables of the host are not touched. All by libnftables, one transaction
- * a call: 0 or -errno, with nft's own words in the log.
+ * kept from one another, egress. By libnftables, with nft's own words in the log.
+ * netdev slimv-...: one chain per container on the host's end of its veth, which
+ * drops what does not come from its MAC and addresses. Other tables of the
+ * host are not touched. One transaction a call: 0 or -errno.
  */
 #ifndef RULESET_H
 #define RULESET_H
@@ -46,8 +46,12 @@ struct ruleset_port {
 	size_t addresses_num;
 };
 
+/* The connections to nftables, in the calling thread's namespace; before all else. */
+int ruleset_open(void);
+void ruleset_close(void);
+
 /*
- * Replaces whatever tables of these names there are. @untracked: keep the host's
+ * Replaces whatever table "inet slim" there is. @untracked: keep the host's
  * own Slim and VXLAN packets out of connection tracking, which egress would
  * otherwise bring upon them (only where no rule of the host may want it).
  */
@@ -59,6 +63,15 @@ void ruleset_tenant_remove(const struct ruleset_tenant *tenant);
 
 /* The device must exist; nothing passes it that was not sent by the container. */
 int ruleset_port_add(const struct ruleset_port *port);
+/* After the device: a port is never without its rules. */
 void ruleset_port_remove(const char *ifname);
+
+/* The port of an earlier router's, whose rules are replaced by ours in one go. 0 or -errno */
+int ruleset_port_renew(const struct ruleset_port *port);
+
+/* An earlier router's port, of which we knew nothing, is gone. */
+void ruleset_port_forget(const char *ifname);
+/* Those of an earlier router; before ruleset_init() or after it. */
+int ruleset_ports_flush(void);
 
 #endif

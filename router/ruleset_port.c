@@ -1,155 +1,427 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ruleset_port.c - table "netdev slim": a port pinned to its container
+ * ruleset_port.c - a port pinned to its container
  *
- * One ingress chain on the host's end of each veth, whose policy is to drop. The
- * first rule is what nearly all packets meet. Every rule names the Ethernet type as
- * the frame has it, which leaves no way in for tagged frames (their tag may sit
- * beside the packet, where other matches do not look).
+ * Theory of operation
+ *
+ * For each change the kernel looks through the whole table in question, and through the list
+ * of all tables for each message: so ports are spread over some tables, which come and go with
+ * their ports. Chains are named after the host's end of the veth.
+ *
+ * A port has one ingress chain, whose policy is to drop. The first rule is what nearly all
+ * packets meet.
+ * Every rule names the Ethernet type as the frame has it, or comes after the one that does,
+ * which leaves no way in for tagged frames (their tag may sit beside the packet, where other
+ * matches do not look).
  *
  * IPv6: a container may not answer neighbour solicitations for others, advertise
- * itself as a router, redirect or query multicast groups. Fragments after the first are let
+ * itself as a router, redirect or query multicast groups. What it would tell routers that
+ * there are not (solicitations, reports of the groups that it is in) ends here too: the
+ * bridge would give each to all the others. Fragments after the first are let
  * through by their source alone: hosts ignore fragmented neighbour discovery (RFC 6980).
- *
- * No anonymous sets: libnftables lists every set of the table before it adds a rule, so
- * that a thousandth port would take far longer than the first.
  */
 #include "ruleset.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <net/ethernet.h>
+#include <netinet/icmp6.h>
+#include <netinet/if_ether.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "endpoint.h"
+#include "link_request.h"
+#include "log.h"
 #include "packetpath.h"
-#include "ruleset_batch.h"
+#include "packetpath_tenant.h"
+#include "ruleset_rule.h"
 
-#define MAC_STRLEN	18
-#define NUMBER_STRLEN	(2 + 32 + 1)
+#define TABLES_NUM		64
+#define BEFORE_ALL		(-300)			/* the chain's priority */
+#define ADVERTISED_SUFFIX	"-nd"
 
-struct pin_addr {
-	char text[INET6_ADDRSTRLEN];
-	char number[NUMBER_STRLEN];
-};
+#define MLD2_REPORT		143			/* RFC 3810 */
 
 /* @v6: with the link-local address, where there is any */
 struct pin {
-	char mac[MAC_STRLEN];
-	struct pin_addr v6[PACKETPATH_ADDRESSES + 1];
+	unsigned int index;		/* of its table */
+	char table[IFNAMSIZ];
+	char advertised[IFNAMSIZ + sizeof(ADVERTISED_SUFFIX)];
+	const char *port;		/* the device, and its chain; the other one is above */
+	const uint8_t *mac;
+	struct in6_addr v6[PACKETPATH_ADDRESSES + 1];
 	size_t v6_num;
+	struct ruleset_transaction transaction;
+	struct ruleset_rule rule;	/* the one that is being written */
 };
 
-/* The address that the kernel makes of a MAC by default (RFC 4291, appendix A). */
-static struct in6_addr link_local(const uint8_t *mac)
-{
-	struct in6_addr addr = { .s6_addr = {
-		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
-		mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5],
-	} };
+static unsigned int ports_num[TABLES_NUM];
 
-	return addr;
+/*
+ * --- matches ---
+ *
+ * Where the frame is known to be Ethernet's or IPv6's, rules say so all the same:
+ * nft(8) lists them in words only then.
+ */
+
+static void layer4(struct pin *pin, enum nft_cmp_ops op, uint8_t protocol)
+{
+	ruleset_rule_meta(&pin->rule, NFT_META_L4PROTO, op, &protocol, sizeof(protocol));
 }
 
-static void put_v4(FILE *out, const struct pin *pin, const struct in6_addr *addr)
+static void ethernet(struct pin *pin)
 {
-	char text[INET6_ADDRSTRLEN];
+	const uint16_t kind = ARPHRD_ETHER;
 
-	addr_format(addr, text, sizeof(text));
-	fprintf(out, "\t\tether saddr %s ether type ip ip saddr %s accept\n", pin->mac, text);
-	fprintf(out, "\t\tether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4"
-		" ether saddr %s arp saddr ether %s arp saddr ip %s accept\n",
-		pin->mac, pin->mac, text);
+	ruleset_rule_meta(&pin->rule, NFT_META_IIFTYPE, NFT_CMP_EQ, &kind, sizeof(kind));
 }
 
-static void put_v6(FILE *out, const struct pin *pin)
+/* The frame's source and type, which lie side by side */
+static void ether_from(struct pin *pin, uint16_t type)
 {
-	for (size_t i = 0; i < pin->v6_num; i++)
-		fprintf(out, "\t\tether saddr %s ether type ip6 meta l4proto != 58"
-			" ip6 saddr %s accept\n", pin->mac, pin->v6[i].text);
-	fprintf(out, "\t\tether saddr != %s drop\n\t\tether type != ip6 drop\n"
-		"\t\ticmpv6 type nd-router-advert drop\n"
-		"\t\ticmpv6 type nd-redirect drop\n"
-		"\t\ticmpv6 type mld-listener-query drop\n", pin->mac);
-	for (size_t i = 0; i < pin->v6_num; i++)
-		fprintf(out, "\t\tip6 saddr %s icmpv6 type != nd-neighbor-advert accept\n"
-			"\t\tip6 saddr %s frag frag-off > 0 accept\n"
-			"\t\tip6 saddr :: icmpv6 type nd-neighbor-solicit"
-			" @th,64,128 %s accept\n",
-			pin->v6[i].text, pin->v6[i].text, pin->v6[i].number);
-	fputs("\t\tip6 saddr :: icmpv6 type mld-listener-report accept\n"
-	      "\t\tip6 saddr :: icmpv6 type mld-listener-done accept\n"
-	      "\t\tip6 saddr :: icmpv6 type mld2-listener-report accept\n", out);
+	struct {
+		uint8_t mac[ETH_ALEN];
+		uint16_t type;
+	} __attribute__((packed)) want = { .type = htons(type) };
+
+	memcpy(want.mac, pin->mac, sizeof(want.mac));
+	ethernet(pin);
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_LL_HEADER,
+			     offsetof(struct ether_header, ether_shost), NFT_CMP_EQ,
+			     &want, sizeof(want));
 }
 
-/* What a neighbour advertisement is about must be the container's, as must its source. */
-static void put_advertisements(FILE *out, const struct pin *pin)
+static void ether_not_from(struct pin *pin)
+{
+	ethernet(pin);
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_LL_HEADER,
+			     offsetof(struct ether_header, ether_shost), NFT_CMP_NEQ,
+			     pin->mac, ETH_ALEN);
+}
+
+static void ether_not(struct pin *pin, uint16_t type)
+{
+	const uint16_t value = htons(type);
+
+	ethernet(pin);
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_LL_HEADER,
+			     offsetof(struct ether_header, ether_type), NFT_CMP_NEQ,
+			     &value, sizeof(value));
+}
+
+static void ip_from(struct pin *pin, const struct in6_addr *addr)
+{
+	uint32_t v4 = addr_get4(addr);
+
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_NETWORK_HEADER,
+			     offsetof(struct iphdr, saddr), NFT_CMP_EQ, &v4, sizeof(v4));
+}
+
+static void ip6_from(struct pin *pin, const struct in6_addr *addr)
+{
+	const uint16_t protocol = htons(ETHERTYPE_IPV6);
+
+	ruleset_rule_meta(&pin->rule, NFT_META_PROTOCOL, NFT_CMP_EQ, &protocol, sizeof(protocol));
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_NETWORK_HEADER,
+			     offsetof(struct ip6_hdr, ip6_src), NFT_CMP_EQ, addr, sizeof(*addr));
+}
+
+static void icmp6_type(struct pin *pin, enum nft_cmp_ops op, uint8_t type)
+{
+	layer4(pin, NFT_CMP_EQ, IPPROTO_ICMPV6);
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_TRANSPORT_HEADER,
+			     offsetof(struct icmp6_hdr, icmp6_type), op, &type, sizeof(type));
+}
+
+/* What a neighbour solicitation or advertisement is about */
+static void icmp6_target(struct pin *pin, const struct in6_addr *addr)
+{
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_TRANSPORT_HEADER,
+			     offsetof(struct nd_neighbor_advert, nd_na_target), NFT_CMP_EQ,
+			     addr, sizeof(*addr));
+}
+
+/* For IPv4 over Ethernet, from the container's MAC and this address */
+static void arp_from(struct pin *pin, const struct in6_addr *addr)
+{
+	const struct arphdr kind = {
+		.ar_hrd = htons(ARPHRD_ETHER), .ar_pro = htons(ETHERTYPE_IP),
+		.ar_hln = ETH_ALEN, .ar_pln = sizeof(uint32_t),
+	};
+	struct {
+		uint8_t mac[ETH_ALEN];
+		uint32_t v4;
+	} __attribute__((packed)) sender = { .v4 = addr_get4(addr) };
+
+	memcpy(sender.mac, pin->mac, sizeof(sender.mac));
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_NETWORK_HEADER, 0, NFT_CMP_EQ,
+			     &kind, offsetof(struct arphdr, ar_op));
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_NETWORK_HEADER,
+			     offsetof(struct ether_arp, arp_sha), NFT_CMP_EQ,
+			     &sender, sizeof(sender));
+}
+
+/* --- rules --- */
+
+static void begin(struct pin *pin, const char *chain)
+{
+	ruleset_rule_begin(&pin->rule, pin->table, chain);
+}
+
+static void end(struct pin *pin, int verdict)
+{
+	ruleset_rule_end(&pin->rule, verdict, NULL, &pin->transaction);
+}
+
+static void put_v4(struct pin *pin, const struct in6_addr *addr)
+{
+	begin(pin, pin->port);
+	ether_from(pin, ETHERTYPE_IP);
+	ip_from(pin, addr);
+	end(pin, NF_ACCEPT);
+	begin(pin, pin->port);
+	ether_from(pin, ETHERTYPE_ARP);
+	arp_from(pin, addr);
+	end(pin, NF_ACCEPT);
+}
+
+/* All but ICMPv6, and nothing else than IPv6 passes these. */
+static void put_v6(struct pin *pin)
 {
 	for (size_t i = 0; i < pin->v6_num; i++) {
-		for (size_t j = 0; j < pin->v6_num; j++)
-			fprintf(out, "\t\tip6 saddr %s icmpv6 type nd-neighbor-advert"
-				" @th,64,128 %s accept\n",
-				pin->v6[i].text, pin->v6[j].number);
+		begin(pin, pin->port);
+		ether_from(pin, ETHERTYPE_IPV6);
+		layer4(pin, NFT_CMP_NEQ, IPPROTO_ICMPV6);
+		ip6_from(pin, &pin->v6[i]);
+		end(pin, NF_ACCEPT);
+	}
+	begin(pin, pin->port);
+	ether_not_from(pin);
+	end(pin, NF_DROP);
+	begin(pin, pin->port);
+	ether_not(pin, ETHERTYPE_IPV6);
+	end(pin, NF_DROP);
+}
+
+static void put_icmp6_dropped(struct pin *pin)
+{
+	static const struct {
+		uint8_t first, last;
+	} types[] = {
+		{ MLD_LISTENER_QUERY, ND_ROUTER_ADVERT },	/* and what is between them */
+		{ ND_REDIRECT, ND_REDIRECT },
+		{ MLD2_REPORT, MLD2_REPORT },
+	};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		begin(pin, pin->port);
+		icmp6_type(pin, NFT_CMP_GTE, types[i].first);
+		icmp6_type(pin, NFT_CMP_LTE, types[i].last);
+		end(pin, NF_DROP);
 	}
 }
 
-/* A raw payload expression takes numbers only. */
-static void pin_add(struct pin *pin, const struct in6_addr *addr)
+/* What a neighbour advertisement is about must be the container's, as must its source. */
+static void put_icmp6_from(struct pin *pin, const struct in6_addr *addr)
 {
-	struct pin_addr *out = &pin->v6[pin->v6_num++];
+	begin(pin, pin->port);
+	ip6_from(pin, addr);
+	icmp6_type(pin, NFT_CMP_NEQ, ND_NEIGHBOR_ADVERT);
+	end(pin, NF_ACCEPT);
+	begin(pin, pin->port);
+	ip6_from(pin, addr);
+	ruleset_rule_fragment(&pin->rule);
+	end(pin, NF_ACCEPT);
+	begin(pin, pin->port);
+	ip6_from(pin, addr);
+	icmp6_type(pin, NFT_CMP_EQ, ND_NEIGHBOR_ADVERT);
+	ruleset_rule_end(&pin->rule, NFT_GOTO, pin->advertised, &pin->transaction);
+	begin(pin, pin->advertised);
+	icmp6_target(pin, addr);
+	end(pin, NF_ACCEPT);
+}
 
-	addr_format(addr, out->text, sizeof(out->text));
-	strcpy(out->number, "0x");
-	for (size_t i = 0; i < sizeof(addr->s6_addr); i++)
-		sprintf(out->number + 2 + 2 * i, "%02x", addr->s6_addr[i]);
+/* Before it has an address: looking for others that have it */
+static void put_icmp6_unspecified(struct pin *pin, const struct in6_addr *addr)
+{
+	begin(pin, pin->port);
+	ip6_from(pin, &in6addr_any);
+	icmp6_type(pin, NFT_CMP_EQ, ND_NEIGHBOR_SOLICIT);
+	icmp6_target(pin, addr);
+	end(pin, NF_ACCEPT);
+}
+
+static void put_table(struct pin *pin, int type)
+{
+	struct nl_msg *msg = ruleset_message(type, type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0);
+
+	link_put_string(msg, NFTA_TABLE_NAME, pin->table);
+	ruleset_transaction_add(&pin->transaction, msg);
+}
+
+static void put_chain(struct pin *pin, int type, const char *name)
+{
+	struct nl_msg *msg = ruleset_message(type, type == NFT_MSG_NEWCHAIN ?
+					     NLM_F_CREATE | NLM_F_EXCL : 0);
+
+	link_put_string(msg, NFTA_CHAIN_TABLE, pin->table);
+	link_put_string(msg, NFTA_CHAIN_NAME, name);
+	ruleset_transaction_add(&pin->transaction, msg);
+}
+
+static void put_chains(struct pin *pin)
+{
+	ruleset_transaction_add(&pin->transaction,
+				ruleset_message_ingress(pin->table, pin->port, pin->port,
+							BEFORE_ALL));
+	if (pin->v6_num)
+		put_chain(pin, NFT_MSG_NEWCHAIN, pin->advertised);
+}
+
+static void put_rules(struct pin *pin, const struct ruleset_port *port)
+{
+	for (size_t i = 0; i < port->addresses_num; i++) {
+		if (addr_is4(&port->addresses[i]))
+			put_v4(pin, &port->addresses[i]);
+	}
+	if (!pin->v6_num)
+		return;
+	put_v6(pin);
+	put_icmp6_dropped(pin);
+	for (size_t i = 0; i < pin->v6_num; i++) {
+		put_icmp6_from(pin, &pin->v6[i]);
+		put_icmp6_unspecified(pin, &pin->v6[i]);
+	}
+}
+
+static void pin_name(struct pin *pin, const char *ifname)
+{
+	pin->port = ifname;
+	pin->index = hash_bytes(ifname, strlen(ifname), 0) % TABLES_NUM;
+	snprintf(pin->table, sizeof(pin->table), PACKETPATH_VETH_PREFIX "-%02x", pin->index);
+	snprintf(pin->advertised, sizeof(pin->advertised), "%s" ADVERTISED_SUFFIX, ifname);
 }
 
 static void pin_fill(struct pin *pin, const struct ruleset_port *port)
 {
-	const uint8_t *mac = port->mac;
-	struct in6_addr local = link_local(mac);
-
-	snprintf(pin->mac, sizeof(pin->mac), "%02x:%02x:%02x:%02x:%02x:%02x",
-		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	pin_name(pin, port->ifname);
+	pin->mac = port->mac;
 	for (size_t i = 0; i < port->addresses_num; i++) {
 		if (!addr_is4(&port->addresses[i]))
-			pin_add(pin, &port->addresses[i]);
+			pin->v6[pin->v6_num++] = port->addresses[i];
 	}
 	if (pin->v6_num)
-		pin_add(pin, &local);
+		pin->v6[pin->v6_num++] = packetpath_link_local(port->mac);
 }
 
 int ruleset_port_add(const struct ruleset_port *port)
 {
-	struct ruleset_batch batch;
 	struct pin pin = { 0 };
-	int err = ruleset_batch_begin(&batch);
+	int err = ruleset_transaction_begin(&pin.transaction);
 
 	if (err)
 		return err;
 	pin_fill(&pin, port);
-	fprintf(batch.out, "table netdev slim {\n\tchain %s {\n"
-		"\t\ttype filter hook ingress device \"%s\" priority -300; policy drop;\n",
-		port->ifname, port->ifname);
-	for (size_t i = 0; i < port->addresses_num; i++) {
-		if (addr_is4(&port->addresses[i]))
-			put_v4(batch.out, &pin, &port->addresses[i]);
-	}
-	if (pin.v6_num) {
-		put_v6(batch.out, &pin);
-		put_advertisements(batch.out, &pin);
-	}
-	fputs("\t}\n}\n", batch.out);
-	return ruleset_batch_run(&batch, "pin a port to its container");
+	put_table(&pin, NFT_MSG_NEWTABLE);
+	put_chains(&pin);
+	put_rules(&pin, port);
+	err = ruleset_transaction_run(&pin.transaction);
+	if (err)
+		log_error("cannot pin %s to its container by nf_tables: %s", port->ifname,
+			  strerror(-err));
+	else
+		ports_num[pin.index]++;
+	return err;
 }
 
-/* Older kernels drop the chain along with its device: not being there is fine. */
+/* All at once: there is no moment without. A chain that is not there fails it. */
+static int replace(const struct ruleset_port *port)
+{
+	struct pin pin = { 0 };
+	int err = ruleset_transaction_begin(&pin.transaction);
+
+	if (err)
+		return err;
+	pin_fill(&pin, port);
+	put_chain(&pin, NFT_MSG_DELCHAIN, pin.port);
+	if (pin.v6_num)
+		put_chain(&pin, NFT_MSG_DELCHAIN, pin.advertised);
+	put_chains(&pin);
+	put_rules(&pin, port);
+	err = ruleset_transaction_run(&pin.transaction);
+	if (!err)
+		ports_num[pin.index]++;
+	return err;
+}
+
+int ruleset_port_renew(const struct ruleset_port *port)
+{
+	int err = replace(port);
+
+	if (err != -ENOENT)
+		return err;
+	ruleset_port_forget(port->ifname);
+	return ruleset_port_add(port);
+}
+
+void ruleset_port_forget(const char *ifname)
+{
+	struct pin pin = { 0 };
+
+	pin_name(&pin, ifname);
+	ports_num[pin.index] += 2;	/* the others in its table are perhaps not yet counted */
+	ruleset_port_remove(ifname);
+	ports_num[pin.index]--;
+}
+
+static void remove_one(struct pin *pin, void (*put)(struct pin *pin))
+{
+	int err = ruleset_transaction_begin(&pin->transaction);
+
+	if (!err) {
+		put(pin);
+		err = ruleset_transaction_run(&pin->transaction);
+	}
+	if (err && err != -ENOENT)
+		log_warning("cannot remove what pinned %s from nf_tables' table netdev %s: %s",
+			    pin->port, pin->table, strerror(-err));
+}
+
+static void put_delete_table(struct pin *pin)
+{
+	put_table(pin, NFT_MSG_DELTABLE);
+}
+
+static void put_delete_port(struct pin *pin)
+{
+	put_chain(pin, NFT_MSG_DELCHAIN, pin->port);
+}
+
+static void put_delete_advertised(struct pin *pin)
+{
+	put_chain(pin, NFT_MSG_DELCHAIN, pin->advertised);
+}
+
+/* Kernels before 6.16 have dropped the ingress chain along with its device. */
 void ruleset_port_remove(const char *ifname)
 {
-	struct ruleset_batch batch;
+	struct pin pin = { 0 };
 
-	if (ruleset_batch_begin(&batch))
+	pin_name(&pin, ifname);
+	if (!--ports_num[pin.index]) {
+		remove_one(&pin, put_delete_table);
 		return;
-	fprintf(batch.out, "flush chain netdev slim %s\ndelete chain netdev slim %s\n",
-		ifname, ifname);
-	ruleset_batch_run(&batch, NULL);
+	}
+	remove_one(&pin, put_delete_port);
+	remove_one(&pin, put_delete_advertised);
+}
+
+int ruleset_ports_flush(void)
+{
+	memset(ports_num, 0, sizeof(ports_num));
+	return ruleset_message_flush(PACKETPATH_VETH_PREFIX "-");
 }

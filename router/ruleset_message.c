@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* ruleset_message.c - messages to nf_tables itself, several to a transaction */
+#include "ruleset_message.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "link_request.h"
+
+#define SEND_BUFFER	(256 * 1024)	/* a transaction is one datagram */
+#define TABLES_FOUND	256		/* to remove in one go */
+
+static struct nl_sock *sock;
+
+int ruleset_message_init(void)
+{
+	int err;
+
+	sock = nl_socket_alloc();
+	if (!sock)
+		return -ENOMEM;
+	errno = 0;
+	if (nl_connect(sock, NETLINK_NETFILTER) >= 0 &&
+	    nl_socket_set_buffer_size(sock, SEND_BUFFER, SEND_BUFFER) >= 0)
+		return 0;
+	err = errno ? -errno : -EIO;
+	ruleset_message_exit();
+	return err;
+}
+
+void ruleset_message_exit(void)
+{
+	nl_socket_free(sock);
+	sock = NULL;
+}
+
+struct nl_msg *ruleset_message(int type, int flags)
+{
+	struct nfgenmsg info = { .nfgen_family = NFPROTO_NETDEV, .version = NFNETLINK_V0 };
+
+	return link_message(NFNL_SUBSYS_NFTABLES << 8 | type, flags, &info, sizeof(info));
+}
+
+struct nl_msg *ruleset_message_ingress(const char *table, const char *chain,
+				       const char *device, int priority)
+{
+	struct nl_msg *msg = ruleset_message(NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlattr *hook;
+
+	link_put_string(msg, NFTA_CHAIN_TABLE, table);
+	link_put_string(msg, NFTA_CHAIN_NAME, chain);
+	link_put_string(msg, NFTA_CHAIN_TYPE, "filter");
+	link_put_u32(msg, NFTA_CHAIN_POLICY, htonl(NF_DROP));
+	hook = link_nest(msg, NFTA_CHAIN_HOOK);
+	link_put_u32(msg, NFTA_HOOK_HOOKNUM, htonl(NF_NETDEV_INGRESS));
+	link_put_u32(msg, NFTA_HOOK_PRIORITY, htonl((uint32_t)priority));
+	link_put_string(msg, NFTA_HOOK_DEV, device);
+	link_nest_end(msg, hook);
+	return msg;
+}
+
+/* Begins or ends a transaction. */
+static struct nl_msg *bracket(int type)
+{
+	struct nfgenmsg info = {
+		.nfgen_family = AF_UNSPEC,
+		.version = NFNETLINK_V0,
+		.res_id = htons(NFNL_SUBSYS_NFTABLES),
+	};
+
+	return link_message(type, 0, &info, sizeof(info));
+}
+
+int ruleset_transaction_begin(struct ruleset_transaction *transaction)
+{
+	*transaction = (struct ruleset_transaction){ 0 };
+	transaction->out = open_memstream(&transaction->data, &transaction->len);
+	if (!transaction->out)
+		return -ENOMEM;
+	ruleset_transaction_add(transaction, bracket(NFNL_MSG_BATCH_BEGIN));
+	return 0;
+}
+
+void ruleset_transaction_add(struct ruleset_transaction *transaction, struct nl_msg *msg)
+{
+	static const char padding[NLMSG_ALIGNTO];
+	struct nlmsghdr *nlh;
+
+	if (!msg) {
+		transaction->failed = true;
+		return;
+	}
+	nlh = nlmsg_hdr(msg);
+	nlh->nlmsg_flags |= NLM_F_REQUEST;
+	nlh->nlmsg_seq = transaction->seq++;
+	fwrite(nlh, nlh->nlmsg_len, 1, transaction->out);
+	fwrite(padding, NLMSG_ALIGN(nlh->nlmsg_len) - nlh->nlmsg_len, 1, transaction->out);
+	nlmsg_free(msg);
+}
+
+/* What the kernel has to say is there when it has taken the transaction: nothing, or errors. */
+static int verdict(int fd)
+{
+	union {
+		struct nlmsghdr nlh;
+		char bytes[8192];
+	} answer;
+	int err = 0;
+
+	for (;;) {
+		ssize_t len = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
+		struct nlmsgerr *error = NLMSG_DATA(&answer.nlh);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 && errno != EAGAIN && !err)
+			err = -errno;
+		if (len < 0)
+			return err;
+		if (!err && len >= (ssize_t)NLMSG_LENGTH(sizeof(error->error)) &&
+		    answer.nlh.nlmsg_type == NLMSG_ERROR)
+			err = error->error;
+	}
+}
+
+int ruleset_transaction_run(struct ruleset_transaction *transaction)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	int fd = nl_socket_get_fd(sock);
+	int err = 0;
+
+	ruleset_transaction_add(transaction, bracket(NFNL_MSG_BATCH_END));
+	if (ferror(transaction->out))
+		transaction->failed = true;
+	if (fclose(transaction->out) || transaction->failed)
+		err = -ENOMEM;
+	else if (sendto(fd, transaction->data, transaction->len, 0, (struct sockaddr *)&kernel,
+			sizeof(kernel)) < 0)
+		err = -errno;
+	else
+		err = verdict(fd);
+	free(transaction->data);
+	return err;
+}
+
+struct found {
+	const char *prefix;
+	char names[TABLES_FOUND][IFNAMSIZ];
+	size_t num;
+};
+
+static bool table_found(struct nlmsghdr *nlh, void *data)
+{
+	struct nlattr *name = nlmsg_find_attr(nlh, sizeof(struct nfgenmsg), NFTA_TABLE_NAME);
+	struct found *found = data;
+
+	if (name && found->num < TABLES_FOUND && nla_len(name) <= IFNAMSIZ &&
+	    !strncmp(nla_get_string(name), found->prefix, strlen(found->prefix)))
+		strcpy(found->names[found->num++], nla_get_string(name));
+	return true;
+}
+
+static int tables_remove(const struct found *found)
+{
+	struct ruleset_transaction transaction;
+	int err = ruleset_transaction_begin(&transaction);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < found->num; i++) {
+		struct nl_msg *msg = ruleset_message(NFT_MSG_DELTABLE, 0);
+
+		link_put_string(msg, NFTA_TABLE_NAME, found->names[i]);
+		ruleset_transaction_add(&transaction, msg);
+	}
+	return ruleset_transaction_run(&transaction);
+}
+
+int ruleset_message_flush(const char *prefix)
+{
+	struct found found = { .prefix = prefix };
+	int err;
+
+	do {
+		found.num = 0;
+		err = link_query(sock, ruleset_message(NFT_MSG_GETTABLE, NLM_F_DUMP),
+				 table_found, &found);
+		if (err == -EINVAL || err == -EOPNOTSUPP)
+			return 0;
+		if (!err && found.num)
+			err = tables_remove(&found);
+	} while (!err && found.num);
+	return err;
+}
