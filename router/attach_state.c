@@ -54,7 +54,15 @@ static void collect(void *data, void *arg)
 		statefile_drop(file, record);
 }
 
-/* @each adds records, which are not to be met again. */
+static int by_id(const void *a, const void *b)
+{
+	const struct attach_record *first = *(struct attach_record *const *)a;
+	const struct attach_record *second = *(struct attach_record *const *)b;
+
+	return first->id < second->id ? -1 : first->id > second->id;
+}
+
+/* In the order in which they were attached. @each adds records, which are not to be met again. */
 void attach_state_each(void (*each)(struct attach_record *record, void *data), void *data)
 {
 	struct all all = { 0 };
@@ -65,6 +73,7 @@ void attach_state_each(void (*each)(struct attach_record *record, void *data), v
 	if (!all.records)
 		return;
 	statefile_each(file, collect, &all);
+	qsort(all.records, all.num, sizeof(*all.records), by_id);
 	for (size_t i = 0; i < all.num; i++)
 		each(all.records[i], data);
 	free(all.records);

@@ -204,7 +204,10 @@ unsigned int inherited_close(void)
 		if (!open_fds[fd])
 			continue;
 		look_at_channel(fd);
-		stray_close_fd(fd);
+		if (get_int(fd, SO_PROTOCOL) == IPPROTO_TCP)
+			stray_close_fd(fd);
+		else
+			close(fd);
 		num++;
 	}
 	free(open_fds);

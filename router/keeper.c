@@ -22,14 +22,15 @@
 #define RESUME_VARIABLE	"SLIMROUTER_RESUMES"
 #define FD_FIRST	3
 
-/* One that is killed again and again before it has lived LIFE_SHORT waits longer and longer. */
+/* After one that crashes again and again before it has lived LIFE_SHORT, we wait longer and longer. */
 #define LIFE_SHORT	2000	/* ms */
 #define PAUSE_FREE	8	/* so often without a pause */
 #define PAUSE_FIRST	100	/* ms */
 #define PAUSE_MAX	5000
 
-static int (*router_run)(bool resumed);
+static int (*router_run)(bool resumed, unsigned int deaths);
 static bool router_resumed;
+static unsigned int router_deaths;
 static int router_status;
 
 static uint64_t now_ms(void)
@@ -53,7 +54,7 @@ static void signals_of_keeper(sigset_t *set)
 static void *thread_run(void *unused)
 {
 	(void)unused;
-	router_status = router_run(router_resumed);
+	router_status = router_run(router_resumed, router_deaths);
 	return NULL;
 }
 
@@ -165,9 +166,8 @@ static void pause_between(unsigned int deaths)
 	nanosleep(&ts, NULL);
 }
 
-int keeper_run(char **argv, int (*router)(bool resumed))
+int keeper_run(char **argv, int (*router)(bool resumed, unsigned int deaths))
 {
-	unsigned int deaths = 0;
 	sigset_t set;
 
 	router_run = router;
@@ -194,9 +194,13 @@ int keeper_run(char **argv, int (*router)(bool resumed))
 			upgrade(argv, &set);
 			continue;
 		}
-		deaths = now_ms() - began < LIFE_SHORT ? deaths + 1 : 1;
+		/* SIGKILL comes from somebody; the others are its own fault. */
+		if (WTERMSIG(status) == SIGKILL || now_ms() - began >= LIFE_SHORT)
+			router_deaths = 0;
+		else
+			router_deaths++;
 		log_error("the router was killed by signal %d (%s): another one takes over",
 			  WTERMSIG(status), strsignal(WTERMSIG(status)));
-		pause_between(deaths);
+		pause_between(router_deaths);
 	}
 }

@@ -24,11 +24,12 @@
 /**
  * keeper_run() - run the router until it ends
  * @argv:	the program's own arguments, for an upgrade
- * @router:	what runs in the child, in a thread of its own; @resumed: there was one before
- *		whose files are open still. Returns an exit status.
+ * @router:	what runs in the child, in a thread of its own. @resumed: there was one before
+ *		whose files are open still. @deaths: so many before it were killed one soon after
+ *		the other, perhaps by what they left to it. Returns an exit status.
  *
  * Returns the exit status of this process. No other threads may exist.
  */
-int keeper_run(char **argv, int (*router)(bool resumed));
+int keeper_run(char **argv, int (*router)(bool resumed, unsigned int deaths));
 
 #endif

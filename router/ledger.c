@@ -205,7 +205,8 @@ void ledger_exit(void)
 void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie)
 {
 	pthread_mutex_lock(&end_lock);
-	if (!entry->dead) {
+	/* The same again: nothing is new. */
+	if (!entry->dead && !(entry->spliced && entry->ticket_cookie)) {
 		struct ledger_record *old = entry->record;
 
 		entry->spliced = true;

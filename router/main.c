@@ -50,6 +50,7 @@
 #define EXIT_USAGE	2
 
 static struct config *config;
+static unsigned int deaths_before;
 static bool resumed;		/* another router was killed, and left its files to us */
 static struct loop *loop;
 static struct loop_event signals;
@@ -93,7 +94,7 @@ static const struct stage {
 
 static int start_state(void)
 {
-	return state_init(config);
+	return state_init(config, deaths_before);
 }
 
 static int start_tables(void)
@@ -264,11 +265,12 @@ static int load(const char *file)
 }
 
 /* The keeper's child, in a thread of its own */
-static int router_run(bool again)
+static int router_run(bool again, unsigned int deaths)
 {
 	int ret;
 
 	resumed = again;
+	deaths_before = deaths;
 	/* Before anything of our own is open. */
 	if (resumed && inherited_init())
 		return EXIT_FAILURE;

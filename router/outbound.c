@@ -147,7 +147,8 @@ static void set_sysctls(int fd, const struct container_sysctls *sysctls)
 
 /*
  * One destination always has the same slim port while that has room, so that the
- * kernel itself keeps virtual 4-tuples apart. The first port is left to the peer channel.
+ * kernel itself keeps virtual 4-tuples apart: also after a restart, hence no secret seed.
+ * The first port is left to the peer channel.
  */
 static unsigned int choose_port(struct peer *peer, const struct slim_endpoint *src,
 				const struct slim_endpoint *dst, unsigned int attempt)
@@ -159,7 +160,8 @@ static unsigned int choose_port(struct peer *peer, const struct slim_endpoint *s
 	/* (A peer that restarts with other ports changes the two one by one.) */
 	if (last <= first)
 		return 0;
-	hash = hash_bytes(dst, sizeof(*dst), hash_bytes(src->addr, 16, hash_seed()));
+	hash = hash_bytes(dst, sizeof(*dst),
+			  hash_bytes(src->addr, 16, peer_host_id(peer_self())));
 	for (unsigned int i = 0; i < num; i++) {
 		unsigned int index = 1 + (unsigned int)((hash + attempt + i) % num);
 

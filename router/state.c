@@ -27,11 +27,39 @@ static int make(const char *path)
 	return 0;
 }
 
-int state_init(const struct config *config)
+#define DEATHS_INFLIGHT	4
+#define DEATHS_ALL	8
+
+static void set_aside(const char *path, const char *what)
+{
+	char aside[PATH_MAX + sizeof(".damaged")];
+
+	snprintf(aside, sizeof(aside), "%s.damaged", path);
+	/* A directory takes the place of an empty one only. */
+	for (int i = 1; rename(path, aside) < 0 && errno == ENOTEMPTY && i < 100; i++)
+		snprintf(aside, sizeof(aside), "%s.damaged%d", path, i);
+	log_error("one router after the other was killed: %s are forgotten, and kept as %s", what,
+		  aside);
+}
+
+static void suspect(const char *path, unsigned int deaths)
+{
+	char inflight[PATH_MAX + sizeof("/inflight")];
+
+	snprintf(inflight, sizeof(inflight), "%s/inflight", path);
+	if (deaths == DEATHS_INFLIGHT)
+		set_aside(inflight, "connections under way");
+	else if (deaths == DEATHS_ALL)
+		set_aside(path, "containers, listeners and connections");
+}
+
+int state_init(const struct config *config, unsigned int deaths)
 {
 	struct stat st;
-	int err = make(config->state);
+	int err;
 
+	suspect(config->state, deaths);
+	err = make(config->state);
 	if (!err && stat(config->state, &st) < 0)
 		err = -errno;
 	if (!err && !S_ISDIR(st.st_mode))

@@ -11,8 +11,12 @@
 
 #include "config.h"
 
-/* Makes the directory, for root alone; logs what is wrong with it. Always 0. */
-int state_init(const struct config *config);
+/*
+ * Makes the directory, for root alone; logs what is wrong with it. Always 0. @deaths: so many
+ * routers were killed soon after they had begun (keeper.h). Whatever it is that kills them, it may lie
+ * there: connections under way are forgotten first; if that does not help, everything is.
+ */
+int state_init(const struct config *config, unsigned int deaths);
 
 /* Its path, or NULL: there is none to be had. */
 const char *state_directory(void);

@@ -1,0 +1,152 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A router that is killed at any moment, under load: nobody notices.
+. "$(dirname "$0")/lib.sh"
+
+rounds=${E2E_KILLS:-8}
+crr=$build/tests/bench/crr
+port=7900
+
+lab_start
+server=$(address h2c1)
+
+child() { ctl "$1" -j status | jq .pid; }
+answers() { ctl "$1" status; }
+took_up() { grep -c "took up" "/run/slim-lab/$name/$1/router.log"; }
+
+# kill_child HOST: what the keeper keeps; the router that comes after it answers
+kill_child()
+{
+	kill -KILL "$(child "$1")"
+	poll 5 answers "$1"
+}
+
+# keep TAG: a connection that stays, and echoes into a file what is written to its fifo
+declare -A kept
+
+keep()
+{
+	local fd
+
+	mkfifo "$work/in-$1"
+	(
+		launch=(exec)
+		with "$2" h1c1 nc "$server" "$3" <"$work/in-$1"
+	) >"$work/kept-$1" 2>&1 &
+	background_pids[kept-$1]=$!
+	exec {fd}>"$work/in-$1"
+	kept[$1]=$fd
+	echo hello >&"$fd"
+	poll 5 has "$work/kept-$1" hello
+}
+
+lives() { echo "$2" >&"${kept[$1]}" && poll 5 has "$work/kept-$1" "$2"; }
+
+# What slimctl shows, and what the kernel has, of slim connections: the ports of both ends. (The
+# peer channel is at the first slim port.)
+ledger()
+{
+	ctl "$1" -j connections | jq -r '.connections[] | select(.state == "ESTAB") |
+		"\(.host_local | split(":")[-1]) \(.host_peer | split(":")[-1])"' | sort
+}
+
+kernel()
+{
+	sockets "$1" -tn state established | awk '
+		function port(name, parts) { return parts[split(name, parts, ":")] }
+		function slim(number) { return number > 4790 && number <= 4853 }
+		{
+			here = port($3); there = port($4)
+			if (slim(here) || slim(there))
+				print here, there
+		}' | sort
+}
+
+complete() { same "$(kernel "$1")" "$(ledger "$1")"; }
+
+# --- the servers: with the shim, and one that accepts without its help ---
+
+serve echo shim h2c1 $port python3 "$e2e/servers.py" threads $port
+serve crr shim h2c1 $((port + 1)) "$crr" server -p $((port + 1))
+serve uring shim h2c1 $((port + 2)) "$programs/uring_accept" listen $((port + 2))
+check "a connection is up" keep slim shim $port
+check "another one is spliced" keep spliced shim $((port + 2))
+splices=$(counter h2 splices)
+check "it is, indeed" holds "$splices >= 1"
+check "the ledger is complete at first" poll 5 complete h1
+
+# --- killed while idle ---
+
+for host in h1 h2; do
+	before=$(child $host)
+	check "$host's router is killed, and another one answers" kill_child $host
+	check "... with another pid" holds "$(child $host) != $before"
+	equal "... its container is attached" "$host"c1 \
+		"$(ctl $host -j containers | jq -r '.containers[0].name')"
+	check "... the peers are one again" poll 10 meshed $host
+	check "the connection has not felt it" lives slim "after-$host"
+	check "nor has the spliced one" lives spliced "after-$host"
+	check "the ledger is complete on $host" poll 5 complete $host
+done
+check "listeners are announced again" poll 10 announced h1 h2c1 $port
+
+# --- killed at full rate ---
+
+setups()
+{
+	local i host
+
+	(
+		launch=(exec)
+		in_ h1c1 "$crr" client "$server" -p $((port + 1)) -d $((rounds + 2))
+	) >"$work/crr" 2>&1 &
+	background_pids[load]=$!
+	for ((i = 0; i < rounds; i++)); do
+		host=h$((i % 2 + 1))
+		poll 5 answers $host
+		kill -KILL "$(child $host)"
+		sleep 0.$((RANDOM % 5 + 5))
+	done
+	finish load
+}
+
+check "set-ups at full rate: none fails while routers are killed" setups
+cat "$work/crr"
+for host in h1 h2; do
+	check "$host answers" poll 5 answers $host
+	check "$host has its peer" poll 10 meshed $host
+	check "$host: each router has taken up what the last one left" \
+		holds "$(took_up $host) >= $rounds / 2"
+	check "the ledger is complete on $host" poll 5 complete $host
+done
+check "the first connection lives" lives slim end
+check "the spliced one lives" lives spliced end
+
+slim_again()
+{
+	local before
+	before=$(counter h1 connects_slim)
+
+	in_ h1c1 "$programs/talk" client 4 "$server" "$port" 1000 &&
+		(($(counter h1 connects_slim) > before))
+}
+
+check "the slim path is back" poll 10 slim_again
+
+# --- state that is damaged is set aside ---
+
+state=/run/slim-lab/$name/h1/state
+printf 'garbage' | dd of="$state/connections" conv=notrunc status=none
+check "h1's router is killed with a damaged state file" kill_child h1
+check "it says so" has "/run/slim-lab/$name/h1/router.log" "connections is damaged"
+check "... and has put it aside" test -e "$state/connections.damaged"
+check "the connection lives all the same" lives slim damaged
+
+for tag in "${!kept[@]}"; do
+	fd=${kept[$tag]}
+	exec {fd}>&-
+	stop "kept-$tag"
+done
+stop uring
+stop echo
+stop crr
