@@ -27,6 +27,7 @@
 #include "log.h"
 #include "namespace.h"
 #include "packetpath.h"
+#include "packetpath_container.h"
 #include "state.h"
 #include "ticket.h"
 #include "worker.h"
@@ -681,6 +682,37 @@ void attach_restore(void)
 	sweep();
 	if (num)
 		log_info("%u containers that were attached before are attached", num);
+}
+
+static void forget(struct attach_record *record, void *unused)
+{
+	struct packetpath_port port = record->port;
+	struct stat st;
+	int fd = namespace_again(record, &st);
+
+	(void)unused;
+	if (fd >= 0) {
+		port.netns_fd = fd;
+		packetpath_container_clean(&port);
+		close(fd);
+	}
+	log_info("container %s is not attached any more", record->name);
+	attach_state_drop(record);
+}
+
+int attach_forget_all(const struct config *from)
+{
+	int err;
+
+	config = from;
+	if (!state_directory())
+		return 0;
+	err = attach_state_open(state_directory());
+	if (err)
+		return err;
+	attach_state_each(forget, NULL);
+	attach_state_close();
+	return 0;
 }
 
 bool attach_is_kept(void)

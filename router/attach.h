@@ -35,6 +35,12 @@ int attach_init(const struct config *config, struct loop *control);
 /* Takes up the containers of an earlier router, as far as they are there. */
 void attach_restore(void);
 
+/*
+ * For no router at all: the records of containers are dropped, and what was set inside their
+ * namespaces is undone, where those are still to be found. 0, or -EBUSY: a router runs.
+ */
+int attach_forget_all(const struct config *config);
+
 /* Will the next router find the containers again, so that they may be left as they are? */
 bool attach_is_kept(void);
 

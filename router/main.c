@@ -244,10 +244,11 @@ static int run(void)
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"Usage: slimrouter [-c FILE] [-t] [-l LEVEL]\n"
+		"Usage: slimrouter [-c FILE] [-l LEVEL] [-t | -C]\n"
 		"Turns virtual addresses of containers into connections between hosts.\n\n"
 		"  -c, --config FILE      configuration (default " CONFIG_DEFAULT_FILE ")\n"
 		"  -t, --test             check the configuration and exit\n"
+		"  -C, --clean            detach what a stopped router has left attached, and exit\n"
 		"  -l, --log-level LEVEL  error, warning, info or debug\n"
 		"  -h, --help             this text\n"
 		"  -V, --version          the version\n");
@@ -287,28 +288,52 @@ static int router_run(bool again, unsigned int deaths)
 	return ret;
 }
 
+/* What a router that was stopped left to the next one is given up instead. */
+static int clean_up(void)
+{
+	int err = namespace_init();
+
+	if (!err)
+		err = state_init(config, 0);
+	if (!err)
+		err = attach_forget_all(config);
+	if (!err)
+		err = packetpath_init(config, false);
+	if (err) {
+		log_error("nothing was cleaned up: %s", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	packetpath_exit();
+	state_remove();
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "test", no_argument, NULL, 't' },
+		{ "clean", no_argument, NULL, 'C' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *file = CONFIG_DEFAULT_FILE;
-	bool test = false;
+	bool test = false, clean = false;
 	int level = -1;
 	int opt, ret;
 
-	while ((opt = getopt_long(argc, argv, "c:tl:hV", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:tCl:hV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			file = optarg;
 			break;
 		case 't':
 			test = true;
+			break;
+		case 'C':
+			clean = true;
 			break;
 		case 'l':
 			level = log_level_parse(optarg);
@@ -337,6 +362,11 @@ int main(int argc, char **argv)
 	if (test) {
 		config_free(config);
 		return EXIT_SUCCESS;
+	}
+	if (clean) {
+		ret = clean_up();
+		config_free(config);
+		return ret;
 	}
 	fdlimit_raise(config);
 	ret = keeper_run(argv, router_run);

@@ -2,6 +2,7 @@
 /* state.c - the directory of the state files */
 #include "state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -77,4 +79,21 @@ int state_init(const struct config *config, unsigned int deaths)
 const char *state_directory(void)
 {
 	return directory;
+}
+
+void state_remove(void)
+{
+	char path[PATH_MAX + NAME_MAX + 1];
+	DIR *dir = directory ? opendir(directory) : NULL;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (entry->d_name[0] != '.' && unlink(path) < 0)
+			log_warning("cannot remove %s: %s", path, strerror(errno));
+	}
+	if (dir)
+		closedir(dir);
+	if (directory)
+		rmdir(directory);
 }

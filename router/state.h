@@ -18,6 +18,9 @@
  */
 int state_init(const struct config *config, unsigned int deaths);
 
+/* Removes it and what is in it. */
+void state_remove(void);
+
 /* Its path, or NULL: there is none to be had. */
 const char *state_directory(void);
 
