@@ -159,7 +159,7 @@ static int obey(const struct config *config, struct order *order)
 
 	switch (order->type) {
 	case INIT:
-		return packetpath_init(config);
+		return packetpath_init(config, false);
 	case ATTACH:
 		port->netns_fd = ns[order->place];
 		return packetpath_attach(tenant, port);

@@ -21,8 +21,22 @@
 
 #include "../../router/inbound.h"
 #include "../../router/loop.h"
+#include "../../router/inflight.h"
+#include "../../router/inherited.h"
 #include "../../router/relay.h"
 #include "../../router/worker.h"
+
+/* No records here. */
+void inflight_enter(struct inflight *record, enum inflight_phase phase)
+{
+	(void)record;
+	(void)phase;
+}
+
+uint64_t inherited_inode(int fd)
+{
+	return (uint64_t)fd;
+}
 
 #define BULK	(8 * 1024 * 1024)
 
@@ -139,7 +153,7 @@ START_TEST(bulk_both_ways)
 	struct side b = { .fd = ticket[0], .send_seed = 2, .receive_seed = 1 };
 	pthread_t threads[4];
 
-	relay = relay_start(&worker, NULL, slim[1], ticket[1], 0);
+	relay = relay_start(&worker, NULL, slim[1], ticket[1], 0, NULL, false);
 	ck_assert_ptr_nonnull(relay);
 	pthread_create(&threads[0], NULL, sender, &a);
 	pthread_create(&threads[1], NULL, receiver, &a);
@@ -170,7 +184,7 @@ START_TEST(skips_the_deferred_byte)
 	pthread_t thread;
 	char bytes[8];
 
-	relay = relay_start(&worker, NULL, slim[1], ticket[1], 1);
+	relay = relay_start(&worker, NULL, slim[1], ticket[1], 1, NULL, false);
 	pthread_create(&thread, NULL, late_writer, NULL);
 	loop_run(worker.loop);
 	pthread_join(thread, NULL);
@@ -195,7 +209,7 @@ START_TEST(reset_ends_it)
 {
 	pthread_t thread;
 
-	relay = relay_start(&worker, NULL, slim[1], ticket[1], 0);
+	relay = relay_start(&worker, NULL, slim[1], ticket[1], 0, NULL, false);
 	pthread_create(&thread, NULL, resetter, _i ? &slim[0] : &ticket[0]);
 	loop_run(worker.loop);
 	pthread_join(thread, NULL);
