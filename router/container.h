@@ -58,7 +58,7 @@ struct container {
 	bool check_posted;		/* a look at its listeners is on its way */
 	unsigned int channels;		/* those that are being closed, too */
 	unsigned int connections, pending;
-	unsigned int ticket_port;
+	unsigned int ticket_port, source_port;
 	struct ticket *tickets[2][CONTAINER_TICKETS];	/* idle; by family */
 
 	/* Questions about its sockets; slow paths only. */

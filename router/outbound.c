@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -40,6 +41,13 @@
  * source port takes long: go on to the next slim port.
  */
 #define OUTBOUND_FILL_MAX	10000
+
+/* ms: a request that seems as old as that is not. */
+#define CLOCK_STEP	600000
+
+/* Virtual source ports of our own; the kernel's begin above, by default. */
+#define SOURCE_PORT_FIRST	1024
+#define SOURCE_PORT_NUM		(32768 - SOURCE_PORT_FIRST)
 
 /* How often another source port is tried when a virtual 4-tuple is in use */
 #define OUTBOUND_TRIES		4
@@ -148,15 +156,17 @@ static void set_sysctls(int fd, const struct container_sysctls *sysctls)
 /*
  * One destination always has the same slim port while that has room, so that the
  * kernel itself keeps virtual 4-tuples apart: also after a restart, hence no secret seed.
- * The first port is left to the peer channel.
+ * The first port is left to the peer channel. @home: it is that one.
  */
 static unsigned int choose_port(struct peer *peer, const struct slim_endpoint *src,
-				const struct slim_endpoint *dst, unsigned int attempt)
+				const struct slim_endpoint *dst, unsigned int attempt,
+				bool *home)
 {
 	unsigned int first = peer_port_first(peer), last = peer_port_last(peer);
 	unsigned int num = last - first;
 	unsigned long hash;
 
+	*home = true;
 	/* (A peer that restarts with other ports changes the two one by one.) */
 	if (last <= first)
 		return 0;
@@ -165,6 +175,7 @@ static unsigned int choose_port(struct peer *peer, const struct slim_endpoint *s
 	for (unsigned int i = 0; i < num; i++) {
 		unsigned int index = 1 + (unsigned int)((hash + attempt + i) % num);
 
+		*home = !attempt && !i;
 		if (__atomic_load_n(peer_port_fill(peer, index), __ATOMIC_RELAXED) <
 		    OUTBOUND_FILL_MAX)
 			return index;
@@ -185,7 +196,7 @@ static int choose_domain(const struct slim_connect *request, const struct in6_ad
 
 /* What one attempt makes. */
 struct attempt {
-	const struct container *container;
+	struct container *container;
 	struct peer *peer;
 	struct slim_endpoint src, dst;	/* virtual */
 	int domain, fd;
@@ -242,21 +253,27 @@ static int send_preamble(struct attempt *attempt, struct worker *worker, unsigne
 	return 0;
 }
 
+/*
+ * At another than a destination's own slim port, the kernel gives out source ports that it
+ * has given out at that one. So the virtual source port is one of our own there: each in its turn, since
+ * the far side knows of a connection's end only seconds later.
+ */
+static uint16_t next_port(struct container *container)
+{
+	unsigned int next = __atomic_fetch_add(&container->source_port, 1, __ATOMIC_RELAXED);
+
+	return (uint16_t)(SOURCE_PORT_FIRST + next % SOURCE_PORT_NUM);
+}
+
 static int enter(struct attempt *attempt, const struct slim_connect *request,
-		 struct worker *worker, unsigned int index)
+		 struct worker *worker, unsigned int index, uint16_t host_port)
 {
 	struct ledger_entry *entry;
-	struct sockaddr_storage local;
-	socklen_t len = sizeof(local), cookie_len = sizeof(attempt->cookie);
-	struct slim_endpoint host_local;
+	socklen_t len = sizeof(attempt->cookie);
 	int err;
 
-	if (getsockopt(attempt->fd, SOL_SOCKET, SO_COOKIE, &attempt->cookie, &cookie_len) < 0 ||
-	    getsockname(attempt->fd, (struct sockaddr *)&local, &len) < 0)
+	if (getsockopt(attempt->fd, SOL_SOCKET, SO_COOKIE, &attempt->cookie, &len) < 0)
 		return -errno;
-	host_local = endpoint_from_sockaddr((struct sockaddr *)&local);
-	if (!attempt->src.port)
-		attempt->src.port = host_local.port;
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
 		return -ENOMEM;
@@ -267,7 +284,7 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 	entry->peer = attempt->dst;
 	entry->host_peer = endpoint_make(peer_address(attempt->peer),
 					 (uint16_t)(peer_port_first(attempt->peer) + index));
-	entry->host_port = host_local.port;
+	entry->host_port = host_port;
 	entry->direction = LEDGER_OUT;
 	entry->domain = request->domain;
 	entry->created_at = loop_now(worker->loop);
@@ -284,19 +301,66 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 	return err;
 }
 
+static int host_port_of(const struct attempt *attempt, uint16_t *port)
+{
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+
+	if (getsockname(attempt->fd, (struct sockaddr *)&local, &len) < 0)
+		return -errno;
+	*port = endpoint_from_sockaddr((struct sockaddr *)&local).port;
+	return 0;
+}
+
+/* The virtual source port is known: nothing is sent unless nobody has it. */
+static int enter_and_send(struct attempt *attempt, const struct slim_connect *request,
+			  struct worker *worker, unsigned int index)
+{
+	int err = enter(attempt, request, worker, index, 0);
+
+	if (err)
+		return err;
+	err = send_preamble(attempt, worker, index);
+	if (!err)
+		err = host_port_of(attempt, &attempt->entry->host_port);
+	if (err)
+		ledger_remove(attempt->entry);
+	return err;
+}
+
+/* It is the one that the kernel chooses. */
+static int send_and_enter(struct attempt *attempt, const struct slim_connect *request,
+			  struct worker *worker, unsigned int index)
+{
+	uint16_t port;
+	int err = send_preamble(attempt, worker, index);
+
+	if (!err)
+		err = host_port_of(attempt, &port);
+	if (err)
+		return err;
+	attempt->src.port = port;
+	return enter(attempt, request, worker, index, port);
+}
+
 static int try_once(struct attempt *attempt, const struct slim_connect *request,
 		    struct worker *worker, unsigned int number)
 {
-	unsigned int index = choose_port(attempt->peer, &attempt->src, &attempt->dst, number);
+	bool home;
+	unsigned int index = choose_port(attempt->peer, &attempt->src, &attempt->dst, number,
+					 &home);
 	int err;
 
+	if (!attempt->src.port && !home)
+		attempt->src.port = next_port(attempt->container);
 	attempt->domain = choose_domain(request, peer_address(attempt->peer));
 	attempt->fd = open_socket(attempt->domain, request, attempt->container);
 	if (attempt->fd < 0)
 		return attempt->fd;
-	err = send_preamble(attempt, worker, index);
-	if (!err)
-		err = enter(attempt, request, worker, index);
+	if (attempt->src.port)
+		err = enter_and_send(attempt, request, worker, index);
+	else
+		err = send_and_enter(attempt, request, worker, index);
 	if (err)
 		close(attempt->fd);
 	return err;
@@ -361,6 +425,9 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 		if (err != -EADDRINUSE)
 			break;
 		counter_inc(tuple_in_use);
+		/* What the application has bound stays what it is. */
+		if (src.port)
+			break;
 	}
 	if (err) {
 		counter_inc(connects_failed);
@@ -372,6 +439,17 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 	return err;
 }
 
+/* Its caller has given up, and connects another way. (A clock that was set says nothing.) */
+static bool is_late(const struct slim_connect *request)
+{
+	struct timespec now;
+	uint64_t age;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	age = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - request->sent_at;
+	return age >= SLIM_CHANNEL_DEADLINE && age < CLOCK_STEP;
+}
+
 void outbound_connect(struct channel *channel, const struct slim_connect *request)
 {
 	struct slim_connect_reply reply = { .generation = channel->container->generation };
@@ -379,7 +457,7 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 	int err;
 
 	counter_inc(connects);
-	if (slim_path(channel, request, &attempt)) {
+	if (is_late(request) || slim_path(channel, request, &attempt)) {
 		counter_inc(connects_packet);
 		reply.verdict = SLIM_VERDICT_PACKET;
 		if (channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,

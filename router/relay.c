@@ -44,8 +44,9 @@ struct relay {
 
 static int flow_open(struct flow *flow, int in, int out)
 {
-	int fds[2];
+	int fds[2], one = 1;
 
+	setsockopt(in, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	flow->in = in;
@@ -103,6 +104,23 @@ static int flow_skip(struct flow *flow)
 	return 0;
 }
 
+/*
+ * Nothing to splice, and not because nothing has come: the end of the stream, or its urgent mark. That
+ * byte is read (once it is in line) and sent on by hand, when all before it is out. Returns
+ * whether it was: then there may be more.
+ */
+static bool at_mark(struct flow *flow)
+{
+	char byte;
+	ssize_t ret = recv(flow->in, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (ret == 0)
+		flow->ended = true;
+	return ret == 1 && !flow->piped &&
+	       send(flow->out, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 &&
+	       recv(flow->in, &byte, 1, MSG_DONTWAIT) == 1;
+}
+
 /* One round: 1 there may be more, 0 it would block, or -errno. */
 static int flow_round(struct flow *flow)
 {
@@ -115,7 +133,7 @@ static int flow_round(struct flow *flow)
 		if (ret < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		if (ret == 0)
-			flow->ended = true;
+			moved = at_mark(flow);
 		if (ret > 0) {
 			flow->piped += (size_t)ret;
 			moved = true;

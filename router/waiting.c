@@ -31,7 +31,7 @@
 #define WAITING_GRACE		20	/* ms from the accept on for a shim to claim */
 #define WAITING_CHECK_MAX	250	/* ms between looks at an old ticket */
 #define WAITING_HANDED		150	/* ms until a shim has surely done what it had to */
-#define WAITING_HELD_MAX	128	/* tickets held per listener */
+#define WAITING_HELD_MAX	1024	/* tickets held per listener */
 
 static struct log_limit refuse_limit = { .burst = 5 };
 static struct log_limit splice_limit = { .burst = 2 };

@@ -110,7 +110,10 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 		return got;
 	if (address_to_endpoint(&address, own_len, &source) || !address_is_ticket(&source))
 		return got;
-	if (redeem(got, &source, address.family, flags, &peer) && addr) {
+	/* The ticket's own address would be taken for one of this host's. */
+	if (!redeem(got, &source, address.family, flags, &peer))
+		memset(&peer, 0, sizeof(peer));
+	if (addr) {
 		socklen_t full = address_from_endpoint(&address, address.family, &peer);
 
 		memcpy(addr, &address, room < full ? room : full);

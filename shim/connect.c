@@ -175,6 +175,7 @@ static bool ask(struct attempt *attempt, struct slim_connect_reply *reply, int *
 	struct slim_connect request;
 
 	memset(&request, 0, sizeof(request));
+	request.sent_at = sys_realtime_ms();
 	request.dst = attempt->dst;
 	request.src = attempt->bound;
 	request.domain = attempt->domain;
@@ -282,13 +283,14 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	union address address;
 	int with = -1;
 
-	if (len < LEN_MIN || len > LEN_MAX ||
+	if (len < sizeof(address.family) || len > LEN_MAX ||
 	    !user_readable(addr, len < sizeof(address) ? len : sizeof(address)))
 		return next_connect(fd, addr, len);
 	memcpy(&address, addr, len < sizeof(address) ? len : sizeof(address));
+	/* A family is all that this needs. */
 	if (address.family == AF_UNSPEC)
 		return dissolve(fd, addr, len);
-	if (address_to_endpoint(&address, len, &attempt.dst))
+	if (len < LEN_MIN || address_to_endpoint(&address, len, &attempt.dst))
 		return next_connect(fd, addr, len);
 	world = channel_world();
 	if (!world || !is_virtual(world, &attempt.dst))

@@ -95,6 +95,15 @@ int call_getpeername(int fd, void *addr, socklen_t *len)
 	uint32_t native_len = sizeof(native);
 	long err;
 
+	if (!entry && peer_is_ticket(fd)) {
+		/* Its connection is not known yet: who it is from, nobody can tell. */
+		static const struct slim_endpoint nobody;
+		uint16_t family = sys_getpeername(fd, &native, &native_len) ? AF_INET :
+				  native.family;
+
+		native_len = address_from_endpoint(&native, family, &nobody);
+		return next_result(address_to_user(addr, len, &native, native_len));
+	}
 	if (!entry)
 		return next_getpeername(fd, addr, len);
 	/* Not connected yet, or no more: the kernel knows. */

@@ -133,9 +133,12 @@ struct slim_hello_reply {
  * @domain:	AF_INET or AF_INET6: the application's socket
  * @src:	what the socket is bound to; zeroes where it is not bound
  * @options:	SLIM_CONNECT_RCVBUF ...: those that matter before a SYN
+ * @sent_at:	ms of CLOCK_REALTIME (the one clock that no container has of its own): a request that
+ *		has waited for longer than its deadline has another path by now, and gets none here
  */
 struct slim_connect {
 	struct slim_frame frame;
+	uint64_t sent_at;
 	struct slim_endpoint dst;
 	struct slim_endpoint src;
 	uint16_t domain;
@@ -256,7 +259,7 @@ struct slim_name_reply {
 _Static_assert(sizeof(struct slim_frame) == 16, "a boundary type");
 _Static_assert(sizeof(struct slim_hello_reply) == 16 + 8 + 16 * 20 + 16 * 16,
 	       "a boundary type");
-_Static_assert(sizeof(struct slim_connect) == 16 + 40 + 4 + 36 + 16,
+_Static_assert(sizeof(struct slim_connect) == 16 + 8 + 40 + 4 + 36 + 16,
 	       "a boundary type");
 _Static_assert(sizeof(struct slim_connect_reply) == 72, "a boundary type");
 _Static_assert(sizeof(struct slim_listen) == 40, "a boundary type");
