@@ -46,6 +46,7 @@ static struct config *config_new(void)
 		.listeners = 1024,
 		.connections = 65536,
 		.pending = 4096,
+		.spliced = 512,
 	};
 	return config;
 }

@@ -57,7 +57,7 @@ struct container {
 	bool packet_only;		/* netfilter rules of its own */
 	bool check_posted;		/* a look at its listeners is on its way */
 	unsigned int channels;		/* those that are being closed, too */
-	unsigned int connections, pending;
+	unsigned int connections, pending, spliced;
 	unsigned int ticket_port, source_port;
 	struct ticket *tickets[2][CONTAINER_TICKETS];	/* idle; by family */
 

@@ -435,11 +435,15 @@ static int make_directory(const char *path)
 static int remove_stale(const struct sockaddr_un *sun)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct stat st;
 	int err = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0)
+	/* Whatever else the path names is not ours to remove. */
+	if (lstat(sun->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		err = -ENOTSOCK;
+	else if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0)
 		err = -EADDRINUSE;
 	else if (errno == ECONNREFUSED)
 		unlink(sun->sun_path);

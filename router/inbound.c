@@ -62,6 +62,8 @@ void inbound_end_ticket(struct inbound *inbound)
 	inbound_unwatch(inbound);
 	waiting_unhold(inbound);
 	__atomic_sub_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
+	if (!fresh)
+		__atomic_sub_fetch(&inbound->container->spliced, 1, __ATOMIC_RELAXED);
 	ticket_put(ticket, fresh);
 }
 

@@ -80,8 +80,9 @@ static const struct stage {
 } stages[] = {
 	{ "the state files", start_state, NULL },
 	{ "the tables", start_tables, NULL },
-	{ "the packet path", start_host, packetpath_exit },
+	/* Before anything is changed on the host: another router may run here. */
 	{ "the slim ports", start_ports, slimports_close },
+	{ "the packet path", start_host, packetpath_exit },
 	{ "the peers", start_peers, stop_peers },
 	{ "the control socket", start_control, control_close },
 	{ "the containers", start_containers, NULL },

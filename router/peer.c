@@ -583,6 +583,9 @@ free_table:
 
 void peers_exit(void)
 {
+	/* Its start failed, and has undone what it did. */
+	if (!peers.tls)
+		return;
 	rcu_read_lock();
 	peer_incoming_exit();
 	for (size_t i = 0; i < peers.num; i++) {

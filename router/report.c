@@ -87,7 +87,7 @@ json_t *report_container(const struct container *container)
 	bool packet = __atomic_load_n(&container->packet_only, __ATOMIC_RELAXED);
 
 	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:s, s:s, s:s, s:O, s:f, s:i, s:i, s:i, s:i, "
-			 "s:s, s:s?}",
+			 "s:i, s:s, s:s?}",
 			 "name", container->name,
 			 "tenant", container->tenant->name,
 			 "vni", (int)container->vni,
@@ -103,6 +103,7 @@ json_t *report_container(const struct container *container)
 			 "connections",
 			 (int)__atomic_load_n(&container->connections, __ATOMIC_RELAXED),
 			 "pending", (int)__atomic_load_n(&container->pending, __ATOMIC_RELAXED),
+			 "spliced", (int)__atomic_load_n(&container->spliced, __ATOMIC_RELAXED),
 			 "path", packet ? "packet" : "slim",
 			 "path_reason", packet ? "netfilter rules of its own" : NULL);
 }

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +56,25 @@ static void suspect(const char *path, unsigned int deaths)
 		set_aside(path, "containers, listeners and connections");
 }
 
+/* For as long as we live: two routers would take each other's containers apart. */
+static int lock(const char *path)
+{
+	char name[PATH_MAX + sizeof("/lock")];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/lock", path);
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		log_warning("cannot open %s: %s", name, strerror(errno));
+		return 0;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	close(fd);
+	log_error("another slimrouter runs here: it has locked %s", name);
+	return -EBUSY;
+}
+
 int state_init(const struct config *config, unsigned int deaths)
 {
 	struct stat st;
@@ -73,7 +93,7 @@ int state_init(const struct config *config, unsigned int deaths)
 	else
 		log_error("cannot keep state in %s: %s; a restart will forget everything",
 			  config->state, strerror(-err));
-	return 0;
+	return err ? 0 : lock(config->state);
 }
 
 const char *state_directory(void)

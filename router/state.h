@@ -12,7 +12,8 @@
 #include "config.h"
 
 /*
- * Makes the directory, for root alone; logs what is wrong with it. Always 0. @deaths: so many
+ * Makes the directory, for root alone; logs what is wrong with it. 0, or -EBUSY: another router
+ * uses it. @deaths: so many
  * routers were killed soon after they had begun (keeper.h). Whatever it is that kills them, it may lie
  * there: connections under way are forgotten first; if that does not help, everything is.
  */

@@ -110,12 +110,23 @@ static void name_ticket(struct inbound *inbound)
 		loop_timer_set(inbound->worker->loop, &inbound->timer, WAITING_CHECK);
 }
 
+/* From here on inbound_end_ticket() counts it down again. */
+static unsigned int count_spliced(struct inbound *inbound)
+{
+	inbound_set_state(inbound, INBOUND_SPLICED);
+	return __atomic_add_fetch(&inbound->container->spliced, 1, __ATOMIC_RELAXED);
+}
+
 void waiting_splice(struct inbound *inbound)
 {
 	loop_timer_clear(inbound->worker->loop, &inbound->timer);
 	inbound_unwatch(inbound);
 	waiting_unhold(inbound);
-	inbound_set_state(inbound, INBOUND_SPLICED);
+	if (count_spliced(inbound) > inbound->container->limits->spliced) {
+		counter_inc(limit_reached);
+		inbound_reset(inbound);
+		return;
+	}
 	inbound->relay = relay_start(inbound->worker, inbound, inbound->event.fd,
 				     inbound->ticket->fd, inbound->deferred_byte ? 1 : 0,
 				     inbound->record, false);
@@ -363,7 +374,7 @@ static void resume_relay(struct inbound *inbound)
 {
 	bool skip = inbound->deferred_byte && !has_skipped(inbound);
 
-	inbound_set_state(inbound, INBOUND_SPLICED);
+	count_spliced(inbound);
 	inbound->relay = relay_start(inbound->worker, inbound, inbound->event.fd,
 				     inbound->ticket->fd, skip, inbound->record, true);
 	if (inbound->relay)
