@@ -14,6 +14,7 @@
 #include "address.h"
 #include "calls.h"
 #include "channel.h"
+#include "debug.h"
 #include "fdtable.h"
 #include "mem.h"
 #include "next.h"
@@ -70,9 +71,11 @@ static bool redeem(int ticket, const struct slim_endpoint *source, uint16_t doma
 	if (!claim(ticket, source, domain, &reply, &with))
 		return false;
 	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0) {
+		debug_say("accept: descriptor %d is a slim connection", ticket);
 		take(ticket, with, &reply, flags);
 		cookie = reply.cookie;
 	} else if (reply.verdict == SLIM_VERDICT_SPLICED && with < 0) {
+		debug_say("accept: descriptor %d is carried by the router", ticket);
 		cookie = sys_cookie(ticket);
 	} else {
 		if (with >= 0)
@@ -108,8 +111,13 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 		       sizeof(address));
 	else if (addr && sys_getpeername(got, &address, &own_len))
 		return got;
-	if (address_to_endpoint(&address, own_len, &source) || !address_is_ticket(&source))
+	if (address_to_endpoint(&address, own_len, &source))
 		return got;
+	if (!address_is_ticket(&source)) {
+		listen_renew(fd);
+		next_set_errno(error);
+		return got;
+	}
 	/* The ticket's own address would be taken for one of this host's. */
 	if (!redeem(got, &source, address.family, flags, &peer))
 		memset(&peer, 0, sizeof(peer));

@@ -25,6 +25,13 @@ int call_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 int call_setns(int fd, int type);
 int call_unshare(int flags);
 
+/*
+ * Of listen.c: a connection has come over the packet path. Perhaps because the router does not
+ * know the listener: there was none when it began, or there is another one since. Looks at most
+ * once a second.
+ */
+void listen_renew(int fd);
+
 /* Of names.c, for others: the note on a socket of Slim's, asked of the router if need be. */
 struct fdtable_entry *names_find(int fd, uint64_t cookie);
 

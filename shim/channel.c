@@ -572,6 +572,19 @@ const struct channel_world *channel_world_known(void)
 	return __atomic_load_n(&world, __ATOMIC_ACQUIRE);
 }
 
+void channel_refresh(void)
+{
+	struct slim_hello request;
+	struct slim_hello_reply reply;
+	uint64_t all = ~0ull, old = 0;
+
+	sys_sigprocmask(SIG_BLOCK_, &all, &old);
+	if (with_slot(&request, sizeof(request), SLIM_FRAME_HELLO, &reply, sizeof(reply),
+		      SLIM_FRAME_HELLO_REPLY, NULL, false) == 0 && channel_world_known())
+		world_learn(state_get(), &reply, channel_world_known()->netns_cookie);
+	sys_sigprocmask(SIG_SETMASK_, &old, NULL);
+}
+
 const struct channel_world *channel_world(void)
 {
 	const struct channel_world *known = channel_world_known();

@@ -22,6 +22,9 @@ struct channel_world {
  */
 const struct channel_world *channel_world(void);
 
+/* Asks the router anew, who may be another one by now; the world is then as it says. */
+void channel_refresh(void);
+
 /* The same without asking anybody: NULL where no channel was opened yet. */
 const struct channel_world *channel_world_known(void);
 

@@ -309,6 +309,10 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	if (!socket_has_room(fd) || !ask(&attempt, &reply, &with))
 		return native(fd, addr, len);
 	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)
+		debug_say("connect: descriptor %d takes the slim path", fd);
+	else
+		debug_say("connect: descriptor %d takes the packet path", fd);
+	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)
 		return take_slim(&attempt, &reply, with, addr, len);
 	if (with >= 0)
 		sys_close(with);

@@ -41,6 +41,7 @@ struct fdtable_entry {
 	uint32_t flags;
 	uint16_t domain;	/* of the application's socket */
 	uint16_t watches_num;
+	uint32_t announced;	/* a listener: to the router of that generation */
 	struct slim_endpoint local, peer;
 	struct fdtable_watch watches[FDTABLE_WATCHES];
 };

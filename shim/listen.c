@@ -18,6 +18,8 @@
 #include "options.h"
 #include "sys.h"
 
+#define RENEW_MS	1000
+
 static bool is_inet_stream(int fd, uint16_t *domain)
 {
 	uint32_t family = 0, type = 0, protocol = 0;
@@ -46,6 +48,14 @@ static void announce(int fd, uint64_t cookie, uint64_t options)
 		    SLIM_FRAME_LISTEN_REPLY, NULL, false);
 }
 
+/* The router's, as far as we know; 0: there is none */
+static uint32_t generation(void)
+{
+	const struct channel_world *world = channel_world_known();
+
+	return world ? world->hello.generation : 0;
+}
+
 int call_listen(int fd, int backlog)
 {
 	struct fdtable_entry *entry;
@@ -63,9 +73,39 @@ int call_listen(int fd, int backlog)
 		 OPTIONS_ALL);
 	if (!entry)
 		entry = fdtable_set(fd, cookie, domain);
-	if (entry)
+	if (entry) {
 		entry->flags |= FDTABLE_LISTENER;
+		entry->announced = generation();
+	}
 	return 0;
+}
+
+void listen_renew(int fd)
+{
+	static uint64_t looked_at;
+	uint64_t now = sys_realtime_ms(), before = __atomic_load_n(&looked_at, __ATOMIC_RELAXED);
+	struct fdtable_entry *entry;
+	uint64_t cookie;
+	uint16_t domain;
+
+	if (now - before < RENEW_MS ||
+	    !__atomic_compare_exchange_n(&looked_at, &before, now, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
+		return;
+	channel_refresh();
+	cookie = sys_cookie(fd);
+	entry = fdtable_find(fd, cookie);
+	if (!generation() || (entry && entry->announced == generation()) ||
+	    !is_inet_stream(fd, &domain))
+		return;
+	announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
+		 OPTIONS_ALL);
+	if (!entry)
+		entry = fdtable_set(fd, cookie, domain);
+	if (!entry)
+		return;
+	entry->flags |= FDTABLE_LISTENER;
+	entry->announced = generation();
 }
 
 /* Of a listener that may be gone now. */
