@@ -79,5 +79,11 @@ check "detach ends it" poll 5 ended kept
 check "in the ledger, too" poll 5 no_connections h1
 exec 8>&-
 finish kept || true
+
+# A server that runs is announced to whoever comes later: at its first connection over the packet path.
+ctl h2 detach h2c1 >/dev/null
+attach h1c1 >/dev/null
+attach h2c1 >/dev/null
+check "attached again, a running server gets the slim path back" poll 15 slim 1 talk
 stop talk
 stop talk-again
