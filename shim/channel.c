@@ -339,8 +339,11 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 	if (!err)
 		return 0;
 	if (err != -EAGAIN) {
+		/* What a router that was killed has handed over, the next one lets go of. */
+		if (reply_type == SLIM_FRAME_CLAIM_REPLY && slot->passing_cookie)
+			err = receive_last(slot, id, reply, reply_len, reply_type, fd);
 		slot_close(slot);
-		return -ECONNRESET;
+		return err ? -ECONNRESET : 0;
 	}
 	if (last) {
 		/* Nothing can follow what is there now. */
