@@ -157,7 +157,10 @@ struct container *container_new(uint32_t id)
 	container->channel_event.fd = -1;
 	container->pid_event.fd = -1;
 	container->refs = 1;
-	container->generation = container->id;
+	/* Another one after each start: shims announce their listeners anew (listen_renew). */
+	container->generation = (uint32_t)hash_seed() + container->id;
+	if (!container->generation)
+		container->generation = 1;
 	pthread_mutex_init(&container->diag_lock, NULL);
 	CDS_INIT_LIST_HEAD(&container->node);
 	CDS_INIT_LIST_HEAD(&container->listeners);

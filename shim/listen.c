@@ -34,7 +34,8 @@ static bool is_inet_stream(int fd, uint16_t *domain)
 	return protocol == IPPROTO_TCP;
 }
 
-static void announce(int fd, uint64_t cookie, uint64_t options)
+/* Whatever comes of it, the socket listens. Returns whether the router has answered. */
+static bool announce(int fd, uint64_t cookie, uint64_t options)
 {
 	struct slim_listen_reply reply;
 	struct slim_listen request;
@@ -43,9 +44,8 @@ static void announce(int fd, uint64_t cookie, uint64_t options)
 	request.cookie = cookie;
 	request.options = options;
 	request.flags = options_listen_flags(fd, options);
-	/* Whatever comes of it, the socket listens. */
-	channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-		    SLIM_FRAME_LISTEN_REPLY, NULL, false);
+	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
+			   SLIM_FRAME_LISTEN_REPLY, NULL, false) == 0;
 }
 
 /* The router's, as far as we know; 0: there is none */
@@ -54,6 +54,20 @@ static uint32_t generation(void)
 	const struct channel_world *world = channel_world_known();
 
 	return world ? world->hello.generation : 0;
+}
+
+/* To a router that does not know it; one that did not answer will be told again (listen_renew). */
+static void tell_router(int fd, uint64_t cookie, uint16_t domain, struct fdtable_entry *entry)
+{
+	bool told = announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
+			     OPTIONS_ALL);
+
+	if (!entry)
+		entry = fdtable_set(fd, cookie, domain);
+	if (!entry)
+		return;
+	entry->flags |= FDTABLE_LISTENER;
+	entry->announced = told ? generation() : 0;
 }
 
 int call_listen(int fd, int backlog)
@@ -69,14 +83,7 @@ int call_listen(int fd, int backlog)
 		return 0;
 	cookie = sys_cookie(fd);
 	entry = fdtable_find(fd, cookie);
-	announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
-		 OPTIONS_ALL);
-	if (!entry)
-		entry = fdtable_set(fd, cookie, domain);
-	if (entry) {
-		entry->flags |= FDTABLE_LISTENER;
-		entry->announced = generation();
-	}
+	tell_router(fd, cookie, domain, entry);
 	return 0;
 }
 
@@ -98,14 +105,7 @@ void listen_renew(int fd)
 	if (!generation() || (entry && entry->announced == generation()) ||
 	    !is_inet_stream(fd, &domain))
 		return;
-	announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
-		 OPTIONS_ALL);
-	if (!entry)
-		entry = fdtable_set(fd, cookie, domain);
-	if (!entry)
-		return;
-	entry->flags |= FDTABLE_LISTENER;
-	entry->announced = generation();
+	tell_router(fd, cookie, domain, entry);
 }
 
 /* Of a listener that may be gone now. */
@@ -156,8 +156,7 @@ static void changed(int fd, struct fdtable_entry *entry, uint64_t cookie)
 
 	if (entry) {
 		if (entry->flags & FDTABLE_LISTENER)
-			announce(fd, cookie, entry->flags & FDTABLE_TCP ? entry->options :
-				 OPTIONS_ALL);
+			tell_router(fd, cookie, entry->domain, entry);
 		return;
 	}
 	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
