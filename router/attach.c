@@ -414,6 +414,7 @@ withdraw:
 	container_withdraw(container);
 drop_record:
 	attach_state_drop(container->record);
+	container->record = NULL;
 close_channel:
 	channel_unlisten(container, control);
 	packetpath_detach(container->tenant, &container->port);
@@ -643,9 +644,10 @@ static void restore(struct attach_record *record, void *data)
 		what = "make it";
 		container = make_again(record, tenant, fd, &st);
 	}
-	if (container)
+	if (container) {
+		container->record = record;
 		err = connect_all(container, record, &what);
-	attach_state_drop(record);
+	}
 	if (!err) {
 		watch(container);
 		++*(unsigned int *)data;
@@ -653,6 +655,8 @@ static void restore(struct attach_record *record, void *data)
 	}
 	log_warning("container %s is not attached any more: could not %s", record->name, what);
 	packetpath_forget(&record->port);
+	if (!container || container->record)
+		attach_state_drop(record);
 	if (container)
 		container_put(container);
 }

@@ -119,8 +119,9 @@ int attach_state_add(struct container *container)
 	if (!file)
 		return 0;
 	record = statefile_new(file);
+	/* An earlier router's does: what is not as it says is found out, and made anew. */
 	if (!record)
-		return -errno;
+		return old ? 0 : -errno;
 	err = fill(record, container);
 	if (err) {
 		statefile_drop(file, record);

@@ -215,22 +215,20 @@ static void endpoint_close(struct container *container, struct listener_endpoint
 	call_rcu(&endpoint->rcu, free_endpoint);
 }
 
-/* What it says now, in the place of what it said before */
+/* What it says now, in the place of what it said before (where there is room) */
 static void record(const struct container *container, struct listener_socket *sock)
 {
-	struct listener_record *old = sock->record;
 	struct listener_record *record = file ? statefile_new(file) : NULL;
 
+	if (!record)
+		return;
+	record->cookie = sock->cookie;
+	record->options = sock->options;
+	record->container_id = container->id;
+	record->flags = sock->flags;
+	statefile_commit(file, record);
+	statefile_drop(file, sock->record);
 	sock->record = record;
-	if (record) {
-		record->cookie = sock->cookie;
-		record->options = sock->options;
-		record->container_id = container->id;
-		record->flags = sock->flags;
-		statefile_commit(file, record);
-	}
-	if (file)
-		statefile_drop(file, old);
 }
 
 static struct listener_socket *socket_find(struct container *container, uint64_t cookie)

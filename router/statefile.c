@@ -113,6 +113,17 @@ static void push_from(struct statefile *file, uint32_t first, uint32_t last)
 		push(file, number);
 }
 
+/* tmpfs gives up where a signal is pending (stray.c's timer), and takes back what it did. 0 or -errno */
+static int allocate(int fd, off_t at, off_t len)
+{
+	int err;
+
+	do
+		err = posix_fallocate(fd, at, len);
+	while (err == EINTR);
+	return -err;
+}
+
 /* grow_lock held. 0 or -errno. */
 static int grow(struct statefile *file)
 {
@@ -124,10 +135,10 @@ static int grow(struct statefile *file)
 		more = file->layout.max - old;
 	if (!more)
 		return -ENOSPC;
-	err = posix_fallocate(file->fd, (off_t)(HEADER_SIZE + old * file->stride),
-			      (off_t)(more * file->stride));
+	err = allocate(file->fd, (off_t)(HEADER_SIZE + old * file->stride),
+		       (off_t)(more * file->stride));
 	if (err)
-		return -err;
+		return err;
 	file->allocated = old + more;
 	push_from(file, old + 1, old + more);
 	return 0;
@@ -222,10 +233,10 @@ static bool header_matches(int fd, const struct statefile_layout *layout)
 static int header_write(int fd, const struct statefile_layout *layout)
 {
 	struct header header = header_for(layout);
-	int err = posix_fallocate(fd, 0, HEADER_SIZE);
+	int err = allocate(fd, 0, HEADER_SIZE);
 
 	if (err)
-		return -err;
+		return err;
 	return pwrite(fd, &header, sizeof(header), 0) == sizeof(header) ? 0 : -errno;
 }
 
@@ -242,7 +253,7 @@ static int file_open(const char *path)
 }
 
 /* The file at @path is not one of ours. Returns a new one in its place, or -errno. */
-static int set_aside(const char *path, int fd)
+static int set_aside(const char *path)
 {
 	char aside[PATH_MAX + sizeof(".damaged")];
 
@@ -250,7 +261,6 @@ static int set_aside(const char *path, int fd)
 	if (rename(path, aside) < 0)
 		return -errno;
 	log_warning("%s is damaged, or of another version: kept as %s, begun anew", path, aside);
-	close(fd);
 	return file_open(path);
 }
 
@@ -303,20 +313,16 @@ static int file_open_checked(const char *path, const struct statefile_layout *la
 		return fd;
 	err = fstat(fd, &st) < 0 ? -errno : 0;
 	if (!err && st.st_size && !header_matches(fd, layout)) {
-		int fresh = set_aside(path, fd);
-
-		if (fresh < 0) {
-			err = fresh;
-			goto close_fd;
-		}
-		fd = fresh;
+		close(fd);
+		fd = set_aside(path);
+		if (fd < 0)
+			return fd;
 		st.st_size = 0;
 	}
 	if (!err && !st.st_size)
 		err = header_write(fd, layout);
 	if (!err)
 		return fd;
-close_fd:
 	close(fd);
 	return err;
 }
