@@ -95,22 +95,25 @@ static void count(const struct ledger_entry *entry, int change)
  */
 static bool same_host_tuple(const struct ledger_entry *a, const struct ledger_entry *b)
 {
-	return a->host_port == b->host_port && endpoint_equal(&a->host_peer, &b->host_peer);
+	return a->host_port && a->host_port == b->host_port &&
+	       endpoint_equal(&a->host_peer, &b->host_peer);
 }
 
 /* --- records --- */
 
+/* In the place of the one that it has, if any */
 static void record_make(struct ledger_entry *entry)
 {
 	static struct log_limit limit = { .burst = 1 };
-	struct ledger_record *record = file ? statefile_new(file) : NULL;
+	struct ledger_record *record = file ? statefile_new(file) : NULL, *old = entry->record;
 
-	entry->record = record;
 	if (file && !record && log_limit_ok(&limit))
 		log_warning("the ledger's state file: %s: a restart will not know all "
 			    "connections", strerror(errno));
+	/* Better what was known before than nothing. */
 	if (!record)
 		return;
+	entry->record = record;
 	record->cookie = entry->cookie;
 	record->ticket_cookie = entry->ticket_cookie;
 	record->created_at = entry->created_at;
@@ -126,6 +129,7 @@ static void record_make(struct ledger_entry *entry)
 	record->direction = entry->direction;
 	record->spliced = entry->spliced;
 	statefile_commit(file, record);
+	statefile_drop(file, old);
 }
 
 static void record_drop(struct ledger_entry *entry)
@@ -162,12 +166,22 @@ int ledger_add(struct ledger_entry *entry)
 		ledger_remove(old);
 	}
 	count(entry, 1);
-	if (!entry->record)
+	if (!entry->record && entry->host_port)
 		record_make(entry);
 	/* Last: sweeps and aborts find it by its cookie, and it must be whole then. */
 	cds_lfht_add(by_cookie, hash_cookie(entry->cookie), &entry->cookie_node);
 	__atomic_store_n(&entry->entered, true, __ATOMIC_RELEASE);
 	return 0;
+}
+
+void ledger_set_port(struct ledger_entry *entry, uint16_t host_port)
+{
+	pthread_mutex_lock(&end_lock);
+	if (!entry->dead) {
+		entry->host_port = host_port;
+		record_make(entry);
+	}
+	pthread_mutex_unlock(&end_lock);
 }
 
 void ledger_remove(struct ledger_entry *entry)
@@ -207,16 +221,12 @@ void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie)
 	pthread_mutex_lock(&end_lock);
 	/* The same again: nothing is new. */
 	if (!entry->dead && !(entry->spliced && entry->ticket_cookie)) {
-		struct ledger_record *old = entry->record;
-
 		entry->spliced = true;
 		entry->ticket_cookie = ticket_cookie;
 		if (ticket_cookie)
 			cds_lfht_add(by_ticket, hash_cookie(ticket_cookie),
 				     &entry->ticket_node);
 		record_make(entry);
-		if (old)
-			statefile_drop(file, old);
 	}
 	pthread_mutex_unlock(&end_lock);
 }

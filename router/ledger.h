@@ -89,6 +89,12 @@ void ledger_exit(void);
  */
 int ledger_add(struct ledger_entry *entry);
 
+/*
+ * The local port of one that was added with port 0: only now it has a record. Before the connection
+ * changes hands; read lock held.
+ */
+void ledger_set_port(struct ledger_entry *entry, uint16_t host_port);
+
 /* Out of the tables; freed later. Harmless when somebody else did it. */
 void ledger_remove(struct ledger_entry *entry);
 

@@ -317,14 +317,17 @@ static int enter_and_send(struct attempt *attempt, const struct slim_connect *re
 			  struct worker *worker, unsigned int index)
 {
 	int err = enter(attempt, request, worker, index, 0);
+	uint16_t port;
 
 	if (err)
 		return err;
 	err = send_preamble(attempt, worker, index);
 	if (!err)
-		err = host_port_of(attempt, &attempt->entry->host_port);
+		err = host_port_of(attempt, &port);
 	if (err)
 		ledger_remove(attempt->entry);
+	else
+		ledger_set_port(attempt->entry, port);
 	return err;
 }
 
