@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/nsfs.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -58,8 +59,9 @@ static bool is_in_the_way(int fd)
 	socklen_t len = sizeof(name);
 	struct stat st;
 
+	/* Namespaces look like files: while one is open, no other has its number. */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return true;
+		return ioctl(fd, NS_GET_NSTYPE) < 0;
 	return get_int(fd, SO_DOMAIN) == AF_UNIX && get_int(fd, SO_ACCEPTCONN) == 1 &&
 	       getsockname(fd, (struct sockaddr *)&name, &len) == 0 && name.sun_path[0];
 }

@@ -123,28 +123,16 @@ static int open_port(uint16_t port)
 	return err;
 }
 
-struct search {
-	uint16_t port;
-	int fd;
-};
-
+/* An earlier router's, with whoever waits in its queue */
 static bool take(const struct inherited_tcp *tcp, void *data)
 {
-	struct search *search = data;
+	unsigned int num = *(const unsigned int *)data;
+	unsigned int index = (unsigned int)(tcp->local.port - first_port);
 
-	if (!tcp->listening || tcp->local.port != search->port || search->fd >= 0)
+	if (!tcp->listening || tcp->local.port < first_port || index >= num || fds[index] >= 0)
 		return false;
-	search->fd = tcp->fd;
+	fds[index] = tcp->fd;
 	return true;
-}
-
-/* An earlier router's, with whoever waits in its queue, or a new one */
-static int port_get(uint16_t port)
-{
-	struct search search = { .port = port, .fd = -1 };
-
-	inherited_each_tcp(take, &search);
-	return search.fd >= 0 ? search.fd : open_port(port);
 }
 
 int slimports_open(const struct config *config)
@@ -155,8 +143,12 @@ int slimports_open(const struct config *config)
 	fds = calloc(num, sizeof(*fds));
 	if (!fds)
 		return -ENOMEM;
+	for (unsigned int i = 0; i < num; i++)
+		fds[i] = -1;
+	inherited_each_tcp(take, &num);
 	while (fds_num < num) {
-		int fd = port_get((uint16_t)(first_port + fds_num));
+		int fd = fds[fds_num] >= 0 ? fds[fds_num] :
+			 open_port((uint16_t)(first_port + fds_num));
 
 		if (fd < 0) {
 			log_error("cannot listen on slim port %u: %s; is another slimrouter "
