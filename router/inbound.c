@@ -4,12 +4,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -124,14 +121,16 @@ void inbound_relay_done(struct inbound *inbound)
 {
 	bool reset = relay_was_reset(inbound->relay);
 
-	relay_stop(inbound->relay);
+	relay_unwatch(inbound->relay);
 	if (!reset)
 		waiting_end_time_wait(inbound);
-	inbound_end_ticket(inbound);
+	/* Before its pipes: without them, a router after us would have to reset it. */
 	if (reset)
 		close_reset(inbound->event.fd);
 	else
 		close(inbound->event.fd);
+	relay_stop(inbound->relay);
+	inbound_end_ticket(inbound);
 	inbound_free(inbound);
 }
 
@@ -301,14 +300,10 @@ static struct inflight *record_new(const struct inbound *inbound)
 /* Has somebody read the preamble already? */
 static bool is_consumed(const struct inbound *inbound)
 {
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-	int unread = 0;
+	uint8_t bytes[PREAMBLE_MAX];
 
-	if (getsockopt(inbound->event.fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
-	    ioctl(inbound->event.fd, SIOCINQ, &unread) < 0)
-		return false;
-	return info.tcpi_bytes_received >= (uint64_t)unread + inbound->bytes_num;
+	return recv(inbound->event.fd, bytes, inbound->bytes_num, MSG_PEEK | MSG_DONTWAIT) !=
+	       (ssize_t)inbound->bytes_num || memcmp(bytes, inbound->bytes, inbound->bytes_num);
 }
 
 /* What follows is the application's. */

@@ -38,7 +38,7 @@ struct relay {
 	struct loop_event events[2];
 	struct loop_timer again;	/* a direction was interrupted for fairness */
 	bool reset;
-	bool over;
+	bool over, unwatched;
 	struct rcu_head rcu;
 };
 
@@ -227,9 +227,11 @@ static int flows_open(struct relay *relay, int slim_fd, int ticket_fd,
 	int err;
 
 	if (resumed) {
-		err = flow_resume(&relay->flows[0], slim_fd, ticket_fd, &resumed->pipes[0]);
-		return err ? err : flow_resume(&relay->flows[1], ticket_fd, slim_fd,
-					       &resumed->pipes[2]);
+		int first = flow_resume(&relay->flows[0], slim_fd, ticket_fd, &resumed->pipes[0]);
+
+		/* The second one's pipe is ours to close, whatever became of the first. */
+		err = flow_resume(&relay->flows[1], ticket_fd, slim_fd, &resumed->pipes[2]);
+		return first ? first : err;
 	}
 	err = flow_open(&relay->flows[0], slim_fd, ticket_fd);
 	return err ? err : flow_open(&relay->flows[1], ticket_fd, slim_fd);
@@ -288,12 +290,20 @@ static void free_rcu(struct rcu_head *head)
 	free(caa_container_of(head, struct relay, rcu));
 }
 
-void relay_stop(struct relay *relay)
+void relay_unwatch(struct relay *relay)
 {
+	if (relay->unwatched)
+		return;
+	relay->unwatched = true;
 	relay->over = true;
 	loop_timer_clear(relay->worker->loop, &relay->again);
 	loop_remove(relay->worker->loop, &relay->events[0]);
 	loop_remove(relay->worker->loop, &relay->events[1]);
+}
+
+void relay_stop(struct relay *relay)
+{
+	relay_unwatch(relay);
 	flow_close(&relay->flows[0]);
 	flow_close(&relay->flows[1]);
 	call_rcu(&relay->rcu, free_rcu);

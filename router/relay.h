@@ -29,6 +29,9 @@ struct worker;
 struct relay *relay_start(struct worker *worker, struct inbound *inbound, int slim_fd,
 			  int ticket_fd, unsigned int skip, struct inflight *record, bool resume);
 
+/* Stops watching, before the fds are closed; relay_stop() is still to be called. */
+void relay_unwatch(struct relay *relay);
+
 /* Stops watching and frees it; the fds stay the caller's. */
 void relay_stop(struct relay *relay);
 

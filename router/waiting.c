@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -347,32 +348,31 @@ int waiting_start(struct inbound *inbound)
 
 /* --- what an earlier router left --- */
 
-/* Bytes of the slim connection that the application's listener has been given to look at */
-static bool was_deferred(const struct inbound *inbound)
+static struct tcp_info info_of(int fd)
 {
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
 
-	return inbound->defer &&
-	       getsockopt(inbound->ticket->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	       info.tcpi_bytes_sent > 0;
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info;
 }
 
-/* Has the relay dropped those bytes already? */
-static bool has_skipped(const struct inbound *inbound)
+/* Has the relay taken anything off the slim connection? (A FIN that has come counts as a byte.) */
+static bool has_begun(const struct inbound *inbound)
 {
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
+	struct pollfd end = { .fd = inbound->event.fd, .events = POLLRDHUP };
+	struct tcp_info info = info_of(inbound->event.fd);
 	int unread = 0;
 
-	getsockopt(inbound->event.fd, IPPROTO_TCP, TCP_INFO, &info, &len);
 	ioctl(inbound->event.fd, SIOCINQ, &unread);
+	if (poll(&end, 1, 0) > 0 && end.revents & POLLRDHUP)
+		unread++;
 	return info.tcpi_bytes_received > (uint64_t)unread + inbound->bytes_num;
 }
 
 static void resume_relay(struct inbound *inbound)
 {
-	bool skip = inbound->deferred_byte && !has_skipped(inbound);
+	bool skip = inbound->deferred_byte && !has_begun(inbound);
 
 	count_spliced(inbound);
 	inbound->relay = relay_start(inbound->worker, inbound, inbound->event.fd,
@@ -387,6 +387,7 @@ int waiting_resume(struct inbound *inbound)
 {
 	const struct inflight *record = inbound->record;
 	enum inflight_phase phase = record->phase;
+	struct tcp_info info;
 
 	inbound->ticket = ticket_adopt(inbound->container, record->ticket_fd,
 				       record->ticket_family, record->ticket_port);
@@ -394,11 +395,16 @@ int waiting_resume(struct inbound *inbound)
 		return -ENOMEM;
 	begin(inbound);
 	ticket_set_inbound(inbound->ticket, inbound);
-	inbound->deferred_byte = was_deferred(inbound);
+	info = info_of(inbound->ticket->fd);
+	/* Before a relay carries anything, that is the byte that a listener which defers was given. */
+	inbound->deferred_byte = info.tcpi_bytes_sent > 0;
 	if (phase == INFLIGHT_SPLICED) {
 		resume_relay(inbound);
 		return 0;
 	}
+	/* Not even a SYN: it was killed just before that. */
+	if (!info.tcpi_segs_out)
+		(void)ticket_connect(inbound->ticket, &inbound->local);
 	inbound->handed = phase == INFLIGHT_HANDED;
 	loop_timer_set(inbound->worker->loop, &inbound->timer,
 		       inbound->handed ? WAITING_HANDED : WAITING_CHECK);
