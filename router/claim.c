@@ -11,6 +11,7 @@
 #include "endpoint.h"
 #include "inbound.h"
 #include "inflight.h"
+#include "inherited.h"
 #include "ticket.h"
 #include "waiting.h"
 #include "worker.h"
@@ -57,10 +58,11 @@ static int hand_over(struct channel *channel, struct inbound *inbound,
 		     const struct slim_claim *request)
 {
 	struct slim_claim_reply reply = reply_for(channel, SLIM_VERDICT_SLIM, inbound);
+	int by = channel->passing_fd >= 0 ? channel->passing_fd : channel->event.fd;
 	int err;
 
 	inbound_unwatch(inbound);
-	inflight_enter(inbound->record, INFLIGHT_HANDED);
+	inflight_hand_over(inbound->record, by, inherited_cookie(by));
 	err = channel_hand_over(channel, &reply, sizeof(reply), SLIM_FRAME_CLAIM_REPLY,
 				request->frame.id, inbound->event.fd);
 	if (err) {

@@ -80,6 +80,7 @@ struct inbound {
 	bool defer, deferred_byte;	/* the listener's TCP_DEFER_ACCEPT; its byte is sent */
 	bool held;
 	bool handed;			/* by an earlier router, perhaps */
+	bool answered;			/* surely: its shim had yet to read the answer */
 	uint64_t connected_at, accepted_at;	/* ms; accepted_at: when it was seen */
 	uint64_t ticket_cookie;
 	struct relay *relay;

@@ -10,7 +10,7 @@
 #include "statefile.h"
 
 static const struct statefile_layout layout = {
-	.name = "inflight", .version = 1, .size = sizeof(struct inflight),
+	.name = "inflight", .version = 2, .size = sizeof(struct inflight),
 	.fixed = offsetof(struct inflight, phase), .max = 1u << 18,
 };
 
@@ -72,6 +72,15 @@ void inflight_enter(struct inflight *record, enum inflight_phase phase)
 {
 	if (record)
 		__atomic_store_n(&record->phase, phase, __ATOMIC_RELEASE);
+}
+
+void inflight_hand_over(struct inflight *record, int answer_fd, uint64_t answer_cookie)
+{
+	if (!record)
+		return;
+	record->answer_fd = answer_fd;
+	record->answer_cookie = answer_cookie;
+	inflight_enter(record, INFLIGHT_HANDED);
 }
 
 void inflight_drop(struct inflight *record)

@@ -51,7 +51,8 @@ struct inflight {
 	int32_t ticket_fd;
 	uint64_t ticket_cookie;		/* of the router's end */
 	uint16_t ticket_port, ticket_family;
-	uint32_t unused;
+	int32_t answer_fd;		/* the channel's socket by which it is handed over */
+	uint64_t answer_cookie;
 	struct inflight_pipe pipes[INFLIGHT_PIPES];
 };
 
@@ -72,6 +73,7 @@ void inflight_each(void (*each)(struct inflight *record, void *data), void *data
 struct inflight *inflight_new(const struct inflight *from);
 
 /* NULL is fine, for all of these. */
+void inflight_hand_over(struct inflight *record, int answer_fd, uint64_t answer_cookie);
 void inflight_enter(struct inflight *record, enum inflight_phase phase);
 void inflight_drop(struct inflight *record);
 

@@ -22,7 +22,6 @@
 
 static bool *open_fds;		/* by number: inherited, and nobody's yet */
 static int open_num;
-static bool unread_answers;
 
 static int get_int(int fd, int name)
 {
@@ -184,18 +183,12 @@ void inherited_each_tcp(bool (*each)(const struct inherited_tcp *tcp, void *data
 			open_fds[fd] = false;
 }
 
-static void look_at_channel(int fd)
+bool inherited_is_unread(int fd, uint64_t cookie)
 {
 	int unread = 0;
 
-	if (get_int(fd, SO_DOMAIN) == AF_UNIX && get_int(fd, SO_ACCEPTCONN) == 0 &&
-	    ioctl(fd, SIOCOUTQ, &unread) == 0 && unread)
-		__atomic_store_n(&unread_answers, true, __ATOMIC_RELAXED);
-}
-
-bool inherited_unread(void)
-{
-	return __atomic_load_n(&unread_answers, __ATOMIC_RELAXED);
+	return is_open(fd) && cookie && inherited_cookie(fd) == cookie &&
+	       ioctl(fd, SIOCOUTQ, &unread) == 0 && unread;
 }
 
 unsigned int inherited_close(void)
@@ -205,7 +198,6 @@ unsigned int inherited_close(void)
 	for (int fd = FD_FIRST; fd < open_num; fd++) {
 		if (!open_fds[fd])
 			continue;
-		look_at_channel(fd);
 		if (get_int(fd, SO_PROTOCOL) == IPPROTO_TCP)
 			stray_close_fd(fd);
 		else

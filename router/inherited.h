@@ -50,7 +50,7 @@ void inherited_each_tcp(bool (*each)(const struct inherited_tcp *tcp, void *data
 /* Closes the rest. Returns how many that were. */
 unsigned int inherited_close(void);
 
-/* Did one of the channels among them hold an answer that its shim had not read? Any thread. */
-bool inherited_unread(void);
+/* Does the socket @fd with @cookie hold what the other end has not read yet? Nobody takes it. */
+bool inherited_is_unread(int fd, uint64_t cookie);
 
 #endif

@@ -48,13 +48,16 @@ static struct recover_task *task_new(void)
 	return work;
 }
 
-/* Takes the files that a record names; -1 for those that are not there. */
+/* Takes the files that a record names; -1 for those that are not there, and for an answer that is not. */
 static void take_files(struct inflight *record)
 {
 	if (record->phase == INFLIGHT_JUDGED)
 		return;
 	if (!inherited_take(record->ticket_fd, record->ticket_cookie))
 		record->ticket_fd = -1;
+	if (record->phase == INFLIGHT_HANDED &&
+	    !inherited_is_unread(record->answer_fd, record->answer_cookie))
+		record->answer_fd = -1;
 	for (int i = 0; i < INFLIGHT_PIPES; i++)
 		if (record->phase == INFLIGHT_SPLICED &&
 		    !inherited_take_pipe(record->pipes[i].fd, record->pipes[i].inode))

@@ -19,7 +19,6 @@
 #include "endpoint.h"
 #include "inbound.h"
 #include "inflight.h"
-#include "inherited.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
@@ -240,7 +239,7 @@ static void look_after(struct inbound *inbound)
 	struct diag_socket socket;
 	unsigned int delay;
 
-	if (inbound->handed && (inherited_unread() || ticket_check(inbound->ticket))) {
+	if (inbound->handed && (inbound->answered || ticket_check(inbound->ticket))) {
 		/* Its shim has, or will have, the connection: it closed the ticket, or has our
 		 * answer to read yet. */
 		inbound_let_go(inbound);
@@ -406,6 +405,7 @@ int waiting_resume(struct inbound *inbound)
 	if (!info.tcpi_segs_out)
 		(void)ticket_connect(inbound->ticket, &inbound->local);
 	inbound->handed = phase == INFLIGHT_HANDED;
+	inbound->answered = inbound->handed && record->answer_fd >= 0;
 	loop_timer_set(inbound->worker->loop, &inbound->timer,
 		       inbound->handed ? WAITING_HANDED : WAITING_CHECK);
 	return 0;
