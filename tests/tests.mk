@@ -40,6 +40,9 @@ $(B)/tests/bench/%: tests/bench/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) -lpthread -lm
 
+# Preloaded into routers
+$(B)/tests/e2e/crash_points: LDFLAGS += -shared -fPIC
+
 $(B)/tests/e2e/% $(B)/tests/shim/%: tests/$$(notdir $$(@D))/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)

@@ -3,7 +3,7 @@
  * uring_accept.c - servers whose accept() no preloaded library sees
  *
  *   uring_accept probe		is there io_uring? (exit status)
- *   uring_accept listen PORT	listens, accepts by io_uring, echoes
+ *   uring_accept listen PORT [defer]	listens (with TCP_DEFER_ACCEPT), accepts by io_uring, echoes
  *   uring_accept plain		accepts on fd 3 by accept(2) and echoes (for a static build)
  *
  * The rings are used without a library, one request at a time.
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 
 #define ENTRIES		4
 #define INHERITED	3
+#define DEFER_S		5
 
 struct ring {
 	int fd;
@@ -103,11 +105,12 @@ static void echo(int fd)
 	close(fd);
 }
 
-static int listen_on(uint16_t port)
+static int listen_on(uint16_t port, int defer)
 {
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int fd = socket(AF_INET6, SOCK_STREAM, 0);
 
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof(defer));
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)) || listen(fd, 128))
 		err(1, "cannot listen on port %u", port);
 	return fd;
@@ -139,14 +142,14 @@ int main(int argc, char **argv)
 		}
 	if (argc == 2 && !strcmp(argv[1], "probe"))
 		return ring_init(&ring) ? 1 : 0;
-	if (argc != 3 || strcmp(argv[1], "listen")) {
-		fprintf(stderr, "usage: uring_accept probe|plain|listen PORT\n");
+	if (argc < 3 || strcmp(argv[1], "listen")) {
+		fprintf(stderr, "usage: uring_accept probe|plain|listen PORT [defer]\n");
 		return 2;
 	}
 	ret = ring_init(&ring);
 	if (ret)
 		errx(1, "io_uring: %s", strerror(-ret));
-	listener = listen_on((uint16_t)atoi(argv[2]));
+	listener = listen_on((uint16_t)atoi(argv[2]), argc > 3 ? DEFER_S : 0);
 	for (;;)
 		serve(ring_accept(&ring, listener));
 }
