@@ -533,6 +533,7 @@ void inbound_recover(struct worker *worker, struct inflight *record)
 		inflight_drop(record);
 		return;
 	}
+	counter_inc(accepts);
 	inbound->record = record;
 	inbound->recovered = true;
 	inbound->cookie = record->cookie;
