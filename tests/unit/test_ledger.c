@@ -227,6 +227,29 @@ static void restart(const char *directory)
 	ck_assert_int_ge(ledger_restore(directory), 0);
 }
 
+START_TEST(an_unknown_host_port_is_no_match)
+{
+	char directory[] = "/tmp/slim-ledger-XXXXXX", path[64];
+	struct ledger_entry *entry = entry_new(1, 1000, 0);
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(ledger_restore(directory), 0);
+	ck_assert_int_eq(ledger_add(entry), 0);
+	ck_assert_int_eq(ledger_add(entry_new(2, 1000, 0)), -EADDRINUSE);
+	ck_assert_ptr_nonnull(ledger_find(1));
+	/* Nobody has it yet, and its socket dies with us. */
+	ck_assert_ptr_null(entry->record);
+	ledger_set_port(entry, 2000);
+	restart(directory);
+	ck_assert_uint_eq(ledger_count(), 1);
+	ck_assert_uint_eq(ledger_find(1)->host_port, 2000);
+	ledger_exit();
+	snprintf(path, sizeof(path), "%s/connections", directory);
+	unlink(path);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
 START_TEST(records_outlive_the_router)
 {
 	char directory[] = "/tmp/slim-ledger-XXXXXX", path[64];
@@ -281,6 +304,7 @@ int main(void)
 	tcase_add_test(tc, sweep_spares_the_young);
 	tcase_add_test(tc, abort_of_a_container);
 	tcase_add_test(tc, the_end);
+	tcase_add_test(tc, an_unknown_host_port_is_no_match);
 	tcase_add_test(tc, records_outlive_the_router);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
