@@ -264,13 +264,17 @@ static int set_aside(const char *path)
 	return file_open(path);
 }
 
-/* Which slots the file has, and which of them are free. */
-static void slots_read(struct statefile *file, off_t size)
+/* Which slots the file has, and which of them are free. 0 or -errno */
+static int slots_read(struct statefile *file, off_t size)
 {
 	size_t room = size > HEADER_SIZE ? (size_t)size - HEADER_SIZE : 0;
 	size_t slots = room / file->stride;
 	unsigned int damaged = 0;
 
+	/* A part of one behind the last: whoever makes the file longer takes it for zeroes. */
+	if (slots < file->layout.max && room % file->stride &&
+	    ftruncate(file->fd, (off_t)(HEADER_SIZE + slots * file->stride)) < 0)
+		return -errno;
 	file->allocated = (uint32_t)(slots < file->layout.max ? slots : file->layout.max);
 	for (uint32_t number = file->allocated; number; number--) {
 		struct slot *slot = slot_at(file, number);
@@ -286,11 +290,13 @@ static void slots_read(struct statefile *file, off_t size)
 	if (damaged)
 		log_warning("state file %s: %u damaged record%s dropped", file->layout.name,
 			    damaged, damaged == 1 ? "" : "s");
+	return 0;
 }
 
 static int map(struct statefile *file)
 {
 	struct stat st;
+	int err;
 
 	if (fstat(file->fd, &st) < 0)
 		return -errno;
@@ -299,8 +305,10 @@ static int map(struct statefile *file)
 	file->map = mmap(NULL, file->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
 	if (file->map == MAP_FAILED)
 		return -errno;
-	slots_read(file, st.st_size);
-	return 0;
+	err = slots_read(file, st.st_size);
+	if (err)
+		munmap(file->map, file->map_size);
+	return err;
 }
 
 static int file_open_checked(const char *path, const struct statefile_layout *layout)
