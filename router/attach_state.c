@@ -48,6 +48,8 @@ static void collect(void *data, void *arg)
 	record->name[sizeof(record->name) - 1] = '\0';
 	record->netns_path[sizeof(record->netns_path) - 1] = '\0';
 	record->labels[sizeof(record->labels) - 1] = '\0';
+	record->port.container_ifname[sizeof(record->port.container_ifname) - 1] = '\0';
+	record->port.host_ifname[sizeof(record->port.host_ifname) - 1] = '\0';
 	if (record->port.addresses_num && record->port.addresses_num <= PACKETPATH_ADDRESSES)
 		all->records[all->num++] = record;
 	else

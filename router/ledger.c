@@ -285,7 +285,8 @@ static void restore_one(void *data, void *arg)
 	}
 	entry->record = record;
 	entry->cookie = record->cookie;
-	entry->ticket_cookie = record->ticket_cookie;
+	/* Named by its ticket only where it is spliced: another record may say that it became so. */
+	entry->ticket_cookie = record->spliced ? record->ticket_cookie : 0;
 	entry->created_at = record->created_at;
 	entry->fill_host = record->fill_host;
 	entry->fill_index = record->fill_index;
