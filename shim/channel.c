@@ -402,7 +402,8 @@ static int hello(struct state *state, struct slot *slot)
 	if (err)
 		return err;
 	world_learn(state, &reply, sys_netns_cookie(slot->fd));
-	if (passing >= 0 && slot->passing_cookie)
+	/* What is no socket could not be told from a file of the program's. */
+	if (passing >= 0 && (slot->passing_cookie || !sys_cookie(passing)))
 		sys_close(passing);
 	else if (passing >= 0) {
 		slot->passing_fd = move_up(passing);
