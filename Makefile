@@ -42,7 +42,7 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
-	check-fuzz check-long demo bench bench-attach lint install uninstall clean asan
+	check-fuzz check-long fuzz demo bench bench-attach lint install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -103,8 +103,14 @@ check-shim: all $(SHIM_BIN)
 check-e2e: all $(E2E_BIN)
 	$(Q)tests/e2e/run
 
+# Every fuzz target for so many seconds
+FUZZ_SECONDS ?= 5
 check-fuzz: $(FUZZ_BIN)
-	$(Q)tests/fuzz/run 5
+	$(Q)tests/fuzz/run $(FUZZ_SECONDS)
+
+# The same for an hour, until one finds something; what they learn stays in build/fuzz/corpus.
+fuzz: $(FUZZ_BIN)
+	$(Q)tests/fuzz/run --keep --stop 3600
 
 check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN)
 	$(Q)tests/check --long

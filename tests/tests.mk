@@ -29,11 +29,39 @@ $(B)/tests/unit/%: tests/unit/%.c $$(call linked,$$*,unit)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes -o $@ $(filter %.c %.o,$^) $(LDFLAGS) \
 		$(addprefix -l,$(call said,libs,$<)) $(shell pkg-config --libs check)
 
-$(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/driver.c $$(call linked,$$*,fuzz)
+# Fuzz targets are clang's, with libFuzzer. Where that is not installed, $(CC) builds them, with
+# driver.c in libFuzzer's place, which looks for nothing but what the sanitisers find.
+ifneq ($(wildcard $(shell clang --print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer-*.a),)
+FUZZ_CC := clang
+# liburcu's lists and tables take a NULL for the member of a struct, and look at it after that.
+FUZZ_COMPILE := -fsanitize=fuzzer-no-link -fno-sanitize=pointer-overflow
+FUZZ_LINK := -fsanitize=fuzzer
+else
+FUZZ_CC = $(CC)
+FUZZ_COMPILE :=
+FUZZ_LINK := tests/fuzz/driver.c
+endif
+
+# What "ROUTER" among a target's links stands for: see tests/fuzz/fixture.h
+FUZZ_ROUTER := $(filter-out $(addprefix router/,main.c keeper.c privileges.c housekeeping.c \
+	worker.c loop.c aside.c log.c inherited.c packetpath%.c link%.c ruleset%.c netfilter%.c \
+	sysctl.c), $(ROUTER_SRC)) tests/fuzz/fixture.c tests/fuzz/log.c
+
+# A target that includes a source is "without" its object.
+fuzz_linked = $(patsubst %.c,$(B)/fuzz/%.o,$(filter-out $(call said,without,tests/fuzz/$(1).c), \
+	$(subst ROUTER,$(FUZZ_ROUTER),$(call said,links,tests/fuzz/$(1).c))))
+
+.PRECIOUS: $(B)/fuzz/%.o
+$(B)/fuzz/%.o: %.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(ALL_CFLAGS) $(SANITIZE) $(FUZZ_COMPILE) -c -o $@ $<
+
+$(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $$(call fuzz_linked,$$*) tests/fuzz/driver.c
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes -o $@ $(filter %.c %.o,$^) \
-		$(LDFLAGS) $(addprefix -l,$(call said,libs,$<))
+	$(Q)$(FUZZ_CC) $(SANITIZE) $(FUZZ_LINK) -o $@ $(filter %.o,$^) \
+		$(LDFLAGS) $(addprefix -l,$(call said,libs,tests/fuzz/$*.c))
 
 $(B)/tests/bench/%: tests/bench/%.c
 	$(say) CC $@

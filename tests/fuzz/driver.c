@@ -2,8 +2,9 @@
 /*
  * driver.c - runs a libFuzzer target without libFuzzer, for a short while
  *
- *	fuzz_X [SECONDS [SEED]] CORPUS-DIRECTORY
+ *	fuzz_X [-max_total_time=SECONDS] [-seed=SEED] DIRECTORY|FILE...
  *
+ * The command line is libFuzzer's; of its options, those are heeded.
  * Every file of the corpus as it is, then mutations of them: bits turned, bytes
  * inserted, removed, repeated, files joined. The seed is printed, so that a run can be repeated. The
  * sanitisers say what is wrong.
@@ -19,6 +20,7 @@
 #define INPUT_SIZE	65536
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 struct input {
 	uint8_t *data;
@@ -35,23 +37,30 @@ static uint32_t random_below(uint32_t bound)
 	return (uint32_t)((state >> 33) % bound);
 }
 
-static void load(const char *directory)
+static void load_file(const char *path)
 {
-	DIR *dir = opendir(directory);
+	FILE *file = inputs_num < INPUTS_MAX ? fopen(path, "rb") : NULL;
+
+	if (!file)
+		return;
+	inputs[inputs_num].data = malloc(INPUT_SIZE);
+	inputs[inputs_num].size = fread(inputs[inputs_num].data, 1, INPUT_SIZE, file);
+	fclose(file);
+	inputs_num++;
+}
+
+static void load(const char *path)
+{
+	DIR *dir = opendir(path);
 	struct dirent *entry;
+	char name[4096];
 
-	while (dir && (entry = readdir(dir)) && inputs_num < INPUTS_MAX) {
-		char path[4096];
-		FILE *file;
-
-		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-		file = entry->d_name[0] == '.' ? NULL : fopen(path, "rb");
-		if (!file)
-			continue;
-		inputs[inputs_num].data = malloc(INPUT_SIZE);
-		inputs[inputs_num].size = fread(inputs[inputs_num].data, 1, INPUT_SIZE, file);
-		fclose(file);
-		inputs_num++;
+	if (!dir)
+		load_file(path);
+	while (dir && (entry = readdir(dir))) {
+		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		if (entry->d_name[0] != '.')
+			load_file(name);
 	}
 	if (dir)
 		closedir(dir);
@@ -111,18 +120,25 @@ static void run_one(const uint8_t *data, size_t size)
 int main(int argc, char **argv)
 {
 	static uint8_t data[INPUT_SIZE];
-	double seconds = argc > 2 ? atof(argv[1]) : 1;
 	unsigned long runs = 0;
-	time_t end = time(NULL) + (time_t)seconds + 1;
+	time_t end = time(NULL);
 
-	state = argc > 3 ? strtoull(argv[2], NULL, 10) : (uint64_t)time(NULL);
-	load(argv[argc - 1]);
-	if (argc < 2 || !inputs_num) {
-		fprintf(stderr, "usage: %s [SECONDS [SEED]] CORPUS\n", argv[0]);
+	if (LLVMFuzzerInitialize)
+		LLVMFuzzerInitialize(&argc, &argv);
+	state = (uint64_t)time(NULL);
+	for (int i = 1; i < argc; i++) {
+		if (!strncmp(argv[i], "-max_total_time=", 16))
+			end += atoi(argv[i] + 16);
+		else if (!strncmp(argv[i], "-seed=", 6))
+			state = strtoull(argv[i] + 6, NULL, 10);
+		else if (argv[i][0] != '-')
+			load(argv[i]);
+	}
+	if (!inputs_num) {
+		fprintf(stderr, "%s: there is no corpus\n", argv[0]);
 		return 2;
 	}
-	printf("%s: seed %llu, ", argv[0], (unsigned long long)state);
-	fflush(stdout);
+	fprintf(stderr, "seed %llu\n", (unsigned long long)state);
 	for (size_t i = 0; i < inputs_num; i++)
 		run_one(inputs[i].data, inputs[i].size);
 	for (; time(NULL) < end; runs++) {
@@ -134,6 +150,6 @@ int main(int argc, char **argv)
 			size = mutate(data, size);
 		run_one(data, size);
 	}
-	printf("%lu runs\n", runs);
+	fprintf(stderr, "Done %lu runs\n", runs);
 	return 0;
 }

@@ -15,14 +15,9 @@
 #include "../../router/config.h"
 
 #include "../../include/slim/channel.h"
+#include "input.h"
 
 #define ERROR_MAX	4096
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_tenant(const struct config *config, const struct config_tenant *tenant)
 {
