@@ -125,11 +125,11 @@ bench: all bench-programs
 bench-attach: all
 	$(Q)tests/bench/attach
 
-# Scripts, and C by cppcheck where it is installed.
+# Scripts and C
 lint:
-	shellcheck $$(grep -rlE '^\#!/bin/(ba)?sh' .ci tests tools)
-	if command -v cppcheck >/dev/null; then cppcheck -q --error-exitcode=1 \
-		--inline-suppr --suppress=missingIncludeSystem -Iinclude router core shim tools; fi
+	shellcheck $$(grep -rlE '^\#!/bin/(ba)?sh' .ci tests tools) tools/completion/*
+	cppcheck -q --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+		--library=tools/cppcheck.cfg -Iinclude router core shim tools tests/fuzz
 
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/slim \

@@ -100,10 +100,11 @@ static void name_ticket(struct inbound *inbound)
 	struct diag_socket socket;
 	int err = 0;
 
-	if (!inbound->ticket_cookie)
+	if (!inbound->ticket_cookie) {
 		err = look_at_ticket(inbound, &socket);
-	if (!inbound->ticket_cookie && !err)
-		inbound->ticket_cookie = socket.cookie;
+		if (!err)
+			inbound->ticket_cookie = socket.cookie;
+	}
 	if (entry)
 		ledger_splice(entry, inbound->ticket_cookie);
 	if (err == -EBUSY)
