@@ -146,13 +146,14 @@ install: all
 	sed 's|@SBINDIR@|$(SBINDIR)|' router/slimrouter.service > \
 		$(DESTDIR)$(UNITDIR)/slimrouter.service
 	install -m 0644 tools/completion/slimctl.bash $(DESTDIR)$(COMPLETIONDIR)/slimctl
+	ln -sf slimctl $(DESTDIR)$(COMPLETIONDIR)/slim-run
 	install -m 0644 router/slimrouter.conf.example $(DESTDIR)$(SYSCONFDIR)/slim
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/slimrouter $(DESTDIR)$(SBINDIR)/slimctl \
 		$(DESTDIR)$(BINDIR)/slim-run $(DESTDIR)$(LIBDIR)/slim/libslim.so \
 		$(DESTDIR)$(UNITDIR)/slimrouter.service $(DESTDIR)$(COMPLETIONDIR)/slimctl \
-		$(DESTDIR)$(SYSCONFDIR)/slim/slimrouter.conf.example
+		$(DESTDIR)$(COMPLETIONDIR)/slim-run $(DESTDIR)$(SYSCONFDIR)/slim/slimrouter.conf.example
 	for page in docs/man/*; do \
 		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
