@@ -248,7 +248,7 @@ const char *peer_channel_up(struct peer_channel *channel, const struct peer_hell
 	peer_keys_choose(&peer->keys, channel->key);
 	take_hello(peer, channel, hello);
 	peer->since = loop_now(peers.loop);
-	peer->rtt_ms = 0;
+	peer->rtt_us = 0;
 	peer_error_set(peer, NULL);
 	peers_count(channels_opened);
 	__atomic_store_n(&peer->heard, loop_now(peers.loop), __ATOMIC_RELAXED);
@@ -265,15 +265,15 @@ void peer_channel_received(struct peer_channel *channel, const struct peer_messa
 	mesh_receive(channel->peer, message);
 }
 
-void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_ms)
+void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_us)
 {
 	struct peer *peer = channel->peer;
 
 	if (peer->channel != channel)
 		return;
 	__atomic_store_n(&peer->heard, channel->heard, __ATOMIC_RELAXED);
-	if (rtt_ms)
-		peer->rtt_ms = rtt_ms;
+	if (rtt_us)
+		peer->rtt_us = rtt_us;
 }
 
 static void handshake_failed(struct peer_channel *channel, const char *why)
@@ -377,7 +377,7 @@ static void info_give(const struct peer *peer,
 		.since = peer->since,
 		.containers = peer->owner.containers_num,
 		.listeners = peer->owner.listeners_num,
-		.rtt_ms = peer->rtt_ms,
+		.rtt_us = peer->rtt_us,
 		.error = peer->error[0] ? peer->error : NULL,
 	};
 

@@ -96,7 +96,7 @@ struct peer_info {
 	const char *state;		/* "up", "connecting", "down", "self" */
 	uint64_t since;			/* ms of CLOCK_MONOTONIC */
 	unsigned int containers, listeners;
-	unsigned int rtt_ms;		/* of the last keep-alive; 0 unknown */
+	unsigned int rtt_us;		/* of the last keep-alive; 0 unknown */
 	const char *error;		/* why it is down, or NULL */
 };
 

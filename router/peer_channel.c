@@ -3,6 +3,7 @@
 #include "peer_channel.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -177,7 +178,7 @@ static void pong(struct peer_channel *channel, uint64_t token)
 	peer_channel_send(channel, &message);
 }
 
-/* The round trip in ms, rounded up, if this is the answer to our last PING; else 0. */
+/* The round trip in us, one at least, if this is the answer to our last PING; else 0. */
 static unsigned int pong_rtt(struct peer_channel *channel, uint64_t token)
 {
 	uint64_t us;
@@ -186,7 +187,7 @@ static unsigned int pong_rtt(struct peer_channel *channel, uint64_t token)
 		return 0;
 	us = clock_us() - channel->token;
 	channel->token = 0;
-	return (unsigned int)((us + 1000) / 1000);
+	return us < UINT_MAX ? (unsigned int)us + !us : UINT_MAX;
 }
 
 static void timer_handle(struct loop_timer *timer)

@@ -83,8 +83,8 @@ void peer_channel_hello(struct peer_channel *channel, struct peer_hello *hello);
 /* Its HELLO came. NULL, or why it is not welcome. */
 const char *peer_channel_up(struct peer_channel *channel, const struct peer_hello *hello);
 void peer_channel_received(struct peer_channel *channel, const struct peer_message *message);
-/* Something came; @rtt_ms: where it was the answer to a PING, else 0 */
-void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_ms);
+/* Something came; @rtt_us: where it was the answer to a PING, else 0 */
+void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_us);
 void peer_channel_ended(struct peer_channel *channel, enum peer_channel_state state,
 			const char *why);
 

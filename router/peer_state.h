@@ -39,7 +39,7 @@ struct peer {
 	unsigned int attempts;
 	struct loop_timer redial;
 	uint64_t since, instance;
-	unsigned int rtt_ms;
+	unsigned int rtt_us;
 	char error[PEER_CHANNEL_ERROR];
 };
 

@@ -400,7 +400,7 @@ static void peer(const struct peer_info *info, void *data)
 		"since_s", seconds_since(info->since),
 		"containers", (int)info->containers,
 		"listeners", (int)info->listeners,
-		"rtt_ms", (double)info->rtt_ms,
+		"rtt_ms", (double)info->rtt_us / 1000.0,
 		"error", info->error));
 }
 

@@ -21,6 +21,9 @@ slim()
 
 peer_state() { ctl h1 -j peers | jq -e --arg s "$2" ".peers[] | select(.name == \"$1\").state == \$s"; }
 
+# finer than milliseconds: a whole number of them is a rare accident
+rtt_is_fine() { ctl h1 -j peers | jq -e '.peers[] | select(.name == "h2").rtt_ms | . > 0 and . != floor'; }
+check "the round trip to a peer is known" poll 10 rtt_is_fine
 check "at first: the slim path" slim 1 talk
 
 # keep: a connection that stays, and echoes into the file "kept" what is written to fd 8

@@ -557,7 +557,7 @@ START_TEST(test_announcements)
 	ck_assert(wait_for(no_b80));
 	ck_assert_int_eq(remote_containers, 0);
 	ck_assert_uint_eq(other()->containers, 0);
-	ck_assert_uint_gt(other()->rtt_ms, 0);
+	ck_assert_uint_gt(other()->rtt_us, 0);
 	router_stop();
 	b_stop();
 }
