@@ -36,6 +36,21 @@ int ruleset_batch_begin(struct ruleset_batch *batch)
 	return batch->out ? 0 : -ENOMEM;
 }
 
+/* Line by line: complaints, each followed by the command with marks below it. */
+static void say(const char *what, const char *said)
+{
+	char *text = strdup(said), *rest = text, *line;
+
+	while (text && (line = strsep(&rest, "\n"))) {
+		for (char *c = line; *c; c++)
+			if (*c == '\t')
+				*c = ' ';
+		if (line[strspn(line, " ^~")])
+			log_error("cannot %s: nftables says: %s", what, line);
+	}
+	free(text);
+}
+
 int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 {
 	bool whole = !ferror(batch->out);
@@ -51,7 +66,7 @@ int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 	free(batch->text);
 	said = nft_ctx_get_error_buffer(nft);	/* empties it, too */
 	if (err && what)
-		log_error("cannot %s: nftables says: %s", what, said);
+		say(what, said);
 	return err;
 }
 
