@@ -282,4 +282,19 @@ static inline void bench_report(const char *test, uint64_t count, uint64_t ns, c
 	free(samples->ns);
 }
 
+/* What such a program is: a client or a server. @more: as bench_parse() has it */
+static inline int bench_main(int argc, char **argv, const char *more,
+			     void (*measure)(const struct bench_options *options),
+			     void (*serve)(const struct bench_options *options))
+{
+	struct bench_options options;
+
+	bench_parse(&options, argc, argv, more);
+	if (options.address)
+		measure(&options);
+	else
+		serve(&options);
+	return 0;
+}
+
 #endif

@@ -48,12 +48,5 @@ static void measure(const struct bench_options *options)
 
 int main(int argc, char **argv)
 {
-	struct bench_options options;
-
-	bench_parse(&options, argc, argv, "");
-	if (options.address)
-		measure(&options);
-	else
-		serve(&options);
-	return 0;
+	return bench_main(argc, argv, "", measure, serve);
 }
