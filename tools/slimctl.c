@@ -58,25 +58,6 @@ static int help(const struct slimctl *ctl)
 	return 0;
 }
 
-static void complain(const char *fmt, va_list args, const char *behind)
-{
-	char text[MESSAGE_MAX];
-
-	vsnprintf(text, sizeof(text), fmt, args);
-	table_clean(text);
-	fprintf(stderr, "slimctl: %s%s\n", text, behind);
-}
-
-int slimctl_usage(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	complain(fmt, args, " (see `slimctl help`)");
-	va_end(args);
-	return SLIMCTL_USAGE;
-}
-
 /* JSON takes nothing but UTF-8, and a file's name may be anything. */
 static void replace_other_than_ascii(char *text)
 {
@@ -86,24 +67,45 @@ static void replace_other_than_ascii(char *text)
 }
 
 /* With -j, whoever reads gets an object in any case. */
-int slimctl_fail(const struct slimctl *ctl, const char *fmt, ...)
+static void print_failure(char *text)
 {
-	char text[MESSAGE_MAX];
 	json_t *reply;
-	va_list args;
 
-	va_start(args, fmt);
-	complain(fmt, args, "");
-	va_end(args);
-	if (!ctl->json)
-		return SLIMCTL_FAILED;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
 	replace_other_than_ascii(text);
 	reply = json_pack("{s:i, s:b, s:s}", "version", CLIENT_VERSION, "ok", 0, "error", text);
 	slimctl_print_json(reply);
 	json_decref(reply);
+}
+
+__attribute__((format(printf, 3, 0)))
+static void complain(const struct slimctl *ctl, const char *behind, const char *fmt, va_list args)
+{
+	char text[MESSAGE_MAX];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	table_clean(text);
+	fprintf(stderr, "slimctl: %s%s\n", text, behind);
+	if (ctl->json)
+		print_failure(text);
+}
+
+int slimctl_usage(const struct slimctl *ctl, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	complain(ctl, " (see `slimctl help`)", fmt, args);
+	va_end(args);
+	return SLIMCTL_USAGE;
+}
+
+int slimctl_fail(const struct slimctl *ctl, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	complain(ctl, "", fmt, args);
+	va_end(args);
 	return SLIMCTL_FAILED;
 }
 
@@ -159,6 +161,8 @@ enum {
 	OPTION_IFNAME,
 };
 
+#define OPTIONS	":s:jhV"
+
 static const struct option options[] = {
 	{ "socket", required_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
@@ -192,26 +196,51 @@ static int attach_option(struct slimctl *ctl, int option, const char *value)
 	}
 }
 
+/* Ahead of all else: what is wrong with other options is said as JSON, too. */
+static bool asks_for_json(int argc, char **argv)
+{
+	char *copy[argc + 1];	/* getopt puts it in another order */
+	bool json = false;
+	int option;
+
+	memcpy(copy, argv, sizeof(copy));
+	opterr = 0;
+	while ((option = getopt_long(argc, copy, OPTIONS, options, NULL)) != -1)
+		json |= option == 'j';
+	optind = 0;	/* from the beginning again, see getopt(3) */
+	return json;
+}
+
+static int wrong_option(const struct slimctl *ctl, int option, char **argv)
+{
+	if (option == ':')
+		return slimctl_usage(ctl, "option %s needs a value", argv[optind - 1]);
+	if (optopt > ' ' && optopt < 0x7f)
+		return slimctl_usage(ctl, "option -%c is not known, or takes no value", optopt);
+	return slimctl_usage(ctl, "option %s is not known", argv[optind - 1]);
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(struct slimctl *ctl, int argc, char **argv)
 {
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "s:jhV", options, NULL)) != -1) {
+	ctl->json = asks_for_json(argc, argv);
+	while ((option = getopt_long(argc, argv, OPTIONS, options, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			ctl->socket_path = optarg;
 			break;
 		case 'j':
-			ctl->json = true;
 			break;
 		case 'h':
 			return help(ctl);
 		case 'V':
 			printf("slimctl " SLIM_VERSION "\n");
 			return 0;
+		case ':':
 		case '?':
-			return SLIMCTL_USAGE;
+			return wrong_option(ctl, option, argv);
 		default:
 			status = attach_option(ctl, option, optarg);
 			if (status)
@@ -235,19 +264,19 @@ static int run_command(struct slimctl *ctl, char **args, int num)
 	const struct command *command;
 
 	if (!num)
-		return slimctl_usage("there is no command");
+		return slimctl_usage(ctl, "there is no command");
 	command = command_find(args[0]);
 	if (!command)
-		return slimctl_usage("there is no command \"%s\"", args[0]);
+		return slimctl_usage(ctl, "there is no command \"%s\"", args[0]);
 	if (ctl->attach_options && command->run != slimctl_attach)
-		return slimctl_usage("%s does not take the options of attach", command->name);
+		return slimctl_usage(ctl, "%s does not take the options of attach", command->name);
 	if (num > 1 && command->argument == '0')
-		return slimctl_usage("%s takes no argument", command->name);
+		return slimctl_usage(ctl, "%s takes no argument", command->name);
 	if (num > 2)
-		return slimctl_usage("%s takes one argument, found \"%s\" as well", command->name,
+		return slimctl_usage(ctl, "%s takes one argument, found \"%s\" as well", command->name,
 				     args[2]);
 	if (num < 2 && command->argument == '1')
-		return slimctl_usage("%s needs the container's name", command->name);
+		return slimctl_usage(ctl, "%s needs the container's name", command->name);
 	ctl->name = args[1];
 	return command->run(ctl);
 }

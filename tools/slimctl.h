@@ -26,10 +26,11 @@ struct slimctl {
 	bool attach_options;
 };
 
-/* Says on stderr what is wrong, and returns SLIMCTL_FAILED or SLIMCTL_USAGE. */
+/* Says on stderr what is wrong, with -j also as JSON, and returns SLIMCTL_FAILED or SLIMCTL_USAGE. */
 int slimctl_fail(const struct slimctl *ctl, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-int slimctl_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int slimctl_usage(const struct slimctl *ctl, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /**
  * slimctl_ask() - send a command to the router

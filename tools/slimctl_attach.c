@@ -22,9 +22,9 @@ static int add_address(struct slimctl *ctl, const char *text)
 	struct in6_addr addr;
 
 	if (inet_pton(AF_INET, text, &addr) != 1 && inet_pton(AF_INET6, text, &addr) != 1)
-		return slimctl_usage("--ip: \"%s\" is no IPv4 or IPv6 address", text);
+		return slimctl_usage(ctl, "--ip: \"%s\" is no IPv4 or IPv6 address", text);
 	if (json_array_size(ctl->addresses) == SLIMCTL_ADDRESSES_MAX)
-		return slimctl_usage("--ip: a container has at most %d addresses",
+		return slimctl_usage(ctl, "--ip: a container has at most %d addresses",
 				     SLIMCTL_ADDRESSES_MAX);
 	json_array_append_new(ctl->addresses, json_string(text));
 	return 0;
@@ -48,14 +48,14 @@ int slimctl_add_label(struct slimctl *ctl, const char *text)
 	int status = 0;
 
 	if (!equals || equals == text)
-		return slimctl_usage("--label: \"%s\" is not of the form KEY=VALUE", text);
+		return slimctl_usage(ctl, "--label: \"%s\" is not of the form KEY=VALUE", text);
 	key = strndup(text, (size_t)(equals - text));
 	if (!key)
 		return SLIMCTL_FAILED;
 	if (json_object_get(ctl->labels, key))
-		status = slimctl_usage("--label: %s is there twice", key);
+		status = slimctl_usage(ctl, "--label: %s is there twice", key);
 	else if (json_object_set_new(ctl->labels, key, json_string(equals + 1)))
-		status = slimctl_usage("--label: \"%s\" is not UTF-8", text);
+		status = slimctl_usage(ctl, "--label: \"%s\" is not UTF-8", text);
 	free(key);
 	return status;
 }
@@ -65,16 +65,16 @@ static int check_usage(const struct slimctl *ctl)
 	size_t len = strlen(ctl->name);
 
 	if (!len || len >= CONFIG_NAME_MAX)
-		return slimctl_usage("a container's name has 1 to %d characters",
+		return slimctl_usage(ctl, "a container's name has 1 to %d characters",
 				     CONFIG_NAME_MAX - 1);
 	if (!ctl->netns)
-		return slimctl_usage("attach needs --netns PATH");
+		return slimctl_usage(ctl, "attach needs --netns PATH");
 	if (!ctl->tenant)
-		return slimctl_usage("attach needs --tenant NAME");
+		return slimctl_usage(ctl, "attach needs --tenant NAME");
 	if (!json_array_size(ctl->addresses))
-		return slimctl_usage("attach needs --ip ADDRESS");
+		return slimctl_usage(ctl, "attach needs --ip ADDRESS");
 	if (ctl->ifname && (!*ctl->ifname || strlen(ctl->ifname) >= IFNAMSIZ))
-		return slimctl_usage("--ifname: a name has 1 to %d characters", IFNAMSIZ - 1);
+		return slimctl_usage(ctl, "--ifname: a name has 1 to %d characters", IFNAMSIZ - 1);
 	return 0;
 }
 
@@ -113,7 +113,7 @@ int slimctl_attach(const struct slimctl *ctl)
 		return status;
 	err = netns_path(ctl->netns, path, sizeof(path));
 	if (err == -EINVAL)
-		return slimctl_usage("--netns: \"%s\" names no lasting file: use /proc/PID/ns/net or a "
+		return slimctl_usage(ctl, "--netns: \"%s\" names no lasting file: use /proc/PID/ns/net or a "
 				     "name in /run/netns", ctl->netns);
 	fd = err ? err : netns_open(path);
 	if (fd < 0)
@@ -124,7 +124,7 @@ int slimctl_attach(const struct slimctl *ctl)
 	if (request)
 		status = slimctl_ask(ctl, "attach", request, fd, &reply);
 	else
-		status = slimctl_usage("a name is not UTF-8");
+		status = slimctl_usage(ctl, "a name is not UTF-8");
 	if (!status && reply)
 		print_attached(reply);
 	if (!status)
@@ -139,7 +139,7 @@ int slimctl_detach(const struct slimctl *ctl)
 	int status;
 
 	if (!request)
-		return slimctl_usage("a name is not UTF-8");
+		return slimctl_usage(ctl, "a name is not UTF-8");
 	status = slimctl_ask(ctl, "detach", request, -1, &reply);
 	if (!status && reply)
 		printf("%s: detached\n", ctl->name);

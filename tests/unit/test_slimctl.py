@@ -199,6 +199,23 @@ class Slimctl(unittest.TestCase):
                 self.run_ctl(*args, status=2)
         self.assertEqual(self.router.requests, [])
 
+    def test_usage_json(self):
+        """With -j, whoever reads standard output gets an object, wherever -j stands."""
+        for args in (["-j"], ["-j", "nonsense"], ["--nonsense", "-j"], ["-x", "--json"],
+                     ["attach", "--ip", "bad", "-j"], ["-j", "attach", "a", "--tenant"],
+                     ["detach", "-j"], ["peers", "x", "-j"], ["-j", "attach", "a"]):
+            done = subprocess.run([SLIMCTL, *args], capture_output=True, text=True, timeout=30,
+                                  check=False)
+            self.assertEqual(done.returncode, 2, args)
+            reply = json.loads(done.stdout)
+            self.assertEqual((reply["version"], reply["ok"]), (1, False))
+            self.assertIn(reply["error"], done.stderr)
+            self.assertTrue(done.stderr.startswith("slimctl: "), done.stderr)
+        for args, named in ((["-x"], "-x"), (["--none"], "--none"), (["peers", "-s"], "-s")):
+            done = subprocess.run([SLIMCTL, *args], capture_output=True, text=True, timeout=30,
+                                  check=False)
+            self.assertIn(named, done.stderr)
+
     def test_netns(self):
         for netns, said in (("/dev/null", "is not a network namespace"),
                             ("slim-none", "cannot open the network namespace slim-none")):
@@ -289,6 +306,24 @@ class SlimRun(unittest.TestCase):
             self.assertEqual(self.run_slim("--netns", path, "readlink", "/proc/self/ns/net"),
                              os.readlink(path))
             holder.communicate(b"\n")
+
+
+
+class Completion(unittest.TestCase):
+    """bash looks for a file of the command's name."""
+
+    def test_installed(self):
+        with tempfile.TemporaryDirectory() as root:
+            subprocess.run(["make", "-s", "install", "DESTDIR=" + root, "PREFIX=/usr"],
+                           check=True, timeout=120, capture_output=True)
+            files = root + "/usr/share/bash-completion/completions/"
+            for command in "slimctl", "slim-run":
+                said = subprocess.run(["bash", "-c", f". {files}{command}; complete -p {command}"],
+                                      check=True, timeout=30, capture_output=True, text=True)
+                self.assertIn(command, said.stdout)
+            subprocess.run(["make", "-s", "uninstall", "DESTDIR=" + root, "PREFIX=/usr"],
+                           check=True, timeout=120, capture_output=True)
+            self.assertEqual(os.listdir(files), [])
 
 
 if __name__ == "__main__":
