@@ -70,6 +70,16 @@ static bool name_is_good(const char *name)
 	return true;
 }
 
+/* As the kernel has it (dev_valid_name()) */
+static bool ifname_is_good(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len >= IFNAMSIZ || !strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	return !name[strcspn(name, "/: \t\n\v\f\r")];
+}
+
 static int check_addresses(const struct attach_request *request,
 			   const struct config_tenant *tenant, char *error, size_t size)
 {
@@ -122,6 +132,11 @@ static const struct config_tenant *check(const struct attach_request *request, c
 	if (containers_num >= config->limits.containers) {
 		say(error, size, "%u containers are attached, which is the limit "
 		    "(limits { containers }) in the configuration", containers_num);
+		return NULL;
+	}
+	if (request->ifname && !ifname_is_good(request->ifname)) {
+		say(error, size, "a device's name has 1 to %d bytes, without blanks, colons and "
+		    "slashes", IFNAMSIZ - 1);
 		return NULL;
 	}
 	tenant = config_tenant_by_name(config, request->tenant);
@@ -436,9 +451,11 @@ static void say_why(char *error, size_t size, const struct container *container,
 		say(error, size, "cannot attach %s: tenant %s has as many containers on this host "
 		    "as a Linux bridge has room for (%d); attach it on another host",
 		    container->name, container->tenant->name, PACKETPATH_TENANT_PORTS);
+	else if (*log_error_first())
+		say(error, size, "cannot attach %s: %s", container->name, log_error_first());
 	else
-		say(error, size, "cannot attach %s: could not %s: %s (the router's log may say "
-		    "more)", container->name, what, strerror(-err));
+		say(error, size, "cannot attach %s: could not %s: %s", container->name, what,
+		    strerror(-err));
 }
 
 struct container *attach_container(const struct attach_request *request, char *error,
@@ -459,6 +476,7 @@ struct container *attach_container(const struct attach_request *request, char *e
 		say(error, size, "out of memory");
 		return NULL;
 	}
+	log_error_forget();
 	err = connect_all(container, NULL, &what);
 	if (err) {
 		say_why(error, size, container, what, err);

@@ -21,6 +21,7 @@ static const char *const level_names[LOG_LEVEL_NUM] = {
 static const int level_priorities[LOG_LEVEL_NUM] = { 3, 4, 6, 7 };
 
 static enum log_level level_max = LOG_LEVEL_INFO;
+static __thread char error_first[512];
 
 int log_level_parse(const char *name)
 {
@@ -49,6 +50,24 @@ static int prefix(char *line, size_t size, enum log_level level)
 			tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, level_names[level]);
 }
 
+const char *log_error_first(void)
+{
+	return error_first;
+}
+
+void log_error_forget(void)
+{
+	error_first[0] = '\0';
+}
+
+/* What others sent must not forge lines or drive a terminal. */
+static void clean(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 static void say(enum log_level level, const char *fmt, va_list args)
 {
 	char line[1024];
@@ -59,10 +78,9 @@ static void say(enum log_level level, const char *fmt, va_list args)
 		return;
 	len = (size_t)prefix(line, sizeof(line), level);
 	vsnprintf(line + len, sizeof(line) - len - 1, fmt, args);
-	/* What others sent must not forge lines or drive a terminal. */
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	clean(line);
+	if (level == LOG_LEVEL_ERROR && !error_first[0])
+		snprintf(error_first, sizeof(error_first), "%s", line + len);
 	len = strlen(line);
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)

@@ -28,6 +28,13 @@ void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * What log_error() said first in this thread since log_error_forget(), for whoever asked for
+ * what failed; "" where there was nothing.
+ */
+const char *log_error_first(void);
+void log_error_forget(void);
+
 /**
  * struct log_limit - at most @burst messages in a second from one place
  *

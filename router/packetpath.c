@@ -315,8 +315,8 @@ int packetpath_attach(const struct config_tenant *config, struct packetpath_port
 					 port->addresses_num) ||
 	    packetpath_local_has(&tenant->locals, port->mac, port->addresses,
 				 port->addresses_num)) {
-		log_error("tenant %s: one of the addresses is the gateway's or another "
-			  "container's on this host", config->name);
+		log_error("tenant %s: one of the addresses is the gateway's (a prefix's first) or "
+			  "another container's on this host: choose another one", config->name);
 		err = -EADDRINUSE;
 		goto put;
 	}

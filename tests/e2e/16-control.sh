@@ -84,6 +84,21 @@ check_not "its device is gone" ip -n "$extra" link show eth0
 
 check "an address outside of the tenant: 1" status 1 attach_extra 192.0.2.1
 check "another's address: 1" status 1 attach_extra "$(address h1c1)"
+# says TEXT COMMAND...: it fails, and what it says has TEXT
+says()
+{
+	local said
+
+	said=$("${@:2}" 2>&1) && return 1
+	echo "$said"
+	[[ $said == *"$1"* ]]
+}
+check "the gateway's address: it says so" says "is the gateway's" attach_extra 10.32.0.1
+ip -n "$extra" link add eth0 type veth peer name eth9
+check "a device of that name: it says what to do" says "choose another name" attach_extra 10.32.1.9
+ip -n "$extra" link delete eth0
+check "a name that is none: it says why" says "1 to 15 bytes" \
+	ctl h1 attach extra --netns "/run/netns/$extra" --tenant t1 --ip 10.32.1.9 --ifname a/b
 check "attach again" attach_extra 10.32.1.9
 before=$(fds h1)
 fewer_fds() { holds "$(fds h1) < $before"; }

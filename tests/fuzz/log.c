@@ -20,6 +20,15 @@ void log_level_set(enum log_level level)
 	(void)level;
 }
 
+const char *log_error_first(void)
+{
+	return "";
+}
+
+void log_error_forget(void)
+{
+}
+
 bool log_limit_ok(struct log_limit *limit)
 {
 	(void)limit;
