@@ -39,6 +39,7 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/ticket.h"
 
 #define TURNS		4	/* until a connection has gone all the way over loopback */
+#define TURNS_MAX	64	/* until all that was asked for has come to nothing */
 #define FILES_MAX	512
 #define FILES_KEPT	300	/* pools of tickets, above all */
 #define CHECK_EVERY	8	/* drops */
@@ -268,6 +269,26 @@ void fixture_reset(int fd)
 	close(fd);
 }
 
+/* libFuzzer's own signals interrupt it. */
+int fixture_connect(const struct sockaddr_in6 *name)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), failed = 0;
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	socklen_t len = sizeof(failed);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)name, sizeof(*name)) == 0)
+		return fd;
+	if (fd >= 0 && errno == EINTR) {
+		while (poll(&pfd, 1, PATIENCE) < 0 && errno == EINTR)
+			;
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &len) == 0 && !failed)
+			return fd;
+		errno = failed;
+	}
+	perror("a connection over loopback");
+	abort();
+}
+
 int fixture_accept(void)
 {
 	return accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -300,9 +321,8 @@ static void check_files(void)
 	abort();
 }
 
-void fixture_drop(void)
+static void drop_once(void)
 {
-	static unsigned int drops;
 	int fd;
 
 	rcu_read_lock();
@@ -317,6 +337,30 @@ void fixture_drop(void)
 	while ((fd = fixture_accept()) >= 0)
 		fixture_reset(fd);
 	fixture_turn();
+}
+
+static bool is_idle(void)
+{
+	for (int i = 0; i < 2; i++)
+		if (fixture_containers[i]->connections || fixture_containers[i]->pending)
+			return false;
+	return cds_list_empty(&fixture_worker.channels) &&
+	       cds_list_empty(&fixture_worker.inbounds) &&
+	       cds_list_empty(&fixture_worker.preambles) && !fixture_worker.preambles_num;
+}
+
+void fixture_drop(void)
+{
+	static unsigned int drops;
+
+	drop_once();
+	/* What was on its way over loopback */
+	for (int i = 0; i < TURNS_MAX && !is_idle(); i++)
+		drop_once();
+	if (!is_idle()) {
+		fprintf(stderr, "something does not end\n");
+		abort();
+	}
 	if (++drops % BARRIER_EVERY == 0)
 		rcu_barrier();
 	if (drops % CHECK_EVERY == 0)
@@ -354,6 +398,8 @@ static void namespace_make(void)
 	    " do ip address add $a dev lo; done");
 	run("mount --make-rprivate / && mount -t tmpfs slim-fuzz /mnt && mkdir /mnt/slim");
 	run("echo 3 >/proc/sys/net/ipv4/tcp_fastopen");
+	/* Else the ports are used up by and by. */
+	run("echo 256 >/proc/sys/net/ipv4/tcp_max_tw_buckets");
 }
 
 static void config_make(void)

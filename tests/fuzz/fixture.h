@@ -35,7 +35,7 @@ void fixture_turn(void);
 /* So many milliseconds later: timers are handled. */
 void fixture_pass(unsigned int ms);
 
-/* Ends all connections and channels. */
+/* Ends all connections and channels; the process too, where one does not end. */
 void fixture_drop(void);
 
 /* The second container's listener has accepted this one; -1: there is none. */
@@ -43,6 +43,9 @@ int fixture_accept(void);
 
 /* An earlier router has left @fd open (inherited.h). */
 void fixture_leave(int fd);
+
+/* A connection over loopback, from outside of the router */
+int fixture_connect(const struct sockaddr_in6 *name);
 
 /* Closes @fd, and its connection at once. */
 void fixture_reset(int fd);

@@ -97,14 +97,15 @@ static void keep(int fd)
 /* A slim connection that came to the earlier router: its end. @bytes: what was sent on it */
 static int connection(const uint8_t *bytes, size_t len, struct slim_endpoint *peer)
 {
-	int from = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int from = fixture_connect(&listener_name);
 	struct sockaddr_in6 name;
 	socklen_t name_len = sizeof(name);
 	int fd;
 
-	require(connect(from, (struct sockaddr *)&listener_name, sizeof(listener_name)) == 0);
-	fd = accept4(peer_listener, (struct sockaddr *)&name, &name_len,
-		     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	do
+		fd = accept4(peer_listener, (struct sockaddr *)&name, &name_len,
+			     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	while (fd < 0 && errno == EINTR);
 	require(fd >= 0);
 	*peer = endpoint_from_sockaddr((struct sockaddr *)&name);
 	if (len)

@@ -52,9 +52,8 @@ static void begin(uint16_t port)
 
 	if (fd >= 0)
 		fixture_reset(fd);
-	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = fixture_connect(&name);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	require(connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0);
 }
 
 static void give(const void *data, size_t len)
@@ -165,7 +164,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(accepted <= (genuine ? sealed : 0));
 	fixture_reset(fd);
 	fixture_drop();
-	require(!fixture_containers[1]->pending && !fixture_containers[1]->connections);
-	require(!fixture_worker.preambles_num);
 	return 0;
 }
