@@ -17,6 +17,7 @@
 #include "peer.h"
 
 #define SWEEP_MS	1000
+#define SWEEP_SOON_MS	200
 #define SWEEP_MAX_MS	16000
 
 static struct loop *loop;
@@ -24,6 +25,7 @@ static struct loop_timer timer;
 static struct diag *diag;
 static unsigned int delay = SWEEP_MS;
 static uint64_t set_up;
+static bool hurried;		/* atomic: the task is on its way */
 /* All slim ports that this host and its peers have or had, since old connections stay where
  * they are: the kernel picks the sockets out for us by them. */
 static uint16_t port_first, port_last;
@@ -54,6 +56,22 @@ static void sweep(struct loop_timer *unused)
 		delay *= 2;
 	set_up = now_set_up;
 	loop_timer_set(loop, &timer, before ? delay : SWEEP_MS);
+}
+
+static void hurry(struct loop_task *unused)
+{
+	(void)unused;
+	__atomic_store_n(&hurried, false, __ATOMIC_RELEASE);
+	if (timer.expires > loop_now(loop) + SWEEP_SOON_MS)
+		loop_timer_set(loop, &timer, SWEEP_SOON_MS);
+}
+
+void housekeeping_hurry(void)
+{
+	static struct loop_task task = { .run = hurry };
+
+	if (!__atomic_exchange_n(&hurried, true, __ATOMIC_ACQ_REL))
+		loop_post(loop, &task);
 }
 
 int housekeeping_start(struct loop *control)

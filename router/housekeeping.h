@@ -11,4 +11,7 @@
 int housekeeping_start(struct loop *control);
 void housekeeping_stop(void);
 
+/* Somebody waits for a connection to be known as closed: sweep soon. Any thread. */
+void housekeeping_hurry(void);
+
 #endif
