@@ -295,6 +295,7 @@ static void admitted(struct inbound *inbound)
 		refuse(inbound);
 		return;
 	}
+	housekeeping_set_up();
 	if (waiting_start(inbound) == 0)
 		return;
 	forget_entry(inbound);

@@ -53,8 +53,10 @@
 /* How often another source port is tried when a virtual 4-tuple is in use */
 #define OUTBOUND_TRIES		4
 
-/* How many source ports of our own are looked up for each of them */
+/* How many source ports of our own are looked up for each of them: a few of each step, which
+ * doubles up to the last one. All four together go round the ports twice. */
 #define SOURCE_PORT_LOOKS	64
+#define SOURCE_PORT_STEPS(look)	((look) / 4 < 9 ? (look) / 4 : 9)
 
 static struct log_limit fail_limit = { .burst = 5 };
 static char congestion_allowed[256];
@@ -261,7 +263,7 @@ static int send_preamble(struct attempt *attempt, struct worker *worker, unsigne
  * At another than a destination's own slim port, the kernel gives out source ports that it
  * has given out at that one. So the virtual source port is one of our own there: each in its turn, since
  * the far side knows of a connection's end only seconds later. Connections that stay take up
- * long runs of ports; a leap leads out of them.
+ * long runs of ports, out of which ever longer steps lead.
  */
 static void take_port(struct attempt *attempt)
 {
@@ -272,7 +274,7 @@ static void take_port(struct attempt *attempt)
 		attempt->src.port = (uint16_t)(SOURCE_PORT_FIRST + next % SOURCE_PORT_NUM);
 		if (!ledger_has(container->vni, &attempt->src, &attempt->dst))
 			return;
-		next = (unsigned int)hash_bytes(&next, sizeof(next), hash_seed());
+		next += 1u << SOURCE_PORT_STEPS(i);
 		__atomic_store_n(&container->source_port, next + 1, __ATOMIC_RELAXED);
 	}
 }
@@ -443,11 +445,10 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 		if (err != -EADDRINUSE)
 			break;
 		counter_inc(tuple_in_use);
+		housekeeping_hurry();
 		/* What the application has bound stays what it is. */
-		if (src.port) {
-			housekeeping_hurry();
+		if (src.port)
 			break;
-		}
 	}
 	if (err) {
 		counter_inc(connects_failed);
@@ -498,4 +499,5 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 		return;
 	}
 	counter_inc(connects_slim);
+	housekeeping_set_up();
 }

@@ -34,7 +34,8 @@ static const struct sweep {
 
 static struct loop *loop;
 static unsigned int now;
-static bool in_a_hurry;
+static bool in_a_hurry, comes_and_goes;
+static struct loop_timer later;
 
 struct diag *diag_open(int netns_fd)
 {
@@ -49,7 +50,8 @@ void diag_close(struct diag *diag)
 
 unsigned long ledger_count(void)
 {
-	return now + 1;		/* it changes: sweep again soon */
+	/* It changes: sweep again soon. */
+	return comes_and_goes ? now + 1 : 1;
 }
 
 void peers_each(void (*each)(const struct peer_info *info, void *data), void *data)
@@ -66,12 +68,15 @@ void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, ui
 		housekeeping_hurry();
 	ck_assert_uint_eq(port_first, sweeps[now].first);
 	ck_assert_uint_eq(port_last, sweeps[now].last);
+	if (later.handle)
+		loop_timer_set(loop, &later, 10);
 	if (++now == SWEEPS)
 		loop_stop(loop);
 }
 
 START_TEST(ports_of_all)
 {
+	comes_and_goes = true;
 	loop = loop_new();
 	ck_assert_int_eq(housekeeping_start(loop), 0);
 	loop_run(loop);
@@ -94,6 +99,7 @@ START_TEST(in_time)
 {
 	uint64_t began;
 
+	comes_and_goes = true;
 	in_a_hurry = true;
 	loop = loop_new();
 	ck_assert_int_eq(housekeeping_start(loop), 0);
@@ -108,6 +114,31 @@ START_TEST(in_time)
 }
 END_TEST
 
+static void set_one_up(struct loop_timer *timer)
+{
+	(void)timer;
+	housekeeping_set_up();
+}
+
+/* One second, then two, then four; but not if something is set up meanwhile. */
+START_TEST(rests)
+{
+	uint64_t began = ms();
+
+	if (_i)
+		later.handle = set_one_up;
+	loop = loop_new();
+	ck_assert_int_eq(housekeeping_start(loop), 0);
+	loop_run(loop);
+	housekeeping_stop();
+	if (_i)
+		ck_assert_uint_lt(ms() - began, 5000);
+	else
+		ck_assert_uint_ge(ms() - began, 7000);
+	loop_free(loop);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("housekeeping");
@@ -118,6 +149,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, ports_of_all);
 	tcase_add_test(tc, in_time);
+	tcase_add_loop_test(tc, rests, 0, 2);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	rcu_register_thread();
