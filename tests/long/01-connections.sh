@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Very many connections between one pair of containers: those that stay, and those that come and go
 # at a rate at which TIME_WAIT takes up all ports; what they cost the routers.
+# (Where a machine has other things to do, "nice -n -10" before it makes times mean something.)
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$(dirname "$0")/held.sh"
 
@@ -47,7 +48,6 @@ exec 3>&1
 
 lab_start -C 1
 server=$(address h2c1)
-launch=()
 serve server shim h2c1 $port "$many" server $port $PROCESSES
 for host in h1 h2; do
 	check "$host's router wakes fewer than 5 times a second while nothing happens" rests $host
@@ -130,8 +130,10 @@ done_=$(result setups .done)
 echo "         others used $others % of the machine meanwhile"
 sockets h1 -tan state time-wait | wc -l | sed 's/$/ in TIME_WAIT on h1/; s/^/         /'
 
-if ((others > DISTURBED)); then
-	skip "their rate, and their times at the end: others used $others % of the machine"
+disturbed=
+if ((others > DISTURBED && $(nice) >= 0)); then
+	disturbed="others used $others % of the machine"
+	skip "their rate, and their times at the end: $disturbed"
 else
 	begin=$(per_second | head -n 10 | median)
 	end=$(per_second | tail -n 10 | median)
@@ -147,11 +149,20 @@ for ((i = 0; done_ < RATE * TIME && i < 4; i++)); do
 	done_=$((done_ + $(result more .done)))
 done
 check "$((RATE * TIME)) of them in all" holds "$done_ >= $RATE * $TIME"
-equal "every one took the slim path" "$done_" "$(($(counter h1 connects_slim) - slim))"
-equal "none the packet path" "$packet" "$(counter h1 connects_packet)"
+equal "none has found no port" 0 "$(counter h1 connects_failed)"
 equal "none was refused on the other side" 0 "$(counter h2 accepts_refused)"
-check "nor is anything to be seen of them on the container's device" \
-	holds "$(device_bytes h1c1) - $plain_bytes < 100000"
+slim=$(($(counter h1 connects_slim) - slim))
+if [[ $disturbed ]]; then
+	# A router that does not come to its turn within 50 ms is not waited for.
+	skip "that every one took the slim path: $disturbed"
+	check "nearly all took the slim path ($((done_ - slim)) did not)" \
+		holds "slim > done_ * 99 / 100"
+else
+	equal "every one took the slim path" "$done_" "$slim"
+	equal "none the packet path" "$packet" "$(counter h1 connects_packet)"
+	check "nor is anything to be seen of them on the container's device" \
+		holds "$(device_bytes h1c1) - $plain_bytes < 100000"
+fi
 
 for ((i = 0; i < PROCESSES; i++)); do
 	check "$EACH connections that stayed carry what they should" intact $i $EACH

@@ -1,0 +1,141 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Routers are killed each second for a minute, under load: no connection is hurt, no set-up fails, no
+# listener is lost, nothing leaks, and each router that comes knows all connections.
+. "$(dirname "$0")/../e2e/lib.sh"
+. "$(dirname "$0")/held.sh"
+
+KILLS=${E2E_KILLS:-60}
+IDLE=10000		# connections that stay
+STREAMS=4
+STREAM_RATE=4096	# KiB a second, each way
+LISTENERS=10
+port=7900
+stream=$programs/stream
+audit=$(dirname "$0")/audit.py
+
+child() { ctl "$1" -j status | jq .pid; }
+answers() { ctl "$1" status; }
+control() { echo "/run/slim-lab/$name/$1/control.sock"; }
+state() { echo "/run/slim-lab/$name/$1/state"; }
+complete() { "$audit" ledger "$(space "$1")" "$build/slimctl" "$(control "$1")" "$work/known-$1"; }
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+lab_start -C 1
+server=$(address h2c1)
+serve server shim h2c1 $port "$many" server $port 2
+serve streams shim h2c1 $((port + 1)) "$stream" server $((port + 1))
+for ((i = 0; i < LISTENERS; i++)); do
+	serve listener$i shim h2c1 $((port + 10 + i)) "$many" server $((port + 10 + i)) 1
+done
+listeners() { ctl "$1" -j listeners | jq -r '.listeners[] | "\(.address) \(.port)"' | sort; }
+for host in h1 h2; do
+	listeners $host >"$work/listeners-$host"
+done
+
+check "$((IDLE / 2)) connections stay" hold a h1c1 "$server" $port $((IDLE / 2))
+check "as many again" hold b h1c1 "$server" $port $((IDLE / 2))
+for ((i = 0; i < STREAMS; i++)); do
+	background stream$i in_ h1c1 "$stream" client "$server" $((port + 1)) $STREAM_RATE
+done
+streaming() { (($(counter h1 connects_slim) == IDLE + STREAMS)); }
+check "they and $STREAMS long transfers are on the slim path" poll 10 streaming
+equal "and nothing is on the packet path" 0 "$(counter h1 connects_packet)"
+for host in h1 h2; do
+	"$audit" known "$(space $host)" >"$work/known-$host"
+	equal "$host: the kernel has them all" $((IDLE + STREAMS)) "$(wc -l <"$work/known-$host")"
+	check "$host: and so has the ledger" complete $host
+	fds $host >"$work/fds-before-$host"
+done
+
+# --- the minute ---
+
+native_opens() { nsenter "--net=/run/netns/$(space h1c1)" nstat -az TcpActiveOpens | awk '/^Tcp/ { print int($2) }'; }
+
+opens=$(native_opens)
+background load in_ h1c1 "$many" setups "$server" $port 0 $((KILLS + 3)) 2
+began=$(milliseconds)
+incomplete=0
+silent=0
+slowest=0
+for ((i = 1; i <= KILLS; i++)); do
+	host=h$((i % 2 + 1))
+	pid=$(child $host)
+	now=$(milliseconds)
+	((now >= began + i * 1000)) || sleep "$(printf '0.%03d' $((began + i * 1000 - now)))"
+	now=$(milliseconds)
+	kill -KILL "$pid"
+	if ! poll 5 answers $host >/dev/null; then
+		silent=$((silent + 1))
+		echo "         kill $i: $host does not answer"
+		continue
+	fi
+	took=$(($(milliseconds) - now))
+	((took <= slowest)) || slowest=$took
+	if ! complete $host >"$work/incomplete" 2>&1; then
+		incomplete=$((incomplete + 1))
+		sed "s/^/         kill $i: $host: /" "$work/incomplete"
+	fi
+done
+took=$(($(milliseconds) - began))
+echo "         $KILLS kills in $((took / 1000)) s; the next router answered after $slowest ms at the most"
+equal "after each kill, another router answers" 0 $silent
+equal "and its ledger is complete, at once" 0 $incomplete
+check "set-ups at full rate: none has failed" finish load
+echo "         set-ups: $(tail -n 1 "$work/load")"
+grep '"second"' "$work/load" | jq -s -r '"         p50 \(map(.p50_us) | sort | .[length / 2 | floor]) us; slowest \(map(.max_us) | max) us; in the slowest second \(map(.done) | min)"'
+setups=$(tail -n 1 "$work/load" | jq .done)
+opens=$(($(native_opens) - opens))
+echo "         $opens of $setups took the packet path"
+check "thousands of them" holds "$setups > 20 * $KILLS"
+check "most of them on the slim path" holds "$opens * 2 < $setups"
+
+# --- what is left ---
+
+for host in h1 h2; do
+	check "$host has its peer" poll 10 meshed $host
+	check "$host knows all listeners" poll 5 same "$(<"$work/listeners-$host")" \
+		"$(listeners $host)"
+	check "$host's ledger is complete" complete $host
+	only_known() { (($(ctl "$1" -j status | jq .connections) == IDLE + STREAMS)); }
+	check "$host's ledger has nothing else" poll 20 only_known $host
+done
+check "the connections that stayed carry what they should" intact a $((IDLE / 2))
+check "all of them" intact b $((IDLE / 2))
+
+# The sums that both ends have of all streams
+sums() { awk '/^intact/ { num++; a += $2; b += $3 } END { print num, a, b }' "$@"; }
+for ((i = 0; i < STREAMS; i++)); do
+	check "a long transfer is whole" finish stream$i TERM
+	sed 's/^/         /' "$work/stream$i"
+done
+all_said() { (($(grep -c . "$work/streams") == STREAMS)); }
+check "the other ends have seen their ends" poll 10 all_said
+read -r num sent received < <(sums "$work"/stream[0-9]*)
+equal "and have received and sent the same" "$num $received $sent" "$(sums "$work/streams")"
+check "that was a long transfer each" holds "$sent > STREAMS * KILLS * STREAM_RATE * 256"
+
+slim_accepts()
+{
+	local before
+	before=$(counter h2 claims)
+
+	in_ h1c1 "$programs/talk" client 4 "$server" "$1" 1000 && (($(counter h2 claims) > before))
+}
+for ((i = 0; i < LISTENERS; i++)); do
+	check "a listener of before accepts by the slim path" slim_accepts $((port + 10 + i))
+	stop listener$i
+done
+let_go
+stop server
+stop streams
+
+few_as_before() { (($(fds "$1") <= $(<"$work/fds-before-$1") + 8)); }
+no_slim_socket() { [[ ! $("$audit" known "$(space "$1")") ]]; }
+no_record() { "$audit" records "$(state "$1")" | awk '/^(connections|inflight) / && $2 { bad = 1 } { print } END { exit bad }'; }
+for host in h1 h2; do
+	check "$host has no slim socket left" poll 10 no_slim_socket $host
+	check "$host has no connection left" poll 20 no_connections $host
+	check "$host has no record of one left" poll 5 no_record $host
+	check "$host's router has no more files open than before" few_as_before $host
+done
