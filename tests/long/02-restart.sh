@@ -70,7 +70,7 @@ look()
 
 	if ! poll 5 answers "$2" >/dev/null; then
 		echo "silent: $2 does not answer"
-	elif echo "$(($(milliseconds) - began)) ms" && complete "$2"; then
+	elif echo "$(($(milliseconds) - began)) ms until $2 answered (kill $1)" && complete "$2"; then
 		echo complete
 	fi
 }
@@ -88,12 +88,12 @@ for ((i = 1; i <= KILLS; i++)); do
 done
 took=$(($(milliseconds) - began))
 wait "${looks[@]}"
-echo "         $KILLS kills in $took ms; the next router answered after at most" \
-	"$(sort -n "$work"/look-* | grep ' ms' | tail -n 1)"
+echo "         $KILLS kills in $took ms; the next router answered after most" \
+	"$(sort -n "$work"/look-* | grep ' ms ' | tail -n 1)"
 check "that was one each second" holds "$took < (KILLS + 3) * 1000"
-equal "after each kill, another router answers" $KILLS "$(cat "$work"/look-* | grep -c ' ms')"
+equal "after each kill, another router answers" $KILLS "$(cat "$work"/look-* | grep -c ' ms ')"
 equal "and its ledger is complete" $KILLS "$(cat "$work"/look-* | grep -cx complete)"
-grep -vE '^complete$| ms$' "$work"/look-* || true
+grep -hvE '^complete$|^[0-9]+ ms' "$work"/look-* | sed 's/^/         /' || true
 check "set-ups at full rate: none has failed" finish load
 echo "         set-ups: $(tail -n 1 "$work/load")"
 grep '"second"' "$work/load" | jq -s -r '"         p50 \(map(.p50_us) | sort | .[length / 2 | floor]) us; slowest \(map(.max_us) | max) us; in the slowest second \(map(.done) | min)"'
