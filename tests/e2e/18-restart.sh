@@ -111,6 +111,45 @@ slim_again()
 
 check "the slim path is back" poll 10 slim_again
 
+# --- a router that is silent while a server begins to listen ---
+
+# listen_later PORT PORT: the second one when told to
+listen_later()
+{
+	cat >"$work/later.py" <<-'END'
+	import socket, sys
+	first = socket.create_server(("", int(sys.argv[1])))
+	input()
+	second = socket.create_server(("", int(sys.argv[2])))
+	while True:
+	    with second.accept()[0] as sock:
+	        while data := sock.recv(65536):
+	            sock.sendall(data)
+	END
+	mkfifo "$work/later-in"
+	(
+		launch=(exec)
+		in_ h2c1 python3 "$work/later.py" "$1" "$2" <"$work/later-in"
+	) >"$work/later" 2>&1 &
+	background_pids[later]=$!
+	exec 9>"$work/later-in"
+	poll 10 announced h1 h2c1 "$1"
+}
+
+talks() { in_ h1c1 "$programs/talk" client 4 "$server" "$1" 1000; }
+announced_by_talk() { talks "$1" && announced h1 h2c1 "$1"; }
+
+check "a server listens" listen_later $((port + 5)) $((port + 6))
+silent=$(child h2)
+kill -STOP "$silent"
+echo >&9
+check "it listens at another port while the router is silent" \
+	poll 5 listening h2c1 $((port + 6))
+kill -CONT "$silent"
+check "whose router hears of it in the end" poll 15 announced_by_talk $((port + 6))
+exec 9>&-
+stop later
+
 # --- state that is damaged is set aside ---
 
 state=/run/slim-lab/$name/h1/state
@@ -119,6 +158,48 @@ check "h1's router is killed with a damaged state file" kill_child h1
 check "it says so" has "/run/slim-lab/$name/h1/router.log" "connections is damaged"
 check "... and has put it aside" test -e "$state/connections.damaged"
 check "the connection lives all the same" lives slim damaged
+
+# Here nothing is known any more of a connection that the other side has just lost.
+from_port()
+{
+	cat >"$work/from.py" <<-'END'
+	import socket, sys, time
+	sock = socket.socket()
+	sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+	sock.bind(("", int(sys.argv[3])))
+	sock.settimeout(10)
+	sock.connect((sys.argv[1], int(sys.argv[2])))
+	sock.sendall(b"x")
+	assert sock.recv(1) == b"x"
+	END
+	in_ h1c1 python3 "$work/from.py" "$server" "$port" "$1"
+}
+
+at_once_again()
+{
+	local slim
+
+	from_port "$1" || return
+	printf 'garbage' | dd of="$state/connections" conv=notrunc status=none
+	kill_child h1
+	poll 5 meshed h1
+	poll 5 announced h1 h2c1 $port
+	slim=$(counter h1 connects_slim)
+	refused=$(counter h2 accepts_refused)
+	met=$(counter h2 tuple_in_use)
+	from_port "$1"
+	holds "$(counter h1 connects_slim) == $slim + 1"
+}
+
+# (Where all that takes too long, the other side has noticed; where a router does not come to its
+# turn, the packet path is taken.)
+for ((i = 0; i < 8; i++)); do
+	at_once_again $((20000 + i)) >"$work/again" 2>&1 || continue
+	(($(counter h2 tuple_in_use) == met)) || break
+done
+check "one from the same port at once after it, by the slim path" cat "$work/again"
+check "the other side had that in its ledger" holds "$(counter h2 tuple_in_use) > $met"
+equal "and waited until it was over" "$refused" "$(counter h2 accepts_refused)"
 
 for tag in "${!kept[@]}"; do
 	fd=${kept[$tag]}
