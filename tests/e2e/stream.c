@@ -163,8 +163,8 @@ static void *serve_one(void *arg)
 	struct stream stream = { .fd = (int)(intptr_t)arg };
 	uint64_t head[2];		/* seed, rate */
 
+	/* Somebody who only looked whether there is a server */
 	if (recv(stream.fd, head, sizeof(head), MSG_WAITALL) != sizeof(head)) {
-		printf("broken at the first word: %s\n", strerror(errno));
 		close(stream.fd);
 		return NULL;
 	}

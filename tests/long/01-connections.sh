@@ -10,11 +10,8 @@ EACH=5000
 RATE=5000		# set-ups a second
 TIME=60			# seconds
 IDLE=15			# seconds to look at an idle router
-DISTURBED=10		# per cent of the machine that others use, above which times say nothing
 port=7900
 live=$((PROCESSES * EACH))
-
-child() { ctl "$1" -j status | jq .pid; }
 
 # resident HOST: kB, of the router and its keeper; the state files that are mapped are part of it
 resident()
@@ -47,7 +44,7 @@ exec 3>&1
 
 lab_start -C 1
 server=$(address h2c1)
-serve server shim h2c1 $port "$many" server $port $PROCESSES
+served server h2c1 $port "$many" server $port $PROCESSES
 for host in h1 h2; do
 	check "$host's router wakes fewer than 5 times a second while nothing happens" rests $host
 done
@@ -89,24 +86,6 @@ done
 
 # --- those that come and go: the client closes first ---
 
-# Ticks of processor time, of all programs and of this test's (those that run, then those that
-# this shell has waited for)
-busy_all() { awk '/^cpu / { print $2 + $3 + $4 }' /proc/stat; }
-busy_ours()
-{
-	local pids=("$$") host space
-
-	for host in $(hosts); do
-		pids+=("$(router_pid "$host")" "$(child "$host")")
-	done
-	for space in $(containers); do
-		mapfile -t -O ${#pids[@]} pids < <(ip netns pids "$(space "$space")")
-	done
-	for pid in "${pids[@]}"; do
-		sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null
-	done | awk '{ sum += $12 + $13 } NR == 1 { sum += $14 + $15 } END { print sum }'
-}
-
 # load SECONDS TAG
 load() { in_ h1c1 "$many" setups "$server" $port $RATE "$1" 2 >"$work/$2"; }
 result() { tail -n 1 "$work/$1" | jq "$2"; }
@@ -116,22 +95,17 @@ per_second() { grep '"second"' "$work/setups" | jq .p50_us; }
 plain_bytes=$(device_bytes h1c1)
 packet=$(counter h1 connects_packet)
 slim=$(counter h1 connects_slim)
-all=$(busy_all)
-ours=$(busy_ours)
+others_begin
 check "$RATE set-ups a second for $TIME s: none fails" load $TIME setups
-ours=$(($(busy_ours) - ours))
-others=$((100 * ($(busy_all) - all - ours) / (TIME * $(getconf CLK_TCK) * $(nproc))))
+others_end
 echo "         second  done   p50 us   p99 us   max us"
 grep '"second"' "$work/setups" | jq -r '[.second, .done, .p50_us, .p99_us, .max_us] | @tsv' |
 	awk '{ printf "         %6d %5d %8.1f %8.1f %8.1f\n", $1, $2, $3, $4, $5 }'
 result setups .
 done_=$(result setups .done)
-echo "         others used $others % of the machine meanwhile"
 sockets h1 -tan state time-wait | wc -l | sed 's/$/ in TIME_WAIT on h1/; s/^/         /'
 
-disturbed=
-if ((others > DISTURBED)); then
-	disturbed="others used $others % of the machine"
+if [[ $disturbed ]]; then
 	skip "their rate, and their times at the end: $disturbed"
 else
 	begin=$(per_second | head -n 10 | median)

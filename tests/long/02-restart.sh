@@ -14,7 +14,6 @@ port=7900
 stream=$programs/stream
 audit=$(dirname "$(readlink -f "$0")")/audit.py
 
-child() { ctl "$1" -j status | jq .pid; }
 answers() { ctl "$1" status; }
 control() { echo "/run/slim-lab/$name/$1/control.sock"; }
 state() { echo "/run/slim-lab/$name/$1/state"; }
@@ -28,10 +27,10 @@ milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
 lab_start -C 1
 server=$(address h2c1)
-serve server shim h2c1 $port "$many" server $port 2
-serve streams shim h2c1 $((port + 1)) "$stream" server $((port + 1))
+served server h2c1 $port "$many" server $port 2
+served streams h2c1 $((port + 1)) "$stream" server $((port + 1))
 for ((i = 0; i < LISTENERS; i++)); do
-	serve listener$i shim h2c1 $((port + 10 + i)) "$many" server $((port + 10 + i)) 1
+	served listener$i h2c1 $((port + 10 + i)) "$many" server $((port + 10 + i)) 1
 done
 listeners() { ctl "$1" -j listeners | jq -r '.listeners[] | "\(.address) \(.port)"' | sort; }
 for host in h1 h2; do
@@ -58,6 +57,7 @@ done
 native_opens() { nsenter "--net=/run/netns/$(space h1c1)" nstat -az TcpActiveOpens | awk '/^Tcp/ { print int($2) }'; }
 
 opens=$(native_opens)
+others_begin
 background load in_ h1c1 "$many" setups "$server" $port 0 $((KILLS + 3)) 2
 began=$(milliseconds)
 declare -A looks=()
@@ -90,18 +90,24 @@ took=$(($(milliseconds) - began))
 wait "${looks[@]}"
 echo "         $KILLS kills in $took ms; the next router answered after most" \
 	"$(sort -n "$work"/look-* | grep ' ms ' | tail -n 1)"
-check "that was one each second" holds "$took < (KILLS + 3) * 1000"
 equal "after each kill, another router answers" $KILLS "$(cat "$work"/look-* | grep -c ' ms ')"
 equal "and its ledger is complete" $KILLS "$(cat "$work"/look-* | grep -cx complete)"
 grep -hvE '^complete$|^[0-9]+ ms' "$work"/look-* | sed 's/^/         /' || true
 check "set-ups at full rate: none has failed" finish load
 echo "         set-ups: $(tail -n 1 "$work/load")"
 grep '"second"' "$work/load" | jq -s -r '"         p50 \(map(.p50_us) | sort | .[length / 2 | floor]) us; slowest \(map(.max_us) | max) us; in the slowest second \(map(.done) | min)"'
+others_end
 setups=$(tail -n 1 "$work/load" | jq .done)
 opens=$(($(native_opens) - opens))
 echo "         $opens of $setups took the packet path"
 check "thousands of them" holds "$setups > 20 * $KILLS"
-check "most of them on the slim path" holds "$opens * 2 < $setups"
+check "a good part of them on the slim path" holds "$opens < $setups * 3 / 4"
+if [[ $disturbed ]]; then
+	skip "how fast the kills came, and that most were on the slim path: $disturbed"
+else
+	check "the kills came one each second" holds "$took < (KILLS + 3) * 1000"
+	check "most of them on the slim path" holds "$opens * 2 < $setups"
+fi
 
 # --- what is left ---
 
