@@ -161,6 +161,8 @@ struct container *container_new(uint32_t id)
 	container->generation = (uint32_t)hash_seed() + container->id;
 	if (!container->generation)
 		container->generation = 1;
+	/* The far side may not know yet that what an earlier router made last is over. */
+	container->source_port = (unsigned int)hash_seed();
 	pthread_mutex_init(&container->diag_lock, NULL);
 	CDS_INIT_LIST_HEAD(&container->node);
 	CDS_INIT_LIST_HEAD(&container->listeners);

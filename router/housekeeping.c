@@ -3,7 +3,7 @@
  * housekeeping.c - the ledger's sweep, now and then
  *
  * Each second while connections come and go; ever less often while nothing is set
- * up, since a sweep looks at every TCP socket of the host.
+ * up, since a sweep looks at every TCP socket of the host, but within a second when something is.
  */
 #include "housekeeping.h"
 
@@ -17,6 +17,7 @@
 #include "peer.h"
 
 #define SWEEP_MS	1000
+#define SWEEP_SOON_MS	200
 #define SWEEP_MAX_MS	16000
 
 static struct loop *loop;
@@ -24,6 +25,8 @@ static struct loop_timer timer;
 static struct diag *diag;
 static unsigned int delay = SWEEP_MS;
 static uint64_t set_up;
+static bool resting;		/* atomic: the next sweep is more than a second off */
+static bool called, hurried;	/* atomic: that task is on its way */
 /* All slim ports that this host and its peers have or had, since old connections stay where
  * they are: the kernel picks the sockets out for us by them. */
 static uint16_t port_first, port_last;
@@ -53,7 +56,46 @@ static void sweep(struct loop_timer *unused)
 	else if (delay < SWEEP_MAX_MS)
 		delay *= 2;
 	set_up = now_set_up;
-	loop_timer_set(loop, &timer, before ? delay : SWEEP_MS);
+	__atomic_store_n(&resting, delay > SWEEP_MS, __ATOMIC_RELAXED);
+	loop_timer_set(loop, &timer, delay);
+}
+
+static void bring_forward(unsigned int ms)
+{
+	if (timer.expires > loop_now(loop) + ms)
+		loop_timer_set(loop, &timer, ms);
+}
+
+static void end_rest(struct loop_task *unused)
+{
+	(void)unused;
+	__atomic_store_n(&resting, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&called, false, __ATOMIC_RELEASE);
+	bring_forward(SWEEP_MS);
+}
+
+void housekeeping_set_up(void)
+{
+	static struct loop_task task = { .run = end_rest };
+
+	if (__atomic_load_n(&resting, __ATOMIC_RELAXED) &&
+	    !__atomic_exchange_n(&called, true, __ATOMIC_ACQ_REL))
+		loop_post(loop, &task);
+}
+
+static void hurry(struct loop_task *unused)
+{
+	(void)unused;
+	__atomic_store_n(&hurried, false, __ATOMIC_RELEASE);
+	bring_forward(SWEEP_SOON_MS);
+}
+
+void housekeeping_hurry(void)
+{
+	static struct loop_task task = { .run = hurry };
+
+	if (!__atomic_exchange_n(&hurried, true, __ATOMIC_ACQ_REL))
+		loop_post(loop, &task);
 }
 
 int housekeeping_start(struct loop *control)

@@ -15,6 +15,7 @@
 #include "diag.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "housekeeping.h"
 #include "inflight.h"
 #include "ledger.h"
 #include "listener.h"
@@ -28,7 +29,7 @@
 
 #define INBOUND_PREAMBLE_MS	5000	/* for all of the preamble to come */
 #define INBOUND_PREAMBLES_MAX	1024	/* per worker; a stranger more, and the oldest goes */
-#define INBOUND_RETRY_MS	20	/* while its sender's containers are not known yet */
+#define INBOUND_RETRY_MS	20	/* while something is not known yet */
 #define TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
 static struct log_limit refuse_limit = { .burst = 5 };
@@ -247,6 +248,21 @@ static struct listener_endpoint *admit(struct inbound *inbound, const struct pre
 }
 
 /*
+ * The sender would not use a virtual 4-tuple again that it knows to be in use: that the last
+ * connection is over has not been noticed here yet.
+ */
+static void await_tuple(struct inbound *inbound)
+{
+	if (!inbound->awaits_tuple)
+		counter_inc(tuple_in_use);
+	inbound->awaits_tuple = true;
+	container_put(inbound->container);
+	inbound->container = NULL;
+	housekeeping_hurry();
+	loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_RETRY_MS);
+}
+
+/*
  * Finds the listener and connects a ticket to it. A router that has just started may
  * know the sender's key before it knows the sender's containers.
  */
@@ -265,9 +281,11 @@ static void admitted(struct inbound *inbound)
 		return;
 	}
 	err = ledger_find(inbound->cookie) ? 0 : enter(inbound, listener);
+	if (err == -EADDRINUSE) {
+		await_tuple(inbound);
+		return;
+	}
 	if (err) {
-		if (err == -EADDRINUSE)
-			counter_inc(tuple_in_use);
 		refuse(inbound);
 		return;
 	}
@@ -277,6 +295,7 @@ static void admitted(struct inbound *inbound)
 		refuse(inbound);
 		return;
 	}
+	housekeeping_set_up();
 	if (waiting_start(inbound) == 0)
 		return;
 	forget_entry(inbound);

@@ -79,6 +79,7 @@ struct inbound {
 	uint32_t listener;		/* its serial number */
 	bool defer, deferred_byte;	/* the listener's TCP_DEFER_ACCEPT; its byte is sent */
 	bool held;
+	bool awaits_tuple;		/* its virtual 4-tuple was in use */
 	bool handed;			/* by an earlier router, perhaps */
 	bool answered;			/* surely: its shim had yet to read the answer */
 	uint64_t connected_at, accepted_at;	/* ms; accepted_at: when it was seen */

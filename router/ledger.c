@@ -32,12 +32,22 @@ static unsigned long hash_cookie(uint64_t cookie)
 	return hash_bytes(&cookie, sizeof(cookie), hash_seed());
 }
 
-static unsigned long hash_tuple(const struct ledger_entry *entry)
-{
-	unsigned long hash = hash_bytes(&entry->local, sizeof(entry->local),
-					hash_seed() + entry->vni);
+struct tuple {
+	uint32_t vni;
+	struct slim_endpoint local, peer;	/* virtual */
+};
 
-	return hash_bytes(&entry->peer, sizeof(entry->peer), hash);
+static struct tuple tuple_of(const struct ledger_entry *entry)
+{
+	return (struct tuple){ entry->vni, entry->local, entry->peer };
+}
+
+static unsigned long hash_tuple(const struct tuple *tuple)
+{
+	unsigned long hash = hash_bytes(&tuple->local, sizeof(tuple->local),
+					hash_seed() + tuple->vni);
+
+	return hash_bytes(&tuple->peer, sizeof(tuple->peer), hash);
 }
 
 static int match_cookie(struct cds_lfht_node *node, const void *key)
@@ -56,7 +66,7 @@ static int match_tuple(struct cds_lfht_node *node, const void *key)
 {
 	const struct ledger_entry *have =
 		caa_container_of(node, struct ledger_entry, tuple_node);
-	const struct ledger_entry *want = key;
+	const struct tuple *want = key;
 
 	return have->vni == want->vni && endpoint_equal(&have->local, &want->local) &&
 	       endpoint_equal(&have->peer, &want->peer);
@@ -148,11 +158,12 @@ static void free_entry(struct rcu_head *head)
 
 int ledger_add(struct ledger_entry *entry)
 {
-	unsigned long hash = hash_tuple(entry);
+	struct tuple tuple = tuple_of(entry);
+	unsigned long hash = hash_tuple(&tuple);
 
 	for (;;) {
 		struct cds_lfht_node *node = cds_lfht_add_unique(by_tuple, hash, match_tuple,
-								 entry, &entry->tuple_node);
+								 &tuple, &entry->tuple_node);
 		struct ledger_entry *old;
 
 		if (node == &entry->tuple_node)
@@ -229,6 +240,15 @@ void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie)
 		record_make(entry);
 	}
 	pthread_mutex_unlock(&end_lock);
+}
+
+bool ledger_has(uint32_t vni, const struct slim_endpoint *local, const struct slim_endpoint *peer)
+{
+	struct tuple tuple = { vni, *local, *peer };
+	struct cds_lfht_iter iter;
+
+	cds_lfht_lookup(by_tuple, hash_tuple(&tuple), match_tuple, &tuple, &iter);
+	return cds_lfht_iter_get_node(&iter);
 }
 
 struct ledger_entry *ledger_find(uint64_t cookie)

@@ -101,6 +101,10 @@ void ledger_remove(struct ledger_entry *entry);
 /* The router carries it from now on; @ticket_cookie names the application's end. */
 void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie);
 
+/* Is there a connection from @local to @peer in tenant @vni (one whose end is not known yet
+ * included)? Read lock held, any thread. */
+bool ledger_has(uint32_t vni, const struct slim_endpoint *local, const struct slim_endpoint *peer);
+
 /* By the host socket's or a spliced ticket's cookie. Read lock held. */
 struct ledger_entry *ledger_find(uint64_t cookie);
 

@@ -27,6 +27,7 @@
 #include "counters.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "housekeeping.h"
 #include "ledger.h"
 #include "log.h"
 #include "peer.h"
@@ -51,6 +52,11 @@
 
 /* How often another source port is tried when a virtual 4-tuple is in use */
 #define OUTBOUND_TRIES		4
+
+/* How many source ports of our own are looked up for each of them: a few of each step, which
+ * doubles up to the last one. All four together go round the ports twice. */
+#define SOURCE_PORT_LOOKS	64
+#define SOURCE_PORT_STEPS(look)	((look) / 4 < 9 ? (look) / 4 : 9)
 
 static struct log_limit fail_limit = { .burst = 5 };
 static char congestion_allowed[256];
@@ -256,13 +262,21 @@ static int send_preamble(struct attempt *attempt, struct worker *worker, unsigne
 /*
  * At another than a destination's own slim port, the kernel gives out source ports that it
  * has given out at that one. So the virtual source port is one of our own there: each in its turn, since
- * the far side knows of a connection's end only seconds later.
+ * the far side knows of a connection's end only seconds later. Connections that stay take up
+ * long runs of ports, out of which ever longer steps lead.
  */
-static uint16_t next_port(struct container *container)
+static void take_port(struct attempt *attempt)
 {
+	struct container *container = attempt->container;
 	unsigned int next = __atomic_fetch_add(&container->source_port, 1, __ATOMIC_RELAXED);
 
-	return (uint16_t)(SOURCE_PORT_FIRST + next % SOURCE_PORT_NUM);
+	for (unsigned int i = 0; i < SOURCE_PORT_LOOKS; i++) {
+		attempt->src.port = (uint16_t)(SOURCE_PORT_FIRST + next % SOURCE_PORT_NUM);
+		if (!ledger_has(container->vni, &attempt->src, &attempt->dst))
+			return;
+		next += 1u << SOURCE_PORT_STEPS(i);
+		__atomic_store_n(&container->source_port, next + 1, __ATOMIC_RELAXED);
+	}
 }
 
 static int enter(struct attempt *attempt, const struct slim_connect *request,
@@ -355,7 +369,7 @@ static int try_once(struct attempt *attempt, const struct slim_connect *request,
 	int err;
 
 	if (!attempt->src.port && !home)
-		attempt->src.port = next_port(attempt->container);
+		take_port(attempt);
 	attempt->domain = choose_domain(request, peer_address(attempt->peer));
 	attempt->fd = open_socket(attempt->domain, request, attempt->container);
 	if (attempt->fd < 0)
@@ -425,9 +439,13 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 	for (unsigned int i = 0; i < OUTBOUND_TRIES; i++) {
 		attempt->src = src;
 		err = try_once(attempt, request, channel->worker, i);
+		/* All source ports to this slim port are in use: the next one has others. */
+		if (err == -EADDRNOTAVAIL)
+			continue;
 		if (err != -EADDRINUSE)
 			break;
 		counter_inc(tuple_in_use);
+		housekeeping_hurry();
 		/* What the application has bound stays what it is. */
 		if (src.port)
 			break;
@@ -481,4 +499,5 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 		return;
 	}
 	counter_inc(connects_slim);
+	housekeeping_set_up();
 }

@@ -111,6 +111,45 @@ slim_again()
 
 check "the slim path is back" poll 10 slim_again
 
+# --- a router that is silent while a server begins to listen ---
+
+# listen_later PORT PORT: the second one when told to
+listen_later()
+{
+	cat >"$work/later.py" <<-'END'
+	import socket, sys
+	first = socket.create_server(("", int(sys.argv[1])))
+	input()
+	second = socket.create_server(("", int(sys.argv[2])))
+	while True:
+	    with second.accept()[0] as sock:
+	        while data := sock.recv(65536):
+	            sock.sendall(data)
+	END
+	mkfifo "$work/later-in"
+	(
+		launch=(exec)
+		in_ h2c1 python3 "$work/later.py" "$1" "$2" <"$work/later-in"
+	) >"$work/later" 2>&1 &
+	background_pids[later]=$!
+	exec 9>"$work/later-in"
+	poll 10 announced h1 h2c1 "$1"
+}
+
+talks() { in_ h1c1 "$programs/talk" client 4 "$server" "$1" 1000; }
+announced_by_talk() { talks "$1" && announced h1 h2c1 "$1"; }
+
+check "a server listens" listen_later $((port + 5)) $((port + 6))
+silent=$(child h2)
+kill -STOP "$silent"
+echo >&9
+check "it listens at another port while the router is silent" \
+	poll 5 listening h2c1 $((port + 6))
+kill -CONT "$silent"
+check "whose router hears of it in the end" poll 15 announced_by_talk $((port + 6))
+exec 9>&-
+stop later
+
 # --- state that is damaged is set aside ---
 
 state=/run/slim-lab/$name/h1/state
@@ -119,6 +158,66 @@ check "h1's router is killed with a damaged state file" kill_child h1
 check "it says so" has "/run/slim-lab/$name/h1/router.log" "connections is damaged"
 check "... and has put it aside" test -e "$state/connections.damaged"
 check "the connection lives all the same" lives slim damaged
+
+# The same source port again, whose connection lives, though h1 does not know of it any more: h2
+# holds the new one back until the old one is over.
+cat >"$work/again.py" <<'END'
+import socket, sys
+
+def connect():
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("", int(sys.argv[3])))
+    sock.settimeout(10)
+    sock.connect((sys.argv[1], int(sys.argv[2])))
+    sock.sendall(b"x")
+    return sock
+
+first = connect()
+assert first.recv(1) == b"x"
+print("first", flush=True)
+input()
+second = connect()
+second.settimeout(0.5)
+try:
+    second.recv(1)
+    sys.exit("it was not held back")
+except TimeoutError:
+    pass
+first.close()
+second.settimeout(10)
+assert second.recv(1) == b"x"
+END
+mkfifo "$work/again-in"
+
+again()
+{
+	(
+		launch=(exec)
+		in_ h1c1 python3 "$work/again.py" "$server" "$port" "$1" <"$work/again-in"
+	) >"$work/again" 2>&1 &
+	background_pids[again]=$!
+	exec 9>"$work/again-in"
+	poll 5 has "$work/again" first
+	printf 'garbage' | dd of="$state/connections" conv=notrunc status=none
+	kill_child h1
+	poll 10 announced h1 h2c1 $port
+	echo >&9
+	exec 9>&-
+	finish again || {
+		cat "$work/again"
+		return 1
+	}
+}
+
+met=$(counter h2 tuple_in_use)
+# (Where a router does not come to its turn in time, the packet path is taken.)
+for ((i = 0; i < 5; i++)); do
+	! again $((20000 + i)) >"$work/held-back" 2>&1 || break
+done
+check "a connection whose virtual 4-tuple the other side still has is held back, then served" \
+	holds "$i < 5"
+check "it was in the other side's ledger, indeed" holds "$(counter h2 tuple_in_use) > $met"
 
 for tag in "${!kept[@]}"; do
 	fd=${kept[$tag]}

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_housekeeping.c - the ledger's sweep looks at all ports that connections can be on
+ * test_housekeeping.c - the ledger's sweep looks at all ports that connections can be on, and
+ * in time
  * links: router/housekeeping.c router/loop.c router/counters.c router/log.c
  * libs: urcu urcu-common
  */
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include <urcu.h>
 
 #include "../../router/diag.h"
@@ -31,6 +34,8 @@ static const struct sweep {
 
 static struct loop *loop;
 static unsigned int now;
+static bool in_a_hurry, comes_and_goes;
+static struct loop_timer later;
 
 struct diag *diag_open(int netns_fd)
 {
@@ -45,7 +50,8 @@ void diag_close(struct diag *diag)
 
 unsigned long ledger_count(void)
 {
-	return now + 1;		/* it changes: sweep again soon */
+	/* It changes: sweep again soon. */
+	return comes_and_goes ? now + 1 : 1;
 }
 
 void peers_each(void (*each)(const struct peer_info *info, void *data), void *data)
@@ -58,19 +64,77 @@ void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, ui
 {
 	(void)diag;
 	(void)at;
+	if (in_a_hurry)
+		housekeeping_hurry();
 	ck_assert_uint_eq(port_first, sweeps[now].first);
 	ck_assert_uint_eq(port_last, sweeps[now].last);
+	if (later.handle)
+		loop_timer_set(loop, &later, 10);
 	if (++now == SWEEPS)
 		loop_stop(loop);
 }
 
 START_TEST(ports_of_all)
 {
+	comes_and_goes = true;
 	loop = loop_new();
 	ck_assert_int_eq(housekeeping_start(loop), 0);
 	loop_run(loop);
 	housekeeping_stop();
 	ck_assert_uint_eq(now, SWEEPS);
+	loop_free(loop);
+}
+END_TEST
+
+static uint64_t ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Three sweeps, each hurried: far less than three seconds; but not one right after the other. */
+START_TEST(in_time)
+{
+	uint64_t began;
+
+	comes_and_goes = true;
+	in_a_hurry = true;
+	loop = loop_new();
+	ck_assert_int_eq(housekeeping_start(loop), 0);
+	housekeeping_hurry();
+	housekeeping_hurry();
+	began = ms();
+	loop_run(loop);
+	housekeeping_stop();
+	ck_assert_uint_ge(ms() - began, 500);
+	ck_assert_uint_lt(ms() - began, 2000);
+	loop_free(loop);
+}
+END_TEST
+
+static void set_one_up(struct loop_timer *timer)
+{
+	(void)timer;
+	housekeeping_set_up();
+}
+
+/* One second, then two, then four; but not if something is set up meanwhile. */
+START_TEST(rests)
+{
+	uint64_t began = ms();
+
+	if (_i)
+		later.handle = set_one_up;
+	loop = loop_new();
+	ck_assert_int_eq(housekeeping_start(loop), 0);
+	loop_run(loop);
+	housekeeping_stop();
+	if (_i)
+		ck_assert_uint_lt(ms() - began, 5000);
+	else
+		ck_assert_uint_ge(ms() - began, 7000);
 	loop_free(loop);
 }
 END_TEST
@@ -84,6 +148,8 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, ports_of_all);
+	tcase_add_test(tc, in_time);
+	tcase_add_loop_test(tc, rests, 0, 2);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	rcu_register_thread();

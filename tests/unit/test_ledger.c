@@ -113,6 +113,24 @@ START_TEST(tuples_are_unique)
 }
 END_TEST
 
+START_TEST(whose_tuple_is_taken)
+{
+	struct ledger_entry *entry = entry_new(10, 1000, 1);
+	const struct slim_endpoint local = entry->local, peer = entry->peer;
+	struct slim_endpoint other = local;
+
+	other.port = 1001;
+	ck_assert(!ledger_has(100, &local, &peer));
+	ck_assert_int_eq(ledger_add(entry), 0);
+	ck_assert(ledger_has(100, &local, &peer));
+	ck_assert(!ledger_has(101, &local, &peer));
+	ck_assert(!ledger_has(100, &other, &peer));
+	ck_assert(!ledger_has(100, &peer, &local));
+	ledger_remove(entry);
+	ck_assert(!ledger_has(100, &local, &peer));
+}
+END_TEST
+
 START_TEST(removal_is_once)
 {
 	unsigned int fill = 0;
@@ -298,6 +316,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, tuples_are_unique);
+	tcase_add_test(tc, whose_tuple_is_taken);
 	tcase_add_test(tc, removal_is_once);
 	tcase_add_test(tc, spliced_by_ticket);
 	tcase_add_test(tc, sweep_needs_two_misses);
