@@ -90,6 +90,7 @@ void channel_close(struct channel *channel)
 	if (channel->closed)
 		return;
 	channel->closed = true;
+	share_cancel(&channel->job);
 	loop_remove(channel->worker->loop, &channel->event);
 	/* The shim knows at once, also while somebody holds a reference. */
 	shutdown(channel->event.fd, SHUT_RDWR);
@@ -361,19 +362,18 @@ static ssize_t receive(const struct channel *channel, void *data, size_t size, i
 	return len;
 }
 
-static void channel_handle(struct loop_event *event, uint32_t events)
+/* One frame. Returns whether there may be more. */
+static bool job_run(struct share_job *job)
 {
-	struct channel *channel = caa_container_of(event, struct channel, event);
+	struct channel *channel = caa_container_of(job, struct channel, job);
 	union request request;
-	ssize_t len;
 	int flags;
+	ssize_t len = receive(channel, &request, sizeof(request), &flags);
 
-	(void)events;
-	if (channel->closed)
-		return;
-	len = receive(channel, &request, sizeof(request), &flags);
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+	if (len < 0 && errno == EAGAIN)
+		return false;
+	if (len < 0 && errno == EINTR)
+		return true;
 	if (len >= 0 && (flags & MSG_CTRUNC))
 		bad_frame(channel, "an fd");
 	else if (len <= 0)
@@ -382,6 +382,18 @@ static void channel_handle(struct loop_event *event, uint32_t events)
 		bad_frame(channel, "too much");
 	else
 		dispatch(channel, &request, (size_t)len);
+	return !channel->closed;
+}
+
+static void channel_handle(struct loop_event *event, uint32_t events)
+{
+	struct channel *channel = caa_container_of(event, struct channel, event);
+	struct worker *worker = channel->worker;
+
+	(void)events;
+	if (!channel->closed)
+		share_add(&worker->shares, &channel->container->shares[worker->index],
+			  &channel->job);
 }
 
 /* In its worker, which owns it from now on. */
@@ -390,7 +402,7 @@ static void start_run(struct loop_task *task)
 	struct channel *channel = caa_container_of(task, struct channel, start);
 
 	cds_list_add(&channel->node, &channel->worker->channels);
-	if (loop_add(channel->worker->loop, &channel->event, EPOLLIN) ||
+	if (loop_add(channel->worker->loop, &channel->event, EPOLLIN | EPOLLRDHUP | EPOLLET) ||
 	    __atomic_load_n(&channel->container->dead, __ATOMIC_ACQUIRE))
 		channel_close(channel);
 }
@@ -418,6 +430,7 @@ static struct channel *channel_accept(struct container *container)
 		return NULL;
 	}
 	channel->event.handle = channel_handle;
+	channel->job.run = job_run;
 	channel->container = container;
 	channel->refs = 1;
 	channel->sealed = is_sealed(channel->event.fd);

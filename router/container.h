@@ -24,6 +24,7 @@
 #include "config.h"
 #include "loop.h"
 #include "packetpath.h"
+#include "share.h"
 #include "stray.h"
 
 /* Idle ticket sockets kept per container and family */
@@ -61,6 +62,8 @@ struct container {
 	unsigned int ticket_port, source_port;
 	struct ticket *tickets[2][CONTAINER_TICKETS];	/* idle; by family */
 
+	struct share *shares;		/* of each worker, by its index; that worker only */
+
 	/* Questions about its sockets; slow paths only. */
 	pthread_mutex_t diag_lock;
 	struct diag *diag;
@@ -96,7 +99,8 @@ struct container_address {
 	struct rcu_head rcu;
 };
 
-int containers_init(void);
+/* @workers: how many there will be */
+int containers_init(unsigned int workers);
 
 /* --- any thread, under the read lock --- */
 struct container *container_by_id(uint32_t id);
