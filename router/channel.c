@@ -35,7 +35,8 @@ static struct log_limit bad_limit = { .burst = 5 };
 struct listen_task {
 	struct loop_task task;
 	struct channel *channel;	/* reference held */
-	struct slim_listen request;
+	struct listener_request request;
+	uint32_t id;
 };
 
 union request {
@@ -221,31 +222,29 @@ static void hello(struct channel *channel, const union request *request)
 		close(passing);
 }
 
+static void listen_done(struct listener_request *request, int err)
+{
+	struct listen_task *work = caa_container_of(request, struct listen_task, request);
+	struct channel *channel = work->channel;
+	struct slim_listen_reply reply = {
+		.generation = channel->container->generation, .error = (uint32_t)-err,
+	};
+
+	if (err)
+		log_debug("container %s: listener not registered: %s",
+			  channel->container->name, strerror(-err));
+	channel_request_end(channel);
+	/* A shim that is gone does not need the answer. */
+	(void)channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_LISTEN_REPLY, work->id);
+	channel_put(channel);
+	free(work);
+}
+
 static void listen_run(struct loop_task *task)
 {
 	struct listen_task *work = caa_container_of(task, struct listen_task, task);
-	struct channel *channel = work->channel;
-	struct container *container = channel->container;
-	struct slim_listen_reply reply = { .generation = container->generation };
 
-	if (!__atomic_load_n(&container->dead, __ATOMIC_ACQUIRE)) {
-		int err = listener_register(container, work->request.cookie,
-					    work->request.flags, work->request.options,
-					    container->limits->listeners);
-
-		reply.error = (uint32_t)-err;
-		if (err)
-			log_debug("container %s: listener not registered: %s",
-				  container->name, strerror(-err));
-	} else {
-		reply.error = ESHUTDOWN;
-	}
-	channel_request_end(channel);
-	/* A shim that is gone does not need the answer. */
-	(void)channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_LISTEN_REPLY,
-			    work->request.frame.id);
-	channel_put(channel);
-	free(work);
+	listener_register(work->channel->container, &work->request);
 }
 
 static void listen_request(struct channel *channel, const union request *request)
@@ -264,7 +263,11 @@ static void listen_request(struct channel *channel, const union request *request
 	channel->listened = true;
 	channel_get(channel);
 	work->channel = channel;
-	work->request = request->listen;
+	work->request.cookie = request->listen.cookie;
+	work->request.options = request->listen.options;
+	work->request.flags = request->listen.flags;
+	work->request.done = listen_done;
+	work->id = request->frame.id;
 	work->task.run = listen_run;
 	channel_request_begin(channel);
 	loop_post(channel->worker->control, &work->task);

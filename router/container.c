@@ -172,6 +172,7 @@ struct container *container_new(uint32_t id)
 	pthread_mutex_init(&container->diag_lock, NULL);
 	CDS_INIT_LIST_HEAD(&container->node);
 	CDS_INIT_LIST_HEAD(&container->listeners);
+	CDS_INIT_LIST_HEAD(&container->looks.requests);
 	return container;
 }
 

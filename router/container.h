@@ -22,6 +22,7 @@
 
 #include "accept_pause.h"
 #include "config.h"
+#include "listener.h"
 #include "loop.h"
 #include "packetpath.h"
 #include "share.h"
@@ -72,6 +73,7 @@ struct container {
 	struct cds_list_head node;
 	struct cds_list_head listeners;
 	unsigned int listeners_num;
+	struct listener_looks looks;
 	struct loop_event channel_event;	/* the channel's listening socket */
 	struct loop *channel_loop;
 	struct accept_pause channel_pause;

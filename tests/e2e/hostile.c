@@ -38,7 +38,6 @@
 #include "../../include/slim/channel.h"
 
 #define PATIENCE	5000	/* ms for what the router has to do */
-#define FDS_MAX		60000
 #define LISTENERS_MAX	2000
 
 #ifndef SO_COOKIE
@@ -1078,14 +1077,15 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct rlimit files = { FDS_MAX, FDS_MAX };
+	struct rlimit files;
 
 	if (argc < 2)
 		return usage();
 	parse(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
-	if (setrlimit(RLIMIT_NOFILE, &files))
-		warn("RLIMIT_NOFILE");
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 	started = now();
 	for (size_t i = 0; i < ATTACKS_NUM; i++)
 		if (!strcmp(attacks[i].name, argv[1]))

@@ -83,16 +83,10 @@ int namespace_socketpair(int netns_fd, int domain, int type, int protocol, int e
 	return socketpair(domain, type, protocol, ends) < 0 ? -errno : 0;
 }
 
-int listener_register(struct container *unused, uint64_t cookie, unsigned int flags,
-		      uint64_t options, unsigned int limit)
+void listener_register(struct container *asker, struct listener_request *request)
 {
-	(void)unused;
-	(void)cookie;
-	(void)flags;
-	(void)options;
-	(void)limit;
-	registered++;
-	return 0;
+	registered += !asker->dead;
+	request->done(request, asker->dead ? -ESHUTDOWN : 0);
 }
 
 void listener_check_soon(struct container *unused)
