@@ -16,6 +16,7 @@
 #include "container.h"
 #include "counters.h"
 #include "ledger.h"
+#include "limit.h"
 #include "listener.h"
 #include "log.h"
 #include "namespace.h"
@@ -23,6 +24,7 @@
 #include "worker.h"
 
 #define CHANNEL_BACKLOG		128
+#define CHANNEL_SNDBUF		4096	/* a few replies: whoever asks reads the answer */
 #define CHANNEL_ENDING		128	/* beyond the limit: refused, but not closed yet */
 
 #ifndef SO_PASSRIGHTS
@@ -179,6 +181,14 @@ static void reply_or_close(struct channel *channel, void *reply, size_t len,
 		channel_close(channel);
 }
 
+/* Answers that nobody reads hold memory and, with CONNECT and CLAIM, sockets. */
+static void bound_answers(int fd)
+{
+	int size = CHANNEL_SNDBUF;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 /*
  * Makes the passing socket; returns the shim's end of it, or -1: it has one, or must do without.
  * Nothing can be sent to our end.
@@ -192,6 +202,7 @@ static int passing_open(struct channel *channel)
 				 SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return -1;
 	shutdown(ends[0], SHUT_RD);
+	bound_answers(ends[0]);
 	channel->passing_fd = ends[0];
 	return ends[1];
 }
@@ -370,13 +381,20 @@ static bool job_run(struct share_job *job)
 {
 	struct channel *channel = caa_container_of(job, struct channel, job);
 	union request request;
+	unsigned int wait = limit_request_wait(channel->container);
+	ssize_t len;
 	int flags;
-	ssize_t len = receive(channel, &request, sizeof(request), &flags);
 
+	if (wait) {
+		share_delay(job, wait);
+		return false;
+	}
+	len = receive(channel, &request, sizeof(request), &flags);
 	if (len < 0 && errno == EAGAIN)
 		return false;
 	if (len < 0 && errno == EINTR)
 		return true;
+	limit_request_done(channel->container);
 	if (len >= 0 && (flags & MSG_CTRUNC))
 		bad_frame(channel, "an fd");
 	else if (len <= 0)
@@ -432,6 +450,7 @@ static struct channel *channel_accept(struct container *container)
 		free(channel);
 		return NULL;
 	}
+	bound_answers(channel->event.fd);
 	channel->event.handle = channel_handle;
 	channel->job.run = job_run;
 	channel->container = container;
@@ -468,7 +487,7 @@ static void listen_handle(struct loop_event *event, uint32_t events)
 		return;
 	}
 	if (num >= limit) {
-		counter_inc(limit_reached);
+		limit_refuse(container, LIMIT_channels);
 		refuse(channel);
 		return;
 	}

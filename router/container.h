@@ -22,6 +22,7 @@
 
 #include "accept_pause.h"
 #include "config.h"
+#include "limit.h"
 #include "listener.h"
 #include "loop.h"
 #include "packetpath.h"
@@ -61,6 +62,8 @@ struct container {
 	unsigned int channels;		/* those that are being closed, too */
 	unsigned int connections, pending, spliced;
 	unsigned int ticket_port, source_port;
+	uint64_t requests_due;		/* ns of CLOCK_MONOTONIC: paid for until then */
+	struct limit_refusals refusals;
 	struct ticket *tickets[2][CONTAINER_TICKETS];	/* idle; by family */
 
 	struct share *shares;		/* of each worker, by its index; that worker only */

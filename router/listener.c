@@ -10,7 +10,6 @@
 #include "../include/slim/channel.h"
 #include "aside.h"
 #include "container.h"
-#include "counters.h"
 #include "diag.h"
 #include "directory.h"
 #include "endpoint.h"
@@ -193,6 +192,7 @@ static struct listener_endpoint *endpoint_open(struct container *container,
 
 	if (endpoint) {
 		endpoint->sockets++;
+		__atomic_store_n(&endpoint->shared, true, __ATOMIC_RELAXED);
 		return endpoint;
 	}
 	endpoint = calloc(1, sizeof(*endpoint));
@@ -213,6 +213,7 @@ static void endpoint_close(struct container *container, struct listener_endpoint
 	struct in6_addr addr = endpoint_addr(&endpoint->name);
 
 	if (--endpoint->sockets) {
+		__atomic_store_n(&endpoint->shared, endpoint->sockets > 1, __ATOMIC_RELAXED);
 		endpoint_refresh(container, endpoint);
 		return;
 	}
@@ -337,7 +338,7 @@ static int limit_check(struct container *container)
 {
 	if (container->listeners_num < container->limits->listeners)
 		return 0;
-	counter_inc(limit_reached);
+	limit_refuse(container, LIMIT_listeners);
 	return -ENOSPC;
 }
 

@@ -47,6 +47,7 @@ struct listener_endpoint {
 	struct slim_endpoint name;	/* virtual */
 	unsigned int flags;		/* SLIM_LISTEN_*: of any of its sockets */
 	uint64_t options;		/* of all its sockets together */
+	bool shared;			/* atomic: several sockets have it (SO_REUSEPORT) */
 	unsigned int held;		/* atomic: tickets that wait for room in its queue */
 	bool busy;			/* atomic: said to be */
 

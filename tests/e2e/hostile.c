@@ -634,6 +634,18 @@ static unsigned long flood_told(const int *fds, unsigned int type)
 	return done;
 }
 
+static void register_many(int channel)
+{
+	union frame request, reply;
+	int fd;
+
+	for (unsigned int i = 0; i < cookies_num; i++) {
+		frame_listen(&request, cookies[i]);
+		if (!ask(channel, &request, &reply, &fd))
+			errx(2, "the router ended a channel");
+	}
+}
+
 static int flood(const char *attack, unsigned int type)
 {
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -642,6 +654,8 @@ static int flood(const char *attack, unsigned int type)
 
 	if (type == SLIM_FRAME_LISTEN || type == SLIM_FRAME_UNLISTEN)
 		listen_many(LISTENERS_MAX);
+	if (type == SLIM_FRAME_UNLISTEN)
+		register_many(channel_need());
 	for (unsigned int i = 0; i < channels; i++) {
 		struct epoll_event event = { .events = EPOLLIN };
 
@@ -649,8 +663,8 @@ static int flood(const char *attack, unsigned int type)
 		epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &event);
 	}
 	started = now();
-	for (unsigned int i = 0; i < channels; i++)
-		flood_send(fds[i], type == SLIM_FRAME_UNLISTEN ? SLIM_FRAME_LISTEN : type, i);
+	for (unsigned int i = 0; i < channels && type != SLIM_FRAME_UNLISTEN; i++)
+		flood_send(fds[i], type, i);
 	done = type == SLIM_FRAME_UNLISTEN ? flood_told(fds, type) :
 	       flood_answered(type, epoll);
 	free(fds);

@@ -2,7 +2,7 @@
 /*
  * test_channel.c - what a hostile shim may send, and what it gets for it
  * links: router/channel.c router/accept_pause.c router/stray.c router/loop.c router/log.c
- * links: router/counters.c router/share.c
+ * links: router/counters.c router/share.c router/limit.c
  * libs: urcu urcu-common
  */
 #include <check.h>
@@ -38,7 +38,7 @@
 #define SO_PASSRIGHTS	83
 #endif
 
-static struct config_limits limits = { .channels = LIMIT };
+static struct config_limits limits = { .channels = LIMIT, .requests = 1000000 };
 static struct config_tenant tenant;
 static struct share share;
 static struct container container = {
