@@ -364,14 +364,14 @@ struct listener_look {
 	struct look *look;
 	struct cds_list_head requests;	/* that it will answer */
 	int err;
-	uint64_t began_at;		/* us */
+	uint64_t took;			/* us of a processor */
 };
 
-static uint64_t now_us(void)
+static uint64_t clock_us(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
@@ -421,7 +421,7 @@ static void look_done(struct aside *aside)
 	struct listener_look *work = caa_container_of(aside, struct listener_look, aside);
 	struct container *container = work->container;
 	struct listener_looks *looks = &container->looks;
-	uint64_t now;
+	uint64_t now = clock_us(CLOCK_MONOTONIC), began_at = clock_us(CLOCK_THREAD_CPUTIME_ID);
 
 	looks->under_way = false;
 	if (container_is_dead(container)) {
@@ -432,10 +432,10 @@ static void look_done(struct aside *aside)
 		withdraw_gone(container, work->look);
 		answer_all(work);
 	}
-	now = now_us();
-	if (looks->due < work->began_at)
-		looks->due = work->began_at;
-	looks->due += (now - work->began_at) * LOOK_COST;
+	work->took += clock_us(CLOCK_THREAD_CPUTIME_ID) - began_at;
+	if (looks->due < now)
+		looks->due = now;
+	looks->due += work->took * LOOK_COST;
 	if (looks->wanted || !cds_list_empty(&looks->requests))
 		look_soon(container);
 	free(work->look);
@@ -448,6 +448,7 @@ static void look_aside(struct aside *aside)
 	struct listener_look *work = caa_container_of(aside, struct listener_look, aside);
 
 	work->err = look_run(work->look, work->container);
+	work->took = clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* With the first requests and all that is registered. NULL: no memory */
@@ -476,7 +477,6 @@ static int look_start(struct container *container, struct listener_look *work)
 {
 	work->container = container;
 	work->look = look_of(container, &work->requests);
-	work->began_at = now_us();
 	work->aside.run = look_aside;
 	work->aside.done = look_done;
 	return work->look ? aside_start(&work->aside) : -ENOMEM;
@@ -516,7 +516,7 @@ static void look_timer(struct loop_timer *timer)
 static void look_soon(struct container *container)
 {
 	struct listener_looks *looks = &container->looks;
-	uint64_t now = now_us();
+	uint64_t now = clock_us(CLOCK_MONOTONIC);
 
 	looks->wanted = true;
 	if (looks->under_way || looks->timer.expires || container_is_dead(container))

@@ -27,6 +27,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -449,10 +450,9 @@ static void fuse_attr(struct fuse_attr *attr, uint64_t inode)
 }
 
 /* Answers what opens its one file. Reads and closes wait for ever. */
-static void *fuse_serve(void *arg)
+static void fuse_serve(int fuse)
 {
 	static char buffer[FUSE_MIN_READ_BUFFER * 20];
-	int fuse = *(int *)arg;
 
 	while (read(fuse, buffer, sizeof(buffer)) > 0) {
 		const struct fuse_in_header *in = (void *)buffer;
@@ -492,15 +492,30 @@ static void *fuse_serve(void *arg)
 		if (write(fuse, &reply, reply.header.len) < 0)
 			warn("fuse: %u", in->opcode);
 	}
-	return NULL;
+}
+
+/*
+ * In a process of its own, which ends with ours: who waits for an answer cannot be killed
+ * before the last descriptor of /dev/fuse is closed.
+ */
+static void fuse_start(int fuse)
+{
+	pid_t parent = getpid();
+
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent)
+			fuse_serve(fuse);
+		_exit(0);
+	}
+	close(fuse);
 }
 
 /* Memory whose first touch never ends; *@file: the file behind it */
 static void *fuse_memory(int *file)
 {
-	static int fuse;
+	int fuse;
 	char directory[] = "/tmp/slim-hostile-XXXXXX", options[128], path[64];
-	pthread_t thread;
 	void *memory;
 
 	fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -510,7 +525,7 @@ static void *fuse_memory(int *file)
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
 	if (mount("hostile", directory, "fuse", 0, options))
 		err(2, "mount");
-	pthread_create(&thread, NULL, fuse_serve, &fuse);
+	fuse_start(fuse);
 	snprintf(path, sizeof(path), "%s/file", directory);
 	*file = open(path, O_RDWR | O_CLOEXEC);
 	if (*file < 0)
@@ -1040,6 +1055,7 @@ static int attack_all(void)
 
 	for (size_t i = 0; i < ATTACKS_NUM; i++)
 		if (attacks[i].together && fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			srand((unsigned int)getpid());
 			_exit(attacks[i].run());
 		}
