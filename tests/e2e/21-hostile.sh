@@ -87,21 +87,36 @@ company()
 	echo "$now"
 }
 
-# The machine is not ours alone: rounds of both by turns, and the best of each
-# fair TEXT ARGUMENT...
-fair()
+# The machine is not ours alone: rounds of both by turns, and the best of each.
+# compare TEXT CALM... -- ATTACK...: the load beside one and beside the other
+compare()
 {
-	local text=$1 with='0 0' without='0 0' i
+	local text=$1 calm=() with='0 0' without='0 0' i
 
 	shift
+	while [[ $1 != -- ]]; do
+		calm+=("$1")
+		shift
+	done
+	shift
 	for ((i = 0; i < rounds; i++)); do
-		without=$(better "$without" "$(company h1c1 burn)")
+		without=$(better "$without" "$(company h1c1 "${calm[@]}")")
 		with=$(better "$with" "$(company h1c1 "$@")")
 	done
-	echo "         $text: ${with% *} set-ups a second (p99 ${with#* } us), ${without% *}" \
-		"(${without#* } us) beside a busy loop"
-	check "$text: the neighbours have half of what they have beside a busy loop" \
-		holds "${with% *} * 2 >= ${without% *}"
+	echo "         $text: ${with% *} set-ups a second (p99 ${with#* } us), not ${without% *}" \
+		"(${without#* } us)"
+	check "$text: the neighbours keep half" holds "${with% *} * 2 >= ${without% *}"
+}
+
+# fair FLOOD CHANNELS: many channels get no more than a few do. In the long form, and on a machine
+# that does nothing else: no more than a busy loop takes.
+fair()
+{
+	local where=(-a "$accomplice" -p "$own")
+
+	compare "$1 on $2 channels, not 3" "$1" -c 3 "${where[@]}" -- "$1" -c "$2" "${where[@]}"
+	[[ ! $requests ]] ||
+		compare "$1, not a busy loop" burn -- "$1" -c "$2" "${where[@]}"
 }
 
 serve echo shim h2c2 $port "$crr" server -p $port
@@ -232,7 +247,7 @@ END
 background listeners in_ h1c1 python3 "$work/listeners.py"
 check "many listeners" poll 30 has "$work/listeners" holding
 check "... up to the limit" holds "$(of h1c1 listeners) == 300"
-check "what is beyond is counted" holds "$(refused h1c1 listeners) >= 90"
+check "what is beyond is counted" holds "$(refused h1c1 listeners) > 0"
 stop listeners
 
 # --- evenness among a group of listeners ---
@@ -295,9 +310,9 @@ check "... and works" in_ h1c1 "$crr" client "$server" -p $port -n 5
 # --- floods, beside which the neighbours are measured ---
 
 for flood in hello connect listen unlisten claim name; do
-	fair "$flood" $flood -c $channels -a "$accomplice" -p $own
+	fair $flood $channels
 done
-fair "everything at once" all -c 60 -a "$accomplice" -p $own
+fair all 60
 
 if [[ $requests ]]; then
 	for flood in hello connect listen unlisten claim name; do
