@@ -313,6 +313,8 @@ for flood in hello connect listen unlisten claim name; do
 	fair $flood $channels
 done
 fair all 60
+check "requests beyond the limit have waited, and are counted" \
+	holds "$(refused h1c1 requests) > 0"
 
 if [[ $requests ]]; then
 	for flood in hello connect listen unlisten claim name; do

@@ -73,7 +73,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config->limits.connections, 65536);
 	ck_assert_uint_eq(config->limits.pending, 4096);
 	ck_assert_uint_eq(config->limits.spliced, 512);
-	ck_assert_uint_eq(config->limits.requests, 100000);
+	ck_assert_uint_eq(config->limits.requests, 20000);
 	ck_assert_uint_eq(config->tenants_num, 0);
 	ck_assert_uint_eq(config->peers_num, 0);
 	config_free(config);
