@@ -63,9 +63,11 @@ load()
 	out=$(timeout 20 "$top/tests/lab" -n "$name" exec h1c2 -- "$crr" client "$server" -p $port \
 		-d "$1") || return 1
 	slim=$(($(counter h1 connects_slim) - before))
-	jq -r '"\(.per_second | floor) \(.connect_p99_us | floor)"' <<<"$out"
+	# What detoured is not counted (where nobody else of h1 connects).
+	jq -r --argjson slim "$slim" \
+		'"\(([$slim, .count] | min) / .seconds | floor) \(.connect_p99_us | floor)"' <<<"$out"
 	# (On a machine that is busy otherwise, the router may be too slow for one now and then.)
-	(($(jq .count <<<"$out") * 9 <= slim * 10)) || {
+	[[ ${beside:-} ]] || (($(jq .count <<<"$out") * 9 <= slim * 10)) || {
 		echo "$slim took the slim path of: $out" >&2
 		return 1
 	}
@@ -81,7 +83,9 @@ company()
 
 	background company attack "$@" -s 60
 	sleep 0.3
+	beside=1
 	now=$(load $seconds) || now='0 0'
+	beside=
 	stop company
 	poll 10 quiet "$1" || echo "$1 is not quiet" >&2
 	echo "$now"
@@ -238,16 +242,10 @@ check "the neighbours go on" load 0.2
 stop crowd
 stop bare
 
-cat >"$work/listeners.py" <<'END'
-import socket, time
-crowd = [socket.create_server(("", 20000 + i)) for i in range(400)]
-print("holding", flush=True)
-time.sleep(60)
-END
-background listeners in_ h1c1 python3 "$work/listeners.py"
+background listeners attack h1c1 listeners -c 400 -s 60
 check "many listeners" poll 30 has "$work/listeners" holding
 check "... up to the limit" holds "$(of h1c1 listeners) == 300"
-check "what is beyond is counted" holds "$(refused h1c1 listeners) > 0"
+check "what is beyond is counted" holds "$(refused h1c1 listeners) == 100"
 stop listeners
 
 # --- evenness among a group of listeners ---

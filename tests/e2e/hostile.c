@@ -727,6 +727,15 @@ static int attack_channels(void)
 	return report("channels", open);
 }
 
+/* As many listeners as there may be, and more; nobody's deadline counts. */
+static int attack_listeners(void)
+{
+	listen_many(channels);
+	register_many(channel_need());
+	hold();
+	return report("listeners", cookies_num);
+}
+
 /* Requests as fast as they are taken, and no answer is read. */
 static int attack_noread(void)
 {
@@ -1040,7 +1049,7 @@ static const struct attack attacks[] = {
 	{ "listen", attack_listen, true }, { "unlisten", attack_unlisten, true },
 	{ "claim", attack_claim, true }, { "name", attack_name, true },
 	{ "open", attack_open, true }, { "channels", attack_channels, false },
-	{ "noread", attack_noread, true }, { "claims", attack_claims, true },
+	{ "listeners", attack_listeners, false }, { "noread", attack_noread, true }, { "claims", attack_claims, true },
 	{ "names", attack_names, true }, { "addresses", attack_addresses, false },
 	{ "linger", attack_linger, true }, { "nofile", attack_nofile, true },
 	{ "fake", attack_fake, false }, { "nested", attack_nested, true },
