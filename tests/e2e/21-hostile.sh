@@ -87,7 +87,7 @@ company()
 	now=$(load $seconds) || now='0 0'
 	beside=
 	stop company
-	poll 10 quiet "$1" || echo "$1 is not quiet" >&2
+	poll 30 quiet "$1" >&2 || true
 	echo "$now"
 }
 
