@@ -16,6 +16,7 @@
 #include "container.h"
 #include "counters.h"
 #include "ledger.h"
+#include "limit.h"
 #include "listener.h"
 #include "log.h"
 #include "namespace.h"
@@ -23,6 +24,7 @@
 #include "worker.h"
 
 #define CHANNEL_BACKLOG		128
+#define CHANNEL_SNDBUF		4096	/* a few replies: whoever asks reads the answer */
 #define CHANNEL_ENDING		128	/* beyond the limit: refused, but not closed yet */
 
 #ifndef SO_PASSRIGHTS
@@ -35,7 +37,8 @@ static struct log_limit bad_limit = { .burst = 5 };
 struct listen_task {
 	struct loop_task task;
 	struct channel *channel;	/* reference held */
-	struct slim_listen request;
+	struct listener_request request;
+	uint32_t id;
 };
 
 union request {
@@ -90,6 +93,7 @@ void channel_close(struct channel *channel)
 	if (channel->closed)
 		return;
 	channel->closed = true;
+	share_cancel(&channel->job);
 	loop_remove(channel->worker->loop, &channel->event);
 	/* The shim knows at once, also while somebody holds a reference. */
 	shutdown(channel->event.fd, SHUT_RDWR);
@@ -177,6 +181,14 @@ static void reply_or_close(struct channel *channel, void *reply, size_t len,
 		channel_close(channel);
 }
 
+/* Answers that nobody reads hold memory and, with CONNECT and CLAIM, sockets. */
+static void bound_answers(int fd)
+{
+	int size = CHANNEL_SNDBUF;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 /*
  * Makes the passing socket; returns the shim's end of it, or -1: it has one, or must do without.
  * Nothing can be sent to our end.
@@ -190,6 +202,7 @@ static int passing_open(struct channel *channel)
 				 SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return -1;
 	shutdown(ends[0], SHUT_RD);
+	bound_answers(ends[0]);
 	channel->passing_fd = ends[0];
 	return ends[1];
 }
@@ -220,31 +233,29 @@ static void hello(struct channel *channel, const union request *request)
 		close(passing);
 }
 
+static void listen_done(struct listener_request *request, int err)
+{
+	struct listen_task *work = caa_container_of(request, struct listen_task, request);
+	struct channel *channel = work->channel;
+	struct slim_listen_reply reply = {
+		.generation = channel->container->generation, .error = (uint32_t)-err,
+	};
+
+	if (err)
+		log_debug("container %s: listener not registered: %s",
+			  channel->container->name, strerror(-err));
+	channel_request_end(channel);
+	/* A shim that is gone does not need the answer. */
+	(void)channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_LISTEN_REPLY, work->id);
+	channel_put(channel);
+	free(work);
+}
+
 static void listen_run(struct loop_task *task)
 {
 	struct listen_task *work = caa_container_of(task, struct listen_task, task);
-	struct channel *channel = work->channel;
-	struct container *container = channel->container;
-	struct slim_listen_reply reply = { .generation = container->generation };
 
-	if (!__atomic_load_n(&container->dead, __ATOMIC_ACQUIRE)) {
-		int err = listener_register(container, work->request.cookie,
-					    work->request.flags, work->request.options,
-					    container->limits->listeners);
-
-		reply.error = (uint32_t)-err;
-		if (err)
-			log_debug("container %s: listener not registered: %s",
-				  container->name, strerror(-err));
-	} else {
-		reply.error = ESHUTDOWN;
-	}
-	channel_request_end(channel);
-	/* A shim that is gone does not need the answer. */
-	(void)channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_LISTEN_REPLY,
-			    work->request.frame.id);
-	channel_put(channel);
-	free(work);
+	listener_register(work->channel->container, &work->request);
 }
 
 static void listen_request(struct channel *channel, const union request *request)
@@ -263,7 +274,11 @@ static void listen_request(struct channel *channel, const union request *request
 	channel->listened = true;
 	channel_get(channel);
 	work->channel = channel;
-	work->request = request->listen;
+	work->request.cookie = request->listen.cookie;
+	work->request.options = request->listen.options;
+	work->request.flags = request->listen.flags;
+	work->request.done = listen_done;
+	work->id = request->frame.id;
 	work->task.run = listen_run;
 	channel_request_begin(channel);
 	loop_post(channel->worker->control, &work->task);
@@ -361,19 +376,25 @@ static ssize_t receive(const struct channel *channel, void *data, size_t size, i
 	return len;
 }
 
-static void channel_handle(struct loop_event *event, uint32_t events)
+/* One frame. Returns whether there may be more. */
+static bool job_run(struct share_job *job)
 {
-	struct channel *channel = caa_container_of(event, struct channel, event);
+	struct channel *channel = caa_container_of(job, struct channel, job);
 	union request request;
+	unsigned int wait = limit_request_wait(channel->container);
 	ssize_t len;
 	int flags;
 
-	(void)events;
-	if (channel->closed)
-		return;
+	if (wait) {
+		share_delay(job, wait);
+		return false;
+	}
 	len = receive(channel, &request, sizeof(request), &flags);
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+	if (len < 0 && errno == EAGAIN)
+		return false;
+	if (len < 0 && errno == EINTR)
+		return true;
+	limit_request_done(channel->container);
 	if (len >= 0 && (flags & MSG_CTRUNC))
 		bad_frame(channel, "an fd");
 	else if (len <= 0)
@@ -382,6 +403,18 @@ static void channel_handle(struct loop_event *event, uint32_t events)
 		bad_frame(channel, "too much");
 	else
 		dispatch(channel, &request, (size_t)len);
+	return !channel->closed;
+}
+
+static void channel_handle(struct loop_event *event, uint32_t events)
+{
+	struct channel *channel = caa_container_of(event, struct channel, event);
+	struct worker *worker = channel->worker;
+
+	(void)events;
+	if (!channel->closed)
+		share_add(&worker->shares, &channel->container->shares[worker->index],
+			  &channel->job);
 }
 
 /* In its worker, which owns it from now on. */
@@ -390,7 +423,7 @@ static void start_run(struct loop_task *task)
 	struct channel *channel = caa_container_of(task, struct channel, start);
 
 	cds_list_add(&channel->node, &channel->worker->channels);
-	if (loop_add(channel->worker->loop, &channel->event, EPOLLIN) ||
+	if (loop_add(channel->worker->loop, &channel->event, EPOLLIN | EPOLLRDHUP | EPOLLET) ||
 	    __atomic_load_n(&channel->container->dead, __ATOMIC_ACQUIRE))
 		channel_close(channel);
 }
@@ -417,7 +450,9 @@ static struct channel *channel_accept(struct container *container)
 		free(channel);
 		return NULL;
 	}
+	bound_answers(channel->event.fd);
 	channel->event.handle = channel_handle;
+	channel->job.run = job_run;
 	channel->container = container;
 	channel->refs = 1;
 	channel->sealed = is_sealed(channel->event.fd);
@@ -452,7 +487,7 @@ static void listen_handle(struct loop_event *event, uint32_t events)
 		return;
 	}
 	if (num >= limit) {
-		counter_inc(limit_reached);
+		limit_refuse(container, LIMIT_channels);
 		refuse(channel);
 		return;
 	}

@@ -23,6 +23,7 @@
 
 #include "../include/slim/channel.h"
 #include "loop.h"
+#include "share.h"
 #include "stray.h"
 
 struct container;
@@ -31,6 +32,7 @@ struct worker;
 struct channel {
 	struct loop_event event;
 	struct loop_task start;
+	struct share_job job;		/* takes what was sent */
 	struct worker *worker;
 	struct container *container;	/* reference held */
 	int passing_fd;			/* our end of the passing socket, or -1 */

@@ -47,6 +47,7 @@ static struct config *config_new(void)
 		.connections = 65536,
 		.pending = 4096,
 		.spliced = 512,
+		.requests = 20000,
 	};
 	return config;
 }

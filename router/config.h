@@ -55,6 +55,7 @@ struct config_limits {
 	unsigned int connections;	/* live; default 65536 */
 	unsigned int pending;		/* slim connections not yet claimed; default 4096 */
 	unsigned int spliced;		/* carried by the router, 6 files each; default 512 */
+	unsigned int requests;		/* of shims, a second; default 20000 */
 };
 
 struct config {

@@ -17,6 +17,7 @@ unsigned int containers_num;
 
 static struct cds_lfht *by_id, *by_address;
 static uint32_t next_id = 1;
+static unsigned int workers_num;
 
 static unsigned long hash_id(uint32_t id)
 {
@@ -45,8 +46,9 @@ static int match_address(struct cds_lfht_node *node, const void *key)
 	return have->vni == want->vni && !memcmp(&have->addr, &want->addr, sizeof(have->addr));
 }
 
-int containers_init(void)
+int containers_init(unsigned int workers)
 {
+	workers_num = workers;
 	by_id = table_new();
 	by_address = table_new();
 	return by_id && by_address ? 0 : -ENOMEM;
@@ -104,6 +106,7 @@ static void free_rcu(struct rcu_head *head)
 		close(container->netns_fd);
 	json_decref(container->labels);
 	free(container->netns_path);
+	free(container->shares);
 	free(container);
 }
 
@@ -150,6 +153,11 @@ struct container *container_new(uint32_t id)
 
 	if (!container)
 		return NULL;
+	container->shares = calloc(workers_num, sizeof(*container->shares));
+	if (!container->shares) {
+		free(container);
+		return NULL;
+	}
 	if (id >= next_id)
 		next_id = id + 1;
 	container->id = id ? id : next_id++;
@@ -166,6 +174,7 @@ struct container *container_new(uint32_t id)
 	pthread_mutex_init(&container->diag_lock, NULL);
 	CDS_INIT_LIST_HEAD(&container->node);
 	CDS_INIT_LIST_HEAD(&container->listeners);
+	CDS_INIT_LIST_HEAD(&container->looks.requests);
 	return container;
 }
 

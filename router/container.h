@@ -22,8 +22,11 @@
 
 #include "accept_pause.h"
 #include "config.h"
+#include "limit.h"
+#include "listener.h"
 #include "loop.h"
 #include "packetpath.h"
+#include "share.h"
 #include "stray.h"
 
 /* Idle ticket sockets kept per container and family */
@@ -59,7 +62,11 @@ struct container {
 	unsigned int channels;		/* those that are being closed, too */
 	unsigned int connections, pending, spliced;
 	unsigned int ticket_port, source_port;
+	uint64_t requests_due;		/* ns of CLOCK_MONOTONIC: paid for until then */
+	struct limit_refusals refusals;
 	struct ticket *tickets[2][CONTAINER_TICKETS];	/* idle; by family */
+
+	struct share *shares;		/* of each worker, by its index; that worker only */
 
 	/* Questions about its sockets; slow paths only. */
 	pthread_mutex_t diag_lock;
@@ -69,6 +76,7 @@ struct container {
 	struct cds_list_head node;
 	struct cds_list_head listeners;
 	unsigned int listeners_num;
+	struct listener_looks looks;
 	struct loop_event channel_event;	/* the channel's listening socket */
 	struct loop *channel_loop;
 	struct accept_pause channel_pause;
@@ -96,7 +104,8 @@ struct container_address {
 	struct rcu_head rcu;
 };
 
-int containers_init(void);
+/* @workers: how many there will be */
+int containers_init(unsigned int workers);
 
 /* --- any thread, under the read lock --- */
 struct container *container_by_id(uint32_t id);

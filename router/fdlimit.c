@@ -14,9 +14,9 @@
 
 unsigned long fdlimit_need(const struct config_limits *limits)
 {
-	/* Whoever waits to be claimed has a host socket and a ticket. */
+	/* Whoever waits to be claimed has a host socket and a ticket, and then, perhaps, two pipes. */
 	return FDS_OWN + (unsigned long)limits->containers * FDS_CONTAINER + 2UL * limits->channels +
-	       2UL * limits->pending;
+	       2UL * limits->pending + 4UL * limits->spliced;
 }
 
 unsigned long fdlimit_get(void)

@@ -62,7 +62,7 @@ void inbound_end_ticket(struct inbound *inbound)
 	__atomic_sub_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
 	if (!fresh)
 		__atomic_sub_fetch(&inbound->container->spliced, 1, __ATOMIC_RELAXED);
-	ticket_put(ticket, fresh);
+	ticket_put(ticket, fresh && !inbound->shared);
 }
 
 static void free_rcu(struct rcu_head *head)
@@ -211,6 +211,21 @@ static void heed(struct inbound *inbound, const struct listener_endpoint *listen
 			 SLIM_LISTEN_DEFER_ACCEPT;
 	inbound->options = __atomic_load_n(&listener->options, __ATOMIC_RELAXED);
 	inbound->listener = listener->serial;
+	inbound->shared = __atomic_load_n(&listener->shared, __ATOMIC_RELAXED);
+}
+
+static bool has_too_many(struct container *container)
+{
+	const struct config_limits *limits = container->limits;
+
+	if (__atomic_load_n(&container->pending, __ATOMIC_RELAXED) >= limits->pending)
+		limit_refuse(container, LIMIT_pending);
+	else if (__atomic_load_n(&container->connections, __ATOMIC_RELAXED) >=
+		 limits->connections)
+		limit_refuse(container, LIMIT_connections);
+	else
+		return false;
+	return true;
 }
 
 /* Finds container and listener, checks who sends. NULL: no, counted. */
@@ -233,13 +248,8 @@ static struct listener_endpoint *admit(struct inbound *inbound, const struct pre
 		return NULL;
 	}
 	container = listener->container;
-	if (__atomic_load_n(&container->pending, __ATOMIC_RELAXED) >=
-	    container->limits->pending ||
-	    __atomic_load_n(&container->connections, __ATOMIC_RELAXED) >=
-	    container->limits->connections) {
-		counter_inc(limit_reached);
+	if (has_too_many(container))
 		return NULL;
-	}
 	if (!container_get(container))
 		return NULL;
 	inbound->container = container;

@@ -77,6 +77,7 @@ struct inbound {
 	uint64_t cookie;
 	uint64_t options;		/* the listener's, for the claim */
 	uint32_t listener;		/* its serial number */
+	bool shared;			/* several sockets listen: each ticket must have its own port */
 	bool defer, deferred_byte;	/* the listener's TCP_DEFER_ACCEPT; its byte is sent */
 	bool held;
 	bool awaits_tuple;		/* its virtual 4-tuple was in use */

@@ -5,17 +5,23 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../include/slim/channel.h"
+#include "aside.h"
 #include "container.h"
-#include "counters.h"
 #include "diag.h"
 #include "directory.h"
 #include "endpoint.h"
 #include "log.h"
+#include "look.h"
 #include "loop.h"
 #include "statefile.h"
 #include "table.h"
+
+#define LOOK_REQUESTS	64		/* answered by one look */
+#define LOOK_COST	5		/* times what it took must pass, on the average */
+#define LOOK_CREDIT	500000		/* us */
 
 /* A registered socket; control thread only. */
 struct listener_socket {
@@ -24,7 +30,6 @@ struct listener_socket {
 	uint64_t cookie;
 	unsigned int flags;
 	uint64_t options;
-	bool seen;
 	struct listener_endpoint *endpoints[PACKETPATH_ADDRESSES];
 	size_t endpoints_num;
 };
@@ -187,6 +192,7 @@ static struct listener_endpoint *endpoint_open(struct container *container,
 
 	if (endpoint) {
 		endpoint->sockets++;
+		__atomic_store_n(&endpoint->shared, true, __ATOMIC_RELAXED);
 		return endpoint;
 	}
 	endpoint = calloc(1, sizeof(*endpoint));
@@ -207,6 +213,7 @@ static void endpoint_close(struct container *container, struct listener_endpoint
 	struct in6_addr addr = endpoint_addr(&endpoint->name);
 
 	if (--endpoint->sockets) {
+		__atomic_store_n(&endpoint->shared, endpoint->sockets > 1, __ATOMIC_RELAXED);
 		endpoint_refresh(container, endpoint);
 		return;
 	}
@@ -254,22 +261,6 @@ static void socket_close(struct container *container, struct listener_socket *so
 	free(sock);
 }
 
-struct search {
-	uint64_t cookie;
-	struct diag_socket socket;
-	bool found;
-};
-
-static void search_each(const struct diag_socket *socket, void *data)
-{
-	struct search *search = data;
-
-	if (socket->cookie != search->cookie)
-		return;
-	search->socket = *socket;
-	search->found = true;
-}
-
 static bool serves(const struct diag_socket *socket, const struct in6_addr *addr)
 {
 	static const struct in6_addr any;
@@ -304,128 +295,333 @@ static int announce(struct container *container, struct listener_socket *sock,
 	return sock->endpoints_num ? 0 : -EADDRNOTAVAIL;
 }
 
-static int look_up(struct container *container, struct search *search)
+/* @socket: as it was found just now. @restored: its record, where there is one already */
+static int register_new(struct container *container, const struct listener_request *request,
+			const struct diag_socket *socket, struct listener_record *restored)
 {
-	struct diag *diag = container_diag_get(container);
+	struct listener_socket *sock;
 	int err;
 
-	if (!diag)
-		return -errno;
-	err = diag_dump(diag, DIAG_LISTEN, 0, 0, false, search_each, search);
-	container_diag_put(container);
-	if (err)
-		return err;
-	return search->found ? 0 : -ENOENT;
-}
-
-/* @restored: its record, where there is one already */
-static int register_new(struct container *container, uint64_t cookie, unsigned int flags,
-			uint64_t options, struct listener_record *restored)
-{
-	struct search search = { .cookie = cookie };
-	struct listener_socket *sock;
-	int err = look_up(container, &search);
-
-	if (err)
-		return err;
-	if (search.socket.bound_ifindex || (flags & SLIM_LISTEN_BOUND_DEVICE))
+	if (!socket || !socket->family)
+		return -ENOENT;
+	if (socket->bound_ifindex || (request->flags & SLIM_LISTEN_BOUND_DEVICE))
 		return -EADDRNOTAVAIL;
 	sock = calloc(1, sizeof(*sock));
 	if (!sock)
 		return -ENOMEM;
-	sock->cookie = cookie;
-	sock->flags = flags;
-	sock->options = options;
+	sock->cookie = request->cookie;
+	sock->flags = request->flags;
+	sock->options = request->options;
 	cds_list_add_tail(&sock->node, &container->listeners);
 	container->listeners_num++;
 	sock->record = restored;
 	if (!restored)
 		record(container, sock);
-	err = announce(container, sock, &search.socket);
+	err = announce(container, sock, socket);
 	if (err)
 		socket_close(container, sock);
 	return err;
 }
 
-int listener_register(struct container *container, uint64_t cookie, unsigned int flags,
-		      uint64_t options, unsigned int limit)
+static int update(struct container *container, struct listener_socket *sock,
+		  const struct listener_request *request)
 {
-	struct listener_socket *sock = socket_find(container, cookie);
-
-	/* A socket can listen again on another port: what was known may be stale. */
-	if (sock) {
-		listener_sweep(container);
-		sock = socket_find(container, cookie);
-	}
-	if (!sock) {
-		if (container->listeners_num >= limit) {
-			counter_inc(limit_reached);
-			return -ENOSPC;
-		}
-		return register_new(container, cookie, flags, options, NULL);
-	}
-	sock->flags = flags;
-	sock->options = options;
+	sock->flags = request->flags;
+	sock->options = request->options;
 	record(container, sock);
 	for (size_t i = 0; i < sock->endpoints_num; i++)
 		endpoint_refresh(container, sock->endpoints[i]);
 	return 0;
 }
 
-static void sweep_each(const struct diag_socket *socket, void *data)
+static int limit_check(struct container *container)
 {
-	struct listener_socket *sock = socket_find(data, socket->cookie);
+	if (container->listeners_num < container->limits->listeners)
+		return 0;
+	limit_refuse(container, LIMIT_listeners);
+	return -ENOSPC;
+}
 
-	if (sock && sock->endpoints_num && sock->endpoints[0]->name.port == socket->local.port)
-		sock->seen = true;
+static int answer(struct container *container, const struct listener_request *request,
+		  const struct look *look)
+{
+	struct listener_socket *sock = socket_find(container, request->cookie);
+	int err;
+
+	/* (One that listens on another port now is no longer there.) */
+	if (sock)
+		return update(container, sock, request);
+	err = limit_check(container);
+	return err ? err : register_new(container, request, look_find(look, request->cookie),
+					NULL);
+}
+
+/* --- looks --- */
+
+struct listener_look {
+	struct aside aside;
+	struct container *container;	/* reference held */
+	struct look *look;
+	struct cds_list_head requests;	/* that it will answer */
+	int err;
+	uint64_t took;			/* us of a processor */
+};
+
+static uint64_t clock_us(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void fail_all(struct cds_list_head *requests, int err)
+{
+	struct listener_request *request, *next;
+
+	cds_list_for_each_entry_safe(request, next, requests, node) {
+		cds_list_del(&request->node);
+		request->done(request, err);
+	}
+}
+
+static bool is_there(const struct listener_socket *sock, const struct diag_socket *socket)
+{
+	return socket->family && sock->endpoints_num &&
+	       sock->endpoints[0]->name.port == socket->local.port;
+}
+
+/* Those that were registered when it began, it has looked for. */
+static void withdraw_gone(struct container *container, const struct look *look)
+{
+	struct listener_socket *sock, *next;
+
+	cds_list_for_each_entry_safe(sock, next, &container->listeners, node) {
+		const struct diag_socket *socket = look_find(look, sock->cookie);
+
+		if (socket && !is_there(sock, socket))
+			socket_close(container, sock);
+	}
+}
+
+static void answer_all(struct listener_look *work)
+{
+	struct listener_request *request, *next;
+
+	cds_list_for_each_entry_safe(request, next, &work->requests, node) {
+		cds_list_del(&request->node);
+		request->done(request, answer(work->container, request, work->look));
+	}
+}
+
+static void look_soon(struct container *container);
+
+static void look_done(struct aside *aside)
+{
+	struct listener_look *work = caa_container_of(aside, struct listener_look, aside);
+	struct container *container = work->container;
+	struct listener_looks *looks = &container->looks;
+	uint64_t now = clock_us(CLOCK_MONOTONIC), began_at = clock_us(CLOCK_THREAD_CPUTIME_ID);
+
+	looks->under_way = false;
+	if (container_is_dead(container)) {
+		fail_all(&work->requests, -ESHUTDOWN);
+	} else if (work->err) {
+		fail_all(&work->requests, work->err);
+	} else {
+		withdraw_gone(container, work->look);
+		answer_all(work);
+	}
+	work->took += clock_us(CLOCK_THREAD_CPUTIME_ID) - began_at;
+	if (looks->due < now)
+		looks->due = now;
+	looks->due += work->took * LOOK_COST;
+	if (looks->wanted || !cds_list_empty(&looks->requests))
+		look_soon(container);
+	free(work->look);
+	free(work);
+	container_put(container);
+}
+
+static void look_aside(struct aside *aside)
+{
+	struct listener_look *work = caa_container_of(aside, struct listener_look, aside);
+
+	work->err = look_run(work->look, work->container);
+	work->took = clock_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* With the first requests and all that is registered. NULL: no memory */
+static struct look *look_of(struct container *container, struct cds_list_head *requests)
+{
+	struct look *look = look_new(container->listeners_num + LOOK_REQUESTS);
+	struct listener_request *request, *next;
+	struct listener_socket *sock;
+	unsigned int num = 0;
+
+	if (!look)
+		return NULL;
+	cds_list_for_each_entry(sock, &container->listeners, node)
+		look_add(look, sock->cookie);
+	cds_list_for_each_entry_safe(request, next, &container->looks.requests, node) {
+		if (num++ == LOOK_REQUESTS)
+			break;
+		look_add(look, request->cookie);
+		cds_list_del(&request->node);
+		cds_list_add_tail(&request->node, requests);
+	}
+	return look;
+}
+
+static int look_start(struct container *container, struct listener_look *work)
+{
+	work->container = container;
+	work->look = look_of(container, &work->requests);
+	work->aside.run = look_aside;
+	work->aside.done = look_done;
+	return work->look ? aside_start(&work->aside) : -ENOMEM;
+}
+
+static void look_now(struct container *container)
+{
+	struct listener_look *work = calloc(1, sizeof(*work));
+	int err;
+
+	container->looks.wanted = false;
+	if (!work || !container_get(container)) {
+		free(work);
+		fail_all(&container->looks.requests, -ENOMEM);
+		return;
+	}
+	CDS_INIT_LIST_HEAD(&work->requests);
+	err = look_start(container, work);
+	container->looks.under_way = !err;
+	if (!err)
+		return;
+	fail_all(&work->requests, err);
+	free(work->look);
+	free(work);
+	container_put(container);
+}
+
+static void look_timer(struct loop_timer *timer)
+{
+	struct container *container =
+		caa_container_of(timer, struct container, looks.timer);
+
+	look_now(container);
+}
+
+/* As soon as it is the container's turn again */
+static void look_soon(struct container *container)
+{
+	struct listener_looks *looks = &container->looks;
+	uint64_t now = clock_us(CLOCK_MONOTONIC);
+
+	looks->wanted = true;
+	if (looks->under_way || looks->timer.expires || container_is_dead(container))
+		return;
+	if (looks->due <= now + LOOK_CREDIT) {
+		look_now(container);
+		return;
+	}
+	looks->timer.handle = look_timer;
+	loop_timer_set(control_loop, &looks->timer,
+		       (unsigned int)((looks->due - now - LOOK_CREDIT) / 1000) + 1);
+}
+
+void listener_register(struct container *container, struct listener_request *request)
+{
+	int err = socket_find(container, request->cookie) ? 0 : limit_check(container);
+
+	if (!err && container_is_dead(container))
+		err = -ESHUTDOWN;
+	if (err) {
+		request->done(request, err);
+		return;
+	}
+	cds_list_add_tail(&request->node, &container->looks.requests);
+	look_soon(container);
 }
 
 void listener_sweep(struct container *container)
 {
-	struct listener_socket *sock, *next;
-	struct diag *diag;
-	int err;
+	if (!cds_list_empty(&container->listeners))
+		look_soon(container);
+}
 
-	if (cds_list_empty(&container->listeners))
-		return;
-	diag = container_diag_get(container);
-	if (!diag)
-		return;
-	cds_list_for_each_entry(sock, &container->listeners, node)
-		sock->seen = false;
-	err = diag_dump(diag, DIAG_LISTEN, 0, 0, false, sweep_each, container);
-	container_diag_put(container);
-	if (err)
-		return;
-	cds_list_for_each_entry_safe(sock, next, &container->listeners, node)
-		if (!sock->seen)
-			socket_close(container, sock);
+/* What is restored of one container, with one look */
+struct restore {
+	struct container *container;
+	struct look *look;
+	int num;
+};
+
+static void restore_add(void *data, void *arg)
+{
+	const struct listener_record *record = data;
+	struct restore *restore = arg;
+
+	if (record->container_id == restore->container->id)
+		look_add(restore->look, record->cookie);
 }
 
 /* Drops the record where it fails, unless socket_close() has done so. */
 static void restore_one(void *data, void *arg)
 {
 	struct listener_record *record = data;
-	struct container *container = container_by_id(record->container_id);
+	struct restore *restore = arg;
+	const struct listener_request said = {
+		.cookie = record->cookie, .options = record->options, .flags = record->flags,
+	};
 	unsigned int before = statefile_num(file);
 	int err = -ENOENT;
 
-	if (container && !socket_find(container, record->cookie))
-		err = register_new(container, record->cookie, record->flags, record->options,
-				   record);
+	if (record->container_id != restore->container->id)
+		return;
+	if (!socket_find(restore->container, record->cookie))
+		err = register_new(restore->container, &said,
+				   look_find(restore->look, record->cookie), record);
 	if (err && statefile_num(file) == before)
 		statefile_drop(file, record);
-	*(int *)arg += !err;
+	restore->num += !err;
+}
+
+static void drop_unknown(void *data, void *unused)
+{
+	const struct listener_record *record = data;
+
+	(void)unused;
+	if (!container_by_id(record->container_id))
+		statefile_drop(file, data);
+}
+
+static int restore_container(struct container *container)
+{
+	struct restore restore = {
+		.container = container, .look = look_new(statefile_num(file)),
+	};
+
+	if (!restore.look)
+		return 0;
+	statefile_each(file, restore_add, &restore);
+	if (restore.look->num && look_run(restore.look, container) == 0)
+		statefile_each(file, restore_one, &restore);
+	free(restore.look);
+	return restore.num;
 }
 
 int listeners_restore(const char *directory)
 {
+	struct container *container;
 	int num = 0;
 
 	file = statefile_open(directory, &layout);
 	if (!file)
 		return -errno;
-	statefile_each(file, restore_one, &num);
+	statefile_each(file, drop_unknown, NULL);
+	cds_list_for_each_entry(container, &containers, node)
+		num += restore_container(container);
 	return num;
 }
 
@@ -439,6 +635,8 @@ void listener_withdraw_all(struct container *container)
 {
 	struct listener_socket *sock, *next;
 
+	loop_timer_clear(control_loop, &container->looks.timer);
+	fail_all(&container->looks.requests, -ESHUTDOWN);
 	cds_list_for_each_entry_safe(sock, next, &container->listeners, node)
 		socket_close(container, sock);
 }

@@ -9,6 +9,11 @@
  * it (SO_REUSEPORT). Sockets close without telling: a hint (UNLISTEN, a refused
  * ticket, a closed channel) or the periodic sweep compares the registered ones with
  * what sock_diag shows. Nothing about the socket itself is ever touched.
+ *
+ * A look at a container's sockets takes long where there are many, and the container decides how many
+ * there are and how often it gives cause to look. So a look is made aside (aside.h), one at a time
+ * for each container; it answers all requests and hints that came before it; and all looks of a container
+ * together take no more than a fifth of a processor, after the first half second.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -20,9 +25,18 @@
 #include <urcu/rculfhash.h>
 
 #include "../include/slim/endpoint.h"
+#include "loop.h"
 
 struct container;
-struct loop;
+struct look;
+
+/* A container's looks; control thread */
+struct listener_looks {
+	struct cds_list_head requests;	/* to be answered by the next one */
+	bool under_way, wanted;
+	uint64_t due;			/* us of CLOCK_MONOTONIC: paid for until then */
+	struct loop_timer timer;
+};
 
 /* What workers read. */
 struct listener_endpoint {
@@ -33,6 +47,7 @@ struct listener_endpoint {
 	struct slim_endpoint name;	/* virtual */
 	unsigned int flags;		/* SLIM_LISTEN_*: of any of its sockets */
 	uint64_t options;		/* of all its sockets together */
+	bool shared;			/* atomic: several sockets have it (SO_REUSEPORT) */
 	unsigned int held;		/* atomic: tickets that wait for room in its queue */
 	bool busy;			/* atomic: said to be */
 
@@ -69,22 +84,28 @@ void listener_check_soon(struct container *container);
 /* --- control thread --- */
 
 /**
- * listener_register() - a shim has named a listening socket
+ * struct listener_request - a shim has named a listening socket
  * @cookie:	its SO_COOKIE
  * @flags:	SLIM_LISTEN_*
  * @options:	opaque, for claims
- *
- * Again for the same cookie: flags and options are updated. Returns 0, -ENOENT (no such
- * listening socket in the container's namespace), -ENOSPC (limit), -EADDRNOTAVAIL (on none of its attached
- * addresses).
+ * @done:	called in the control thread, once; owns the request from then on. @err: 0, -ENOENT
+ *		(no such listening socket in the container's namespace), -ENOSPC (limit),
+ *		-EADDRNOTAVAIL (on none of its attached addresses), -ESHUTDOWN (detached)
  */
-int listener_register(struct container *container, uint64_t cookie, unsigned int flags,
-		      uint64_t options, unsigned int limit);
+struct listener_request {
+	struct cds_list_head node;
+	uint64_t cookie, options;
+	unsigned int flags;
+	void (*done)(struct listener_request *request, int err);
+};
 
-/* Compares with sock_diag and withdraws what is gone. */
+/* Again for the same cookie: flags and options are updated. @done may be called at once. */
+void listener_register(struct container *container, struct listener_request *request);
+
+/* Compares with sock_diag soon, and withdraws what is gone. */
 void listener_sweep(struct container *container);
 
-/* Withdraws all (detach). */
+/* Withdraws all (detach); the container is dead. */
 void listener_withdraw_all(struct container *container);
 
 /* Calls back for each endpoint. */

@@ -22,6 +22,8 @@ struct loop {
 	unsigned int heap_num, heap_size;
 	struct cds_wfcq_head tasks_head;
 	struct cds_wfcq_tail tasks_tail;
+	struct loop_turn *turn;		/* or NULL */
+	bool more;			/* ... it has more to do */
 };
 
 static uint64_t clock_ms(void)
@@ -198,7 +200,7 @@ static int wait_ms(struct loop *loop)
 	uint64_t now;
 
 	/* Left over from the last turn: nobody rings the bell for these again. */
-	if (!cds_wfcq_empty(&loop->tasks_head, &loop->tasks_tail))
+	if (loop->more || !cds_wfcq_empty(&loop->tasks_head, &loop->tasks_tail))
 		return 0;
 	if (!loop->heap_num)
 		return -1;
@@ -246,6 +248,12 @@ void loop_run_tasks(struct loop *loop)
 		;
 }
 
+void loop_turn_set(struct loop *loop, struct loop_turn *turn)
+{
+	loop->turn = turn;
+	loop->more = true;
+}
+
 void loop_stop(struct loop *loop)
 {
 	uint64_t one = 1;
@@ -271,6 +279,8 @@ void loop_run(struct loop *loop)
 		}
 		run_tasks(loop);
 		run_timers(loop);
+		if (loop->turn)
+			loop->more = loop->turn->run(loop->turn);
 		rcu_read_unlock();
 	}
 }

@@ -52,6 +52,16 @@ struct loop_task {
 	void (*run)(struct loop_task *task);
 };
 
+/**
+ * struct loop_turn - what a loop does after each batch of events
+ *
+ * @run is called inside the read section, and returns whether there is more to do: then
+ * the loop does not wait for events.
+ */
+struct loop_turn {
+	bool (*run)(struct loop_turn *turn);
+};
+
 /* Returns NULL with errno set when descriptors or memory run out. */
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
@@ -72,6 +82,9 @@ void loop_remove(struct loop *loop, struct loop_event *event);
 /* @delay: ms from loop_now(); sets it anew if it is set already. Loop's thread only. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, unsigned int delay);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
+
+/* Before the loop runs; @turn outlives it. */
+void loop_turn_set(struct loop *loop, struct loop_turn *turn);
 
 /* From any thread: run @task in the loop's thread. Never fails. */
 void loop_post(struct loop *loop, struct loop_task *task);

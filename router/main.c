@@ -104,7 +104,7 @@ static int start_tables(void)
 
 	hash_seed_init();
 	if (!err)
-		err = containers_init();
+		err = containers_init(config->workers);
 	if (!err)
 		err = listeners_init(loop);
 	if (!err)

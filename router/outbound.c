@@ -427,7 +427,7 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 		return -ELOOP;
 	if (__atomic_load_n(&container->connections, __ATOMIC_RELAXED) >=
 	    container->limits->connections) {
-		counter_inc(limit_reached);
+		limit_refuse(container, LIMIT_connections);
 		return -ENOSPC;
 	}
 	err = choose_source(container, request, &src);

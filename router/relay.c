@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <urcu.h>
 
+#include "container.h"
 #include "inbound.h"
 #include "inflight.h"
 #include "inherited.h"
@@ -18,8 +19,8 @@
 #include "worker.h"
 
 #define RELAY_CHUNK	(64 * 1024)
-/* Rounds of one direction before others get their turn */
-#define RELAY_ROUNDS	16
+/* Rounds of one direction in one job */
+#define RELAY_ROUNDS	4
 
 /* One direction. */
 struct flow {
@@ -36,7 +37,7 @@ struct relay {
 	struct inbound *inbound;
 	struct flow flows[2];
 	struct loop_event events[2];
-	struct loop_timer again;	/* a direction was interrupted for fairness */
+	struct share_job job;		/* moves bytes */
 	bool reset;
 	bool over, unwatched;
 	struct rcu_head rcu;
@@ -172,8 +173,9 @@ static int flow_run(struct flow *flow)
 	return ret ? ret : 1;
 }
 
-static void run(struct relay *relay)
+static bool job_run(struct share_job *job)
 {
+	struct relay *relay = caa_container_of(job, struct relay, job);
 	bool more = false;
 
 	for (int i = 0; i < 2; i++) {
@@ -184,23 +186,24 @@ static void run(struct relay *relay)
 		if (ret > 0)
 			more = true;
 	}
-	if (relay->reset || (relay->flows[0].shut && relay->flows[1].shut)) {
-		relay->over = true;
-		inbound_relay_done(relay->inbound);
-		return;
-	}
-	if (more)
-		loop_timer_set(relay->worker->loop, &relay->again, 0);
+	if (!relay->reset && !(relay->flows[0].shut && relay->flows[1].shut))
+		return more;
+	relay->over = true;
+	inbound_relay_done(relay->inbound);
+	return false;
 }
 
 static void event_run(struct relay *relay, uint32_t events)
 {
+	struct worker *worker = relay->worker;
+
 	if (relay->over)
 		return;
 	/* Both directions at their end by FINs is HUP as well; an error is a reset. */
 	if (events & EPOLLERR)
 		relay->reset = true;
-	run(relay);
+	share_add(&worker->shares, &relay->inbound->container->shares[worker->index],
+		  &relay->job);
 }
 
 static void slim_handle(struct loop_event *event, uint32_t events)
@@ -211,14 +214,6 @@ static void slim_handle(struct loop_event *event, uint32_t events)
 static void ticket_handle(struct loop_event *event, uint32_t events)
 {
 	event_run(caa_container_of(event, struct relay, events[1]), events);
-}
-
-static void again_handle(struct loop_timer *timer)
-{
-	struct relay *relay = caa_container_of(timer, struct relay, again);
-
-	if (!relay->over)
-		run(relay);
 }
 
 static int flows_open(struct relay *relay, int slim_fd, int ticket_fd,
@@ -250,7 +245,7 @@ struct relay *relay_start(struct worker *worker, struct inbound *inbound, int sl
 	fcntl(slim_fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	relay->worker = worker;
 	relay->inbound = inbound;
-	relay->again.handle = again_handle;
+	relay->job.run = job_run;
 	relay->events[0] = (struct loop_event){ .fd = slim_fd, .handle = slim_handle };
 	relay->events[1] = (struct loop_event){ .fd = ticket_fd, .handle = ticket_handle };
 	err = flows_open(relay, slim_fd, ticket_fd, resume ? record : NULL);
@@ -296,7 +291,7 @@ void relay_unwatch(struct relay *relay)
 		return;
 	relay->unwatched = true;
 	relay->over = true;
-	loop_timer_clear(relay->worker->loop, &relay->again);
+	share_cancel(&relay->job);
 	loop_remove(relay->worker->loop, &relay->events[0]);
 	loop_remove(relay->worker->loop, &relay->events[1]);
 }

@@ -82,12 +82,42 @@ static const char *tenant_name(uint32_t vni)
 	return tenant ? tenant->name : "?";
 }
 
+static json_t *report_limits(const struct container *container)
+{
+	const unsigned int used[LIMIT_NUM] = {
+		[LIMIT_channels] = __atomic_load_n(&container->channels, __ATOMIC_RELAXED),
+		[LIMIT_listeners] = container->listeners_num,
+		[LIMIT_connections] = __atomic_load_n(&container->connections, __ATOMIC_RELAXED),
+		[LIMIT_pending] = __atomic_load_n(&container->pending, __ATOMIC_RELAXED),
+		[LIMIT_spliced] = __atomic_load_n(&container->spliced, __ATOMIC_RELAXED),
+	};
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < LIMIT_NUM; i++)
+		json_array_append_new(array, json_pack("{s:s, s:o, s:i, s:I}",
+			"limit", limit_name(i),
+			"used", i == LIMIT_requests ? json_null() : json_integer(used[i]),
+			"most", (int)limit_most(container->limits, i),
+			"refused", (json_int_t)__atomic_load_n(&container->refusals.num[i],
+							       __ATOMIC_RELAXED)));
+	return array;
+}
+
+static json_int_t refused(const struct container *container)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < LIMIT_NUM; i++)
+		sum += __atomic_load_n(&container->refusals.num[i], __ATOMIC_RELAXED);
+	return (json_int_t)sum;
+}
+
 json_t *report_container(const struct container *container)
 {
 	bool packet = __atomic_load_n(&container->packet_only, __ATOMIC_RELAXED);
 
 	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:s, s:s, s:s, s:O, s:f, s:i, s:i, s:i, s:i, "
-			 "s:i, s:s, s:s?}",
+			 "s:i, s:I, s:o, s:s, s:s?}",
 			 "name", container->name,
 			 "tenant", container->tenant->name,
 			 "vni", (int)container->vni,
@@ -104,6 +134,8 @@ json_t *report_container(const struct container *container)
 			 (int)__atomic_load_n(&container->connections, __ATOMIC_RELAXED),
 			 "pending", (int)__atomic_load_n(&container->pending, __ATOMIC_RELAXED),
 			 "spliced", (int)__atomic_load_n(&container->spliced, __ATOMIC_RELAXED),
+			 "refused", refused(container),
+			 "limits", report_limits(container),
 			 "path", packet ? "packet" : "slim",
 			 "path_reason", packet ? "netfilter rules of its own" : NULL);
 }

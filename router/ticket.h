@@ -6,7 +6,9 @@
  * bound to the reserved loopback address and a port of its own above the range that
  * programs get theirs from. It is used again and again: connect to the listener; when
  * the slim connection has been claimed or given up, connect to AF_UNSPEC, which resets the
- * connection (so that neither end lingers in TIME_WAIT) and leaves the socket as it was.
+ * connection (so that neither end lingers in TIME_WAIT) and leaves the socket as it was. Where
+ * several sockets listen (SO_REUSEPORT) it is used once: the kernel chooses among them by the
+ * port, and a few ports would always choose the same few.
  */
 #ifndef TICKET_H
 #define TICKET_H
@@ -74,7 +76,8 @@ struct inbound *ticket_inbound(const struct container *container,
 /*
  * Resets its connection, if any, and gives it back: it stands for nothing any more. Not to be watched
  * by any loop now. @reusable: false if a program may still come with a claim of it, having
- * slept since it accepted it; then its port is not soon used again.
+ * slept since it accepted it, or if it should have another port the next time; then its port
+ * is not soon used again.
  */
 void ticket_put(struct ticket *ticket, bool reusable);
 

@@ -124,7 +124,7 @@ void waiting_splice(struct inbound *inbound)
 	inbound_unwatch(inbound);
 	waiting_unhold(inbound);
 	if (count_spliced(inbound) > inbound->container->limits->spliced) {
-		counter_inc(limit_reached);
+		limit_refuse(inbound->container, LIMIT_spliced);
 		inbound_reset(inbound);
 		return;
 	}

@@ -43,6 +43,7 @@ static int start(struct worker *worker)
 	worker->mac = mac_new();
 	if (!worker->loop || !worker->mac)
 		return -ENOMEM;
+	shares_init(&worker->shares, worker->loop);
 	err = pthread_create(&worker->thread, NULL, run, worker);
 	if (err)
 		return -err;

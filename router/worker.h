@@ -16,6 +16,7 @@
 #include "config.h"
 #include "loop.h"
 #include "mac.h"
+#include "share.h"
 
 struct container;
 
@@ -26,6 +27,7 @@ struct worker {
 	struct loop *control;
 	struct mac *mac;
 	const struct config *config;
+	struct shares shares;
 	struct cds_list_head channels;	/* struct channel */
 	struct cds_list_head inbounds;	/* struct inbound */
 	struct cds_list_head preambles;	/* ... in PREAMBLE, the oldest first */

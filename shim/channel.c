@@ -16,6 +16,10 @@
  * A router that does not answer in time is slow. Its channel is kept and looked at
  * without waiting; until the late reply has come (and been thrown away), requests fail at
  * once. Only a router that is gone is looked for anew, each second.
+ *
+ * The late reply to a CONNECT would bring a connection that somebody has accepted and nobody
+ * uses, and keep it for as long as the program asks nothing more. So that channel is closed, and
+ * another one, with a HELLO that nobody waits for, takes its place as the one to look at.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +53,7 @@ struct slot {
 	uint64_t passing_cookie;	/* 0: they come with the replies */
 	uint32_t next_id;
 	uint32_t late_id;		/* a reply that is still owed; 0: none */
+	uint32_t probe;			/* ... and it is of no other use than to come */
 };
 
 /* Emptied by fork. */
@@ -195,6 +200,7 @@ static void slot_close(struct slot *slot)
 	slot->cookie = 0;
 	slot->passing_cookie = 0;
 	slot->late_id = 0;
+	slot->probe = 0;
 }
 
 /*
@@ -284,7 +290,7 @@ static bool still_late(struct state *state, struct slot *slot)
 	__atomic_store_n(&state->slow, 0, __ATOMIC_RELAXED);
 	/* What it was about is closed, too: no request has the id 0. */
 	receive_passed(slot, 0, frame, sizeof(frame), SLIM_FRAME_UNSPEC, &fd);
-	if (err != -EPROTO)
+	if (err != -EPROTO || slot->probe)
 		slot_close(slot);
 	return false;
 }
@@ -316,6 +322,45 @@ static void frame_fill(void *request, uint32_t len, unsigned int type, uint32_t 
 	};
 }
 
+static void note_inherited(const struct state *state, const struct slot *slot)
+{
+	long i = slot - state->slots;
+
+	if (!is_kept(state, slot))
+		return;
+	inherited[i].fd = slot->fd;
+	inherited[i].cookie = slot->cookie;
+	inherited[i].passing_fd = slot->passing_fd;
+	inherited[i].passing_cookie = slot->passing_cookie;
+}
+
+static void owe(struct state *state, struct slot *slot, uint32_t id)
+{
+	slot->late_id = id;
+	__atomic_store_n(&state->slow, 1, __ATOMIC_RELAXED);
+}
+
+/* A new channel in the place of one that was closed: an answer on it says that the router is back. */
+static void probe(struct state *state, struct slot *slot)
+{
+	struct slim_hello request;
+	int fd = open_socket();
+
+	if (fd < 0)
+		return;
+	slot->fd = fd;
+	slot->cookie = sys_cookie(fd);
+	note_inherited(state, slot);
+	frame_fill(&request, sizeof(request), SLIM_FRAME_HELLO, ++slot->next_id);
+	if (sys_send(fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+	    (long)sizeof(request)) {
+		slot_close(slot);
+		return;
+	}
+	slot->probe = 1;
+	owe(state, slot, slot->next_id);
+}
+
 /* One exchange on an open channel. */
 static int exchange(struct state *state, struct slot *slot, void *request, uint32_t len,
 		    unsigned int type, void *reply, uint32_t reply_len,
@@ -345,7 +390,7 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 		slot_close(slot);
 		return err ? -ECONNRESET : 0;
 	}
-	if (last) {
+	if (last || type == SLIM_FRAME_CONNECT) {
 		/* Nothing can follow what is there now. */
 		sys_shutdown(slot->fd, SHUT_RDWR);
 		err = receive(slot->fd, id, reply, reply_len, reply_type, fd, MSG_DONTWAIT);
@@ -353,12 +398,12 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 		    (err || has_passed(slot, reply, fd)))
 			err = receive_last(slot, id, reply, reply_len, reply_type, fd);
 		slot_close(slot);
+		if (err && !last && is_kept(state, slot))
+			probe(state, slot);
 		return err ? -ETIMEDOUT : 0;
 	}
-	if (is_kept(state, slot)) {
-		slot->late_id = id;
-		__atomic_store_n(&state->slow, 1, __ATOMIC_RELAXED);
-	}
+	if (is_kept(state, slot))
+		owe(state, slot, id);
 	return -ETIMEDOUT;
 }
 
@@ -377,18 +422,6 @@ static void world_learn(struct state *state, const struct slim_hello_reply *hell
 	new->netns_cookie = netns_cookie;
 	__atomic_store_n(&world, new, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->world_writing, 0, __ATOMIC_RELEASE);
-}
-
-static void note_inherited(const struct state *state, const struct slot *slot)
-{
-	long i = slot - state->slots;
-
-	if (!is_kept(state, slot))
-		return;
-	inherited[i].fd = slot->fd;
-	inherited[i].cookie = slot->cookie;
-	inherited[i].passing_fd = slot->passing_fd;
-	inherited[i].passing_cookie = slot->passing_cookie;
 }
 
 static int hello(struct state *state, struct slot *slot)

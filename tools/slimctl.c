@@ -52,6 +52,7 @@ static int help(const struct slimctl *ctl)
 	printf("\n"
 	       "  -s, --socket SOCKET  the router's control socket (" CONFIG_DEFAULT_CONTROL ")\n"
 	       "  -j, --json           print JSON\n"
+	       "  -v, --verbose        containers: their limits, too\n"
 	       "  -h, --help           this text\n"
 	       "  -V, --version        print the version\n\n"
 	       "See slimctl(8).\n");
@@ -161,11 +162,12 @@ enum {
 	OPTION_IFNAME,
 };
 
-#define OPTIONS	":s:jhV"
+#define OPTIONS	":s:jvhV"
 
 static const struct option options[] = {
 	{ "socket", required_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "netns", required_argument, NULL, OPTION_NETNS },
@@ -233,6 +235,9 @@ static int parse_options(struct slimctl *ctl, int argc, char **argv)
 			break;
 		case 'j':
 			break;
+		case 'v':
+			ctl->verbose = true;
+			break;
 		case 'h':
 			return help(ctl);
 		case 'V':
@@ -270,6 +275,8 @@ static int run_command(struct slimctl *ctl, char **args, int num)
 		return slimctl_usage(ctl, "there is no command \"%s\"", args[0]);
 	if (ctl->attach_options && command->run != slimctl_attach)
 		return slimctl_usage(ctl, "%s does not take the options of attach", command->name);
+	if (ctl->verbose && command->run != slimctl_containers)
+		return slimctl_usage(ctl, "%s does not take -v", command->name);
 	if (num > 1 && command->argument == '0')
 		return slimctl_usage(ctl, "%s takes no argument", command->name);
 	if (num > 2)

@@ -19,7 +19,7 @@
  */
 struct slimctl {
 	const char *socket_path;
-	bool json;
+	bool json, verbose;
 	const char *name;
 	const char *netns, *tenant, *ifname;
 	json_t *addresses, *labels;

@@ -34,17 +34,29 @@ struct list {
 static const struct table_column containers_columns[] = {
 	{ "NAME", LEFT }, { "TENANT", LEFT }, { "ADDRESSES", LEFT }, { "PATH", LEFT },
 	{ "CONNECTIONS", RIGHT }, { "LISTENERS", RIGHT }, { "PENDING", RIGHT },
-	{ "CHANNELS", RIGHT }, { "AGE", RIGHT }, { "HOST-IF", LEFT }, { "LABELS", LEFT },
+	{ "CHANNELS", RIGHT }, { "REFUSED", RIGHT }, { "AGE", RIGHT }, { "HOST-IF", LEFT }, { "LABELS", LEFT },
 };
 static const struct field containers_fields[] = {
 	{ "name", slimctl_text_string }, { "tenant", slimctl_text_string },
 	{ "addresses", slimctl_text_list }, { "path", slimctl_text_reason },
 	{ "connections", slimctl_text_number }, { "listeners", slimctl_text_number },
 	{ "pending", slimctl_text_number }, { "channels", slimctl_text_number },
-	{ "age_s", slimctl_text_seconds }, { "host_ifname", slimctl_text_string },
+	{ "refused", slimctl_text_number }, { "age_s", slimctl_text_seconds },
+	{ "host_ifname", slimctl_text_string },
 	{ "labels", slimctl_text_labels },
 };
 LIST(containers, "containers");
+
+static const struct table_column limits_columns[] = {
+	{ "CONTAINER", LEFT }, { "LIMIT", LEFT }, { "USED", RIGHT }, { "MOST", RIGHT },
+	{ "REFUSED", RIGHT },
+};
+static const struct field limits_fields[] = {
+	{ "container", slimctl_text_string }, { "limit", slimctl_text_string },
+	{ "used", slimctl_text_number }, { "most", slimctl_text_number },
+	{ "refused", slimctl_text_number },
+};
+LIST(limits, "limits");
 
 static const struct table_column listeners_columns[] = {
 	{ "TENANT", LEFT }, { "LISTENER", LEFT }, { "WHERE", LEFT }, { "HOST", LEFT },
@@ -132,9 +144,36 @@ static int show(const struct slimctl *ctl, const struct list *list)
 	return 0;
 }
 
+/* The limits of all, each with its container's name */
+static void print_limits(const json_t *items)
+{
+	json_t *all = json_array(), *limit;
+	const json_t *item;
+	size_t i, j;
+
+	json_array_foreach(items, i, item)
+		json_array_foreach(json_object_get(item, limits.command), j, limit) {
+			json_object_set(limit, "container", json_object_get(item, "name"));
+			json_array_append(all, limit);
+		}
+	print_list(all, &limits);
+	json_decref(all);
+}
+
 int slimctl_containers(const struct slimctl *ctl)
 {
-	return show(ctl, &containers);
+	json_t *reply;
+	int status = slimctl_ask(ctl, containers.command, NULL, -1, &reply);
+
+	if (status || !reply)
+		return status;
+	print_list(json_object_get(reply, containers.command), &containers);
+	if (ctl->verbose) {
+		putchar('\n');
+		print_limits(json_object_get(reply, containers.command));
+	}
+	json_decref(reply);
+	return 0;
 }
 
 int slimctl_listeners(const struct slimctl *ctl)

@@ -2,7 +2,7 @@
 /*
  * test_channel.c - what a hostile shim may send, and what it gets for it
  * links: router/channel.c router/accept_pause.c router/stray.c router/loop.c router/log.c
- * links: router/counters.c
+ * links: router/counters.c router/share.c router/limit.c
  * libs: urcu urcu-common
  */
 #include <check.h>
@@ -38,9 +38,11 @@
 #define SO_PASSRIGHTS	83
 #endif
 
-static struct config_limits limits = { .channels = LIMIT };
+static struct config_limits limits = { .channels = LIMIT, .requests = 1000000 };
 static struct config_tenant tenant;
+static struct share share;
 static struct container container = {
+	.shares = &share,
 	.limits = &limits, .tenant = &tenant, .channel_event.fd = -1, .name = "c",
 };
 static struct worker worker;		/* its loop is that of the listening socket, too */
@@ -81,16 +83,10 @@ int namespace_socketpair(int netns_fd, int domain, int type, int protocol, int e
 	return socketpair(domain, type, protocol, ends) < 0 ? -errno : 0;
 }
 
-int listener_register(struct container *unused, uint64_t cookie, unsigned int flags,
-		      uint64_t options, unsigned int limit)
+void listener_register(struct container *asker, struct listener_request *request)
 {
-	(void)unused;
-	(void)cookie;
-	(void)flags;
-	(void)options;
-	(void)limit;
-	registered++;
-	return 0;
+	registered += !asker->dead;
+	request->done(request, asker->dead ? -ESHUTDOWN : 0);
 }
 
 void listener_check_soon(struct container *unused)
@@ -148,6 +144,8 @@ static void setup(void)
 	ck_assert_int_eq(stray_init(), 0);
 	CDS_INIT_LIST_HEAD(&worker.channels);
 	worker.loop = loop_new();
+	share = (struct share){ 0 };
+	shares_init(&worker.shares, worker.loop);
 	worker.control = control = loop_new();
 	ck_assert_int_eq(channel_listen(&container, worker.loop), 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);

@@ -62,6 +62,8 @@ START_TEST(what_limits_need)
 	more = config.limits;
 	more.pending += 100;
 	ck_assert_uint_eq(fdlimit_need(&more), need + 200);
+	more.spliced += 100;
+	ck_assert_uint_eq(fdlimit_need(&more), need + 600);
 }
 END_TEST
 

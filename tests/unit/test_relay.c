@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_relay.c - the router carries bytes: everything arrives, ends and resets pass
- * links: router/relay.c router/loop.c
+ * links: router/relay.c router/loop.c router/share.c
  * libs: urcu urcu-cds urcu-common
  */
 #include <check.h>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <urcu.h>
 
+#include "../../router/container.h"
 #include "../../router/inbound.h"
 #include "../../router/loop.h"
 #include "../../router/inflight.h"
@@ -41,14 +42,17 @@ uint64_t inherited_inode(int fd)
 #define BULK	(8 * 1024 * 1024)
 
 static struct worker worker;
+static struct share share;
+static struct container container = { .shares = &share };
+static struct inbound inbound = { .container = &container };
 static struct relay *relay;
 static bool was_reset;
 /* far end, the relay's end; of the slim connection and of the ticket */
 static int slim[2], ticket[2];
 
-void inbound_relay_done(struct inbound *inbound)
+void inbound_relay_done(struct inbound *unused)
 {
-	(void)inbound;
+	(void)unused;
 	was_reset = relay_was_reset(relay);
 	relay_stop(relay);
 	loop_stop(worker.loop);
@@ -83,6 +87,8 @@ static void setup(void)
 	close(fd);
 	rcu_register_thread();
 	worker.loop = loop_new();
+	share = (struct share){ 0 };
+	shares_init(&worker.shares, worker.loop);
 	connected_pair(slim);
 	connected_pair(ticket);
 	/* As tickets are; the slim connection blocks, as applications expect. */
@@ -153,7 +159,7 @@ START_TEST(bulk_both_ways)
 	struct side b = { .fd = ticket[0], .send_seed = 2, .receive_seed = 1 };
 	pthread_t threads[4];
 
-	relay = relay_start(&worker, NULL, slim[1], ticket[1], 0, NULL, false);
+	relay = relay_start(&worker, &inbound, slim[1], ticket[1], 0, NULL, false);
 	ck_assert_ptr_nonnull(relay);
 	pthread_create(&threads[0], NULL, sender, &a);
 	pthread_create(&threads[1], NULL, receiver, &a);
@@ -184,7 +190,7 @@ START_TEST(skips_the_deferred_byte)
 	pthread_t thread;
 	char bytes[8];
 
-	relay = relay_start(&worker, NULL, slim[1], ticket[1], 1, NULL, false);
+	relay = relay_start(&worker, &inbound, slim[1], ticket[1], 1, NULL, false);
 	pthread_create(&thread, NULL, late_writer, NULL);
 	loop_run(worker.loop);
 	pthread_join(thread, NULL);
@@ -209,7 +215,7 @@ START_TEST(reset_ends_it)
 {
 	pthread_t thread;
 
-	relay = relay_start(&worker, NULL, slim[1], ticket[1], 0, NULL, false);
+	relay = relay_start(&worker, &inbound, slim[1], ticket[1], 0, NULL, false);
 	pthread_create(&thread, NULL, resetter, _i ? &slim[0] : &ticket[0]);
 	loop_run(worker.loop);
 	pthread_join(thread, NULL);

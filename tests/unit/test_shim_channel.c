@@ -456,7 +456,10 @@ START_TEST(deadline_of_the_first_request)
 }
 END_TEST
 
-/* The late reply is thrown away with its descriptor; the channel goes on. */
+/*
+ * A CONNECT too late costs the channel, so that no late reply keeps a connection; an answer
+ * on another one says that the router is back.
+ */
 START_TEST(late_replies)
 {
 	int before, fd;
@@ -468,15 +471,15 @@ START_TEST(late_replies)
 		fake_router_order(router, MANNER_HOLD, SLIM_FRAME_CONNECT, 1);
 		ck_assert_int_eq(ask_connect(round, &fd), -ETIMEDOUT);
 		ck_assert_int_eq(fd, -1);
-		ck_assert_int_eq(ask_connect(7, &fd), -ETIMEDOUT);
 		ORDER(router, fds, 1);
 		fake_router_release(router);
-		ck_assert_int_eq(ask_connect(1000 + round, &fd), 0);
+		while (ask_connect(1000 + round, &fd))
+			sched_yield();
 		ck_assert_int_eq(fd, -1);
 		ck_assert_int_eq(ask_name(round), 0);
 		ck_assert_int_eq(fds_open(), before);
 	}
-	ck_assert_uint_eq(router->opened, 1);
+	ck_assert_uint_eq(router->opened, 1 + 3 * 2);
 	ck_assert_uint_eq(router->requests[SLIM_FRAME_CONNECT], 6);
 }
 END_TEST

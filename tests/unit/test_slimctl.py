@@ -21,7 +21,9 @@ CONTAINER = {
     "name": "h1c1", "tenant": "blue", "vni": 100, "addresses": ["10.32.1.2", "fd32::2"],
     "mac": "02:00:00:00:00:01", "netns": "/run/netns/c1", "ifname": "eth0",
     "host_ifname": "slim1", "labels": {"app": "web", "evil": "\x1b[2J"}, "age_s": 192.3,
-    "channels": 3, "listeners": 1, "connections": 12, "pending": 0,
+    "channels": 3, "listeners": 1, "connections": 12, "pending": 0, "refused": 7,
+    "limits": [{"limit": "channels", "used": 3, "most": 1024, "refused": 7},
+               {"limit": "requests", "used": None, "most": 100000, "refused": 0}],
     "path": "packet", "path_reason": "netfilter rules of its own"}
 CONNECTION = {
     "id": "77", "tenant": "blue", "container": "h1c1", "direction": "out", "path": "slim",
@@ -126,9 +128,10 @@ class Slimctl(unittest.TestCase):
         tables = {
             "containers": [
                 "NAME  TENANT  ADDRESSES          PATH                                 "
-                "CONNECTIONS  LISTENERS  PENDING  CHANNELS    AGE  HOST-IF  LABELS",
+                "CONNECTIONS  LISTENERS  PENDING  CHANNELS  REFUSED    AGE  HOST-IF  LABELS",
                 "h1c1  blue    10.32.1.2,fd32::2  packet (netfilter rules of its own)  "
-                "         12          1        0         3  3m12s  slim1    app=web,evil=?[2J"],
+                "         12          1        0         3        7  3m12s  slim1    "
+                "app=web,evil=?[2J"],
             "listeners": [
                 "TENANT  LISTENER        WHERE   HOST  CONTAINER  SOCKETS  BUSY",
                 "blue    [fd32::2]:80    local   h1    h1c1             2  no",
@@ -147,6 +150,15 @@ class Slimctl(unittest.TestCase):
         for command, lines in tables.items():
             with self.subTest(command):
                 self.assertEqual(self.run_ctl(command), "\n".join(lines) + "\n")
+
+    def test_limits(self):
+        for args in (("-v", "containers"), ("containers", "--verbose")):
+            out = self.run_ctl(*args).split("\n\n")
+            self.assertEqual(len(out), 2)
+            self.assertEqual(out[1], "CONTAINER  LIMIT     USED    MOST  REFUSED\n"
+                                     "h1c1       channels     3    1024        7\n"
+                                     "h1c1       requests     -  100000        0\n")
+        self.run_ctl("-v", "peers", status=2)
 
     def test_status(self):
         out = self.run_ctl("status")

@@ -68,6 +68,7 @@ _slimctl()
 	attach:-*) _slim_words "--netns --tenant --ip --label --ifname --json" "$cur" ;;
 	detach:*) _slim_words "$(_slimctl_column "$socket" containers NAME)" "$cur" ;;
 	keygen:*|pubkey:*) _slim_files "$cur" ;;
+	containers:-*) _slim_words "--verbose --json --socket" "$cur" ;;
 	*:-*) _slim_words "--json --socket" "$cur" ;;
 	*) COMPREPLY=() ;;
 	esac
