@@ -24,7 +24,7 @@ say = @printf '  %-8s%s\n'
 endif
 
 PACKAGES := libnl-3.0 libnl-route-3.0 liburcu liburcu-cds jansson libnftables libcap-ng \
-	    libssl libcrypto
+	    libssl libcrypto libsystemd
 DEPS_OK := $(shell pkg-config --exists $(PACKAGES) check 2>/dev/null && echo yes)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror

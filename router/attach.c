@@ -383,7 +383,7 @@ static void replay_remotes(uint32_t vni)
 static int connect_host(struct container *container, const struct attach_record *restored,
 			const char **what)
 {
-	int err = -ENODEV;
+	int err = -ENODEV, fd = -1;
 
 	*what = "make its packet path";
 	if (restored)
@@ -393,8 +393,10 @@ static int connect_host(struct container *container, const struct attach_record 
 	if (err)
 		return err;
 	*what = "open its channel";
-	if (restored && inherited_take(restored->channel_fd, restored->channel_cookie))
-		err = channel_adopt(container, control, restored->channel_fd);
+	if (restored)
+		fd = inherited_take(restored->channel_fd, restored->channel_cookie);
+	if (fd >= 0)
+		err = channel_adopt(container, control, fd);
 	else
 		err = channel_listen(container, control);
 	if (err)

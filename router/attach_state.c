@@ -10,7 +10,7 @@
 #include "inherited.h"
 #include "statefile.h"
 
-static const struct statefile_layout layout = {
+const struct statefile_layout attach_state_layout = {
 	.name = "containers", .version = 1, .size = sizeof(struct attach_record),
 	.max = 65536,
 };
@@ -19,7 +19,7 @@ static struct statefile *file;
 
 int attach_state_open(const char *directory)
 {
-	file = statefile_open(directory, &layout);
+	file = statefile_open(directory, &attach_state_layout);
 	return file ? 0 : -errno;
 }
 

@@ -14,6 +14,11 @@
 #include "container.h"
 #include "packetpath.h"
 
+struct statefile_layout;
+
+/* Of its state file */
+extern const struct statefile_layout attach_state_layout;
+
 #define ATTACH_PATH_MAX		512
 #define ATTACH_LABELS_MAX	4096
 

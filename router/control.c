@@ -3,6 +3,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <libgen.h>
 #include <stdbool.h>
@@ -21,8 +22,11 @@
 #include "aside.h"
 #include "attach.h"
 #include "endpoint.h"
+#include "inherited.h"
 #include "log.h"
+#include "manager.h"
 #include "report.h"
+#include "upgrade.h"
 
 #define CONTROL_BACKLOG		16
 #define CONTROL_CLIENTS		64
@@ -45,6 +49,7 @@ struct client {
 	struct cds_list_head node;
 	int passed;		/* the descriptor that came along, or -1 */
 	enum survey survey;
+	bool upgrades;		/* waits for the router to be replaced, or not */
 	char *reply;		/* NULL until there is one */
 	size_t reply_len, reply_sent;
 	struct rcu_head rcu;
@@ -102,6 +107,7 @@ static void send_more(struct client *client)
 static void reply_text(struct client *client, char *text)
 {
 	client->survey = SURVEY_NONE;
+	client->upgrades = false;
 	client->reply = text;
 	client->reply_len = text ? strlen(text) : 0;
 	if (!text || loop_modify(loop, &client->event, EPOLLOUT))
@@ -128,6 +134,11 @@ static void timer_handle(struct loop_timer *timer)
 {
 	struct client *client = caa_container_of(timer, struct client, timer);
 
+	if (client->upgrades) {
+		/* The check has an end of its own. */
+		loop_timer_set(loop, timer, CONTROL_TIMEOUT);
+		return;
+	}
 	if (client->survey == SURVEY_NONE) {
 		client_close(client);
 		return;
@@ -198,6 +209,46 @@ static void survey_done(struct aside *unused)
 	free(survey.text);
 	survey.text = NULL;
 	survey_start();
+}
+
+/* --- another program in this one's place: it is checked aside --- */
+
+static struct client *find_upgrading(void)
+{
+	struct client *client;
+
+	cds_list_for_each_entry(client, &clients, node)
+		if (client->upgrades)
+			return client;
+	return NULL;
+}
+
+/* Who asked may have gone meanwhile: then nothing is done. */
+static void upgrade_checked(const char *error)
+{
+	struct client *client = find_upgrading();
+
+	if (!client)
+		log_info("the upgrade is left alone: nobody waits for it any more");
+	else if (error)
+		reply_json(client, failure(error));
+	else
+		upgrade_go(client->event.fd);
+}
+
+static json_t *upgrade(json_t *args, struct client *client)
+{
+	const char *binary = NULL;
+	char error[512];
+
+	if (json_unpack(args, "{s?s}", "binary", &binary))
+		return failure("upgrade takes the path of a program");
+	if (find_upgrading())
+		return failure("another upgrade is under way");
+	if (upgrade_check(binary, upgrade_checked, error, sizeof(error)))
+		return failure(error);
+	client->upgrades = true;
+	return NULL;
 }
 
 /* --- commands --- */
@@ -293,7 +344,7 @@ static json_t *show_connections(json_t *args, struct client *client)
 	return NULL;
 }
 
-/* NULL where a survey was asked for: the reply comes later. Whoever takes the descriptor that
+/* NULL where a survey or an upgrade was asked for: the reply comes later. Whoever takes the descriptor that
  * was passed says so. */
 static const struct command {
 	const char *name;
@@ -306,6 +357,7 @@ static const struct command {
 	{ "listeners", show_listeners },
 	{ "connections", show_connections },
 	{ "peers", show_peers },
+	{ "upgrade", upgrade },
 };
 
 static json_t *run(json_t *request, struct client *client)
@@ -329,10 +381,10 @@ static void answer(struct client *client, const char *text, size_t len)
 	json_t *reply = request ? run(request, client) : failure("the request is not JSON");
 
 	json_decref(request);
-	if (client->survey == SURVEY_NONE)
-		reply_json(client, reply);
-	else
+	if (client->survey != SURVEY_NONE)
 		survey_start();
+	else if (!client->upgrades)
+		reply_json(client, reply);
 }
 
 /* All that came along are ours: returns the only one, or -1 and closes them. */
@@ -390,26 +442,20 @@ static void client_handle(struct loop_event *event, uint32_t events)
 		return;
 	if (client->reply)
 		send_more(client);
-	else if (client->survey != SURVEY_NONE)
+	else if (client->survey != SURVEY_NONE || client->upgrades)
 		client_close(client);	/* it has gone, or has asked twice */
 	else
 		read_request(client);
 }
 
-static void accept_handle(struct loop_event *event, uint32_t events)
+/* Owns @fd. NULL: there are too many. */
+static struct client *client_new(int fd)
 {
-	int fd = accept4(event->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *client;
+	struct client *client = clients_num < CONTROL_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
 
-	(void)events;
-	if (fd < 0) {
-		accept_pause(loop, &pause_state, event, EPOLLIN, errno);
-		return;
-	}
-	client = clients_num < CONTROL_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
 	if (!client) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	client->event.fd = fd;
 	client->event.handle = client_handle;
@@ -417,8 +463,45 @@ static void accept_handle(struct loop_event *event, uint32_t events)
 	cds_list_add(&client->node, &clients);
 	clients_num++;
 	loop_timer_set(loop, &client->timer, CONTROL_TIMEOUT);
-	if (loop_add(loop, &client->event, EPOLLIN))
-		client_close(client);
+	if (!loop_add(loop, &client->event, EPOLLIN))
+		return client;
+	client_close(client);
+	return NULL;
+}
+
+static void accept_handle(struct loop_event *event, uint32_t events)
+{
+	int fd = accept4(event->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd < 0)
+		accept_pause(loop, &pause_state, event, EPOLLIN, errno);
+	else
+		client_new(fd);
+}
+
+/* Whoever asked the router before us to be replaced waits for our answer. */
+static void take_over_client(void)
+{
+	int fd = upgrade_client();
+	struct client *client = fd >= 0 ? client_new(fd) : NULL;
+
+	if (client)
+		client->upgrades = true;
+}
+
+void control_answer_upgrade(void)
+{
+	struct client *client = find_upgrading();
+	json_t *reply = NULL;
+	char error[512];
+
+	if (!upgrade_outcome(&reply, error, sizeof(error)))
+		return;
+	if (client)
+		reply_json(client, reply ? reply : failure(error));
+	else
+		json_decref(reply);
 }
 
 static int make_directory(const char *path)
@@ -451,6 +534,17 @@ static int remove_stale(const struct sockaddr_un *sun)
 	return err;
 }
 
+/* Does the path lead to the socket that we have? Nobody else can listen there while we do. */
+static bool is_reached(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool reached = fd >= 0 && (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ||
+				   errno == EAGAIN);
+
+	close(fd);
+	return reached;
+}
+
 static int open_socket(const char *path)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -460,6 +554,13 @@ static int open_socket(const char *path)
 	if (strlen(path) >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(sun.sun_path, path);
+	fd = inherited_take_unix(path);
+	if (fd >= 0 && is_reached(&sun)) {
+		fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
 	err = make_directory(path);
 	if (!err)
 		err = remove_stale(&sun);
@@ -497,6 +598,8 @@ int control_open(const struct config *from, struct loop *control_loop)
 	err = loop_add(loop, &listening, EPOLLIN);
 	if (err)
 		log_error("cannot watch the control socket: %s", strerror(-err));
+	else
+		take_over_client();
 	return err;
 }
 
@@ -512,5 +615,6 @@ void control_close(void)
 	loop_remove(loop, &listening);
 	close(listening.fd);
 	listening.fd = -1;
-	unlink(config->control);
+	if (!manager_has_control())
+		unlink(config->control);
 }

@@ -16,4 +16,7 @@
 int control_open(const struct config *config, struct loop *loop);
 void control_close(void);
 
+/* Whoever asked the router before this one to be replaced gets an answer: this one runs. */
+void control_answer_upgrade(void);
+
 #endif

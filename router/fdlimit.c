@@ -3,7 +3,6 @@
 #include "fdlimit.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -33,6 +32,14 @@ unsigned long fdlimit_used(void)
 	return stat("/proc/self/fd", &st) < 0 ? 0 : (unsigned long)st.st_size;
 }
 
+/* 0 or -errno */
+static int set(unsigned long soft, unsigned long hard)
+{
+	struct rlimit limit = { .rlim_cur = soft, .rlim_max = hard };
+
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+}
+
 void fdlimit_raise(const struct config *config)
 {
 	unsigned long need = fdlimit_need(&config->limits);
@@ -40,12 +47,11 @@ void fdlimit_raise(const struct config *config)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_warning("cannot raise the limit on open files to its maximum: %s",
-			    strerror(errno));
+	/* Whoever has CAP_SYS_RESOURCE may, up to the sysctl fs.nr_open. */
+	if (limit.rlim_max >= need || set(need, need))
+		(void)set(limit.rlim_max, limit.rlim_max);
 	if (fdlimit_get() < need)
 		log_warning("the router may open %lu files, but %u containers can need %lu: raise "
-			    "the hard limit (LimitNOFILE) or lower limits { containers }",
-			    fdlimit_get(), config->limits.containers, need);
+			    "the hard limit (LimitNOFILE; the sysctl fs.nr_open bounds it) or lower "
+			    "limits { containers }", fdlimit_get(), config->limits.containers, need);
 }

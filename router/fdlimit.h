@@ -7,7 +7,10 @@
 
 #include "config.h"
 
-/* Makes use of all that the hard limit allows; warns where @config can need more. */
+/*
+ * Makes use of all that the hard limit allows, and raises that where @config can need more; warns
+ * where we may not.
+ */
 void fdlimit_raise(const struct config *config);
 
 /* RLIMIT_NOFILE as it stands */

@@ -553,10 +553,9 @@ static void close_record(struct inbound *inbound)
 	inbound_free(inbound);
 }
 
-void inbound_recover(struct worker *worker, struct inflight *record)
+void inbound_recover(struct worker *worker, struct inflight *record, int fd)
 {
-	struct inbound *inbound = inbound_new(worker, record->fd, &record->host_peer,
-					      record->host_port);
+	struct inbound *inbound = inbound_new(worker, fd, &record->host_peer, record->host_port);
 
 	if (!inbound) {
 		inflight_drop(record);

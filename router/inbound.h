@@ -99,10 +99,10 @@ void inbound_start(struct worker *worker, int fd, const struct slim_endpoint *ho
 
 /*
  * Goes on with what an earlier router left: @record says how far it had come; slim
- * connection, ticket and pipes have been taken (inherited.h), as far as they are there
+ * connection (@fd), ticket and pipes have been taken (inherited.h), as far as they are there
  * (fields of @record are -1 where not). Owns it all. In @worker, under the read lock.
  */
-void inbound_recover(struct worker *worker, struct inflight *record);
+void inbound_recover(struct worker *worker, struct inflight *record, int fd);
 
 /* Owner only: ends it, whatever it is doing. */
 void inbound_abort(struct inbound *inbound);

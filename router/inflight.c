@@ -9,7 +9,7 @@
 #include "log.h"
 #include "statefile.h"
 
-static const struct statefile_layout layout = {
+const struct statefile_layout inflight_layout = {
 	.name = "inflight", .version = 2, .size = sizeof(struct inflight),
 	.fixed = offsetof(struct inflight, phase), .max = 1u << 18,
 };
@@ -18,7 +18,7 @@ static struct statefile *file;
 
 int inflight_open(const char *directory)
 {
-	file = statefile_open(directory, &layout);
+	file = statefile_open(directory, &inflight_layout);
 	return file ? 0 : -errno;
 }
 

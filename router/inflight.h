@@ -22,6 +22,11 @@
 #include "../core/preamble.h"
 #include "../include/slim/endpoint.h"
 
+struct statefile_layout;
+
+/* Of its state file */
+extern const struct statefile_layout inflight_layout;
+
 #define INFLIGHT_PIPES	4
 
 enum inflight_phase {
@@ -40,7 +45,7 @@ struct inflight_pipe {
 
 struct inflight {
 	uint64_t cookie;		/* of the slim connection */
-	int32_t fd;
+	int32_t fd;			/* when it was accepted */
 	uint16_t host_port;
 	uint16_t bytes_num;
 	struct slim_endpoint host_peer;

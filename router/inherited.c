@@ -4,11 +4,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/nsfs.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,11 +18,16 @@
 #include <unistd.h>
 
 #include "endpoint.h"
+#include "keeper.h"
 #include "stray.h"
 
 #define FD_FIRST	3
 
-static bool *open_fds;		/* by number: inherited, and nobody's yet */
+/* By number */
+static struct inherited {
+	bool open;		/* inherited, and nobody's yet */
+	uint64_t id;		/* a socket's cookie, or an inode */
+} *open_fds;
 static int open_num;
 
 static int get_int(int fd, int name)
@@ -33,36 +40,39 @@ static int get_int(int fd, int name)
 
 static int open_add(int fd)
 {
+	uint64_t cookie = inherited_cookie(fd);
+
 	if (fd >= open_num) {
 		int num = fd + 64;
-		bool *more = realloc(open_fds, (size_t)num * sizeof(*more));
+		struct inherited *more = realloc(open_fds, (size_t)num * sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
-		for (int i = open_num; i < num; i++)
-			more[i] = false;
+		memset(more + open_num, 0, (size_t)(num - open_num) * sizeof(*more));
 		open_fds = more;
 		open_num = num;
 	}
-	open_fds[fd] = true;
+	open_fds[fd] = (struct inherited){ true, cookie ? cookie : inherited_inode(fd) };
 	return 0;
 }
 
-/*
- * The new router opens and locks those files itself; and it must not find the old one's control
- * socket alive.
- */
+/* The new router opens and locks those itself. */
 static bool is_in_the_way(int fd)
 {
-	struct sockaddr_un name;
-	socklen_t len = sizeof(name);
 	struct stat st;
 
 	/* Namespaces look like files: while one is open, no other has its number. */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return ioctl(fd, NS_GET_NSTYPE) < 0;
-	return get_int(fd, SO_DOMAIN) == AF_UNIX && get_int(fd, SO_ACCEPTCONN) == 1 &&
-	       getsockname(fd, (struct sockaddr *)&name, &len) == 0 && name.sun_path[0];
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && ioctl(fd, NS_GET_NSTYPE) < 0;
+}
+
+static int look_at(int fd)
+{
+	if (keeper_has_file(fd))
+		return 0;
+	if (!is_in_the_way(fd))
+		return open_add(fd);
+	close(fd);
+	return 0;
 }
 
 int inherited_init(void)
@@ -76,21 +86,26 @@ int inherited_init(void)
 	while (!err && (entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 
-		if (entry->d_name[0] == '.' || fd < FD_FIRST || fd == dirfd(dir))
-			continue;
-		if (is_in_the_way(fd))
-			close(fd);
-		else
-			err = open_add(fd);
+		if (entry->d_name[0] != '.' && fd >= FD_FIRST && fd != dirfd(dir))
+			err = look_at(fd);
 	}
 	closedir(dir);
+	return err;
+}
+
+int inherited_given(int num)
+{
+	int err = 0;
+
+	for (int fd = FD_FIRST; !err && fd < FD_FIRST + num; fd++)
+		err = look_at(fd);
 	return err;
 }
 
 bool inherited_any(void)
 {
 	for (int fd = 0; fd < open_num; fd++)
-		if (open_fds[fd])
+		if (open_fds[fd].open)
 			return true;
 	return false;
 }
@@ -110,37 +125,86 @@ uint64_t inherited_inode(int fd)
 	return fstat(fd, &st) < 0 ? 0 : st.st_ino;
 }
 
-static bool is_open(int fd)
+static bool is_named(int fd, uint64_t id, bool (*matches)(int fd))
 {
-	return fd >= FD_FIRST && fd < open_num && open_fds[fd];
+	return fd >= FD_FIRST && fd < open_num && open_fds[fd].open && id &&
+	       open_fds[fd].id == id && matches(fd);
 }
 
-bool inherited_take(int fd, uint64_t cookie)
+/* Where it was, or, from a service manager, wherever it is. */
+static int take(int fd, uint64_t id, bool (*matches)(int fd))
 {
-	if (!is_open(fd) || !cookie || inherited_cookie(fd) != cookie)
-		return false;
-	open_fds[fd] = false;
-	return true;
+	if (!is_named(fd, id, matches))
+		for (fd = FD_FIRST; fd < open_num; fd++)
+			if (is_named(fd, id, matches))
+				break;
+	if (fd >= open_num)
+		return -1;
+	open_fds[fd].open = false;
+	return fd;
 }
 
-bool inherited_take_pipe(int fd, uint64_t inode)
+static bool is_socket(int fd)
 {
 	struct stat st;
 
-	if (!is_open(fd) || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_ino != inode)
-		return false;
-	open_fds[fd] = false;
-	return true;
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+int inherited_take(int fd, uint64_t cookie)
+{
+	return take(fd, cookie, is_socket);
+}
+
+static bool is_pipe(int fd, int mode)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+	       (fcntl(fd, F_GETFL) & O_ACCMODE) == mode;
+}
+
+static bool is_pipe_in(int fd)
+{
+	return is_pipe(fd, O_WRONLY);
+}
+
+static bool is_pipe_out(int fd)
+{
+	return is_pipe(fd, O_RDONLY);
+}
+
+int inherited_take_pipe(int fd, uint64_t inode, bool writes)
+{
+	return take(fd, inode, writes ? is_pipe_in : is_pipe_out);
 }
 
 bool inherited_take_file(int fd, uint64_t dev, uint64_t inode)
 {
 	struct stat st;
 
-	if (!is_open(fd) || fstat(fd, &st) < 0 || st.st_dev != dev || st.st_ino != inode)
+	if (fd < FD_FIRST || fd >= open_num || !open_fds[fd].open || fstat(fd, &st) < 0 ||
+	    st.st_dev != dev || st.st_ino != inode)
 		return false;
-	open_fds[fd] = false;
+	open_fds[fd].open = false;
 	return true;
+}
+
+int inherited_take_unix(const char *path)
+{
+	for (int fd = FD_FIRST; fd < open_num; fd++) {
+		struct sockaddr_un name = { 0 };
+		socklen_t len = sizeof(name) - 1;
+
+		if (!open_fds[fd].open || get_int(fd, SO_DOMAIN) != AF_UNIX ||
+		    get_int(fd, SO_TYPE) != SOCK_SEQPACKET || get_int(fd, SO_ACCEPTCONN) != 1 ||
+		    getsockname(fd, (struct sockaddr *)&name, &len) < 0 ||
+		    strcmp(name.sun_path, path))
+			continue;
+		open_fds[fd].open = false;
+		return fd;
+	}
+	return -1;
 }
 
 static bool is_untouched(int fd)
@@ -155,12 +219,30 @@ static bool is_untouched(int fd)
 	       info.tcpi_bytes_received <= (uint64_t)unread + 1;
 }
 
+/* Tickets are not, and neither need be what a service manager gives us. */
+static bool is_of_this_namespace(int fd)
+{
+	static uint64_t own;
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	int probe;
+
+	if (!own) {
+		probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (getsockopt(probe, SOL_SOCKET, SO_NETNS_COOKIE, &own, &len) < 0)
+			own = 0;
+		close(probe);
+	}
+	len = sizeof(cookie);
+	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) == 0 && cookie == own;
+}
+
 static bool look_at_tcp(int fd, struct inherited_tcp *tcp)
 {
 	struct sockaddr_storage name;
 	socklen_t len = sizeof(name);
 
-	if (get_int(fd, SO_PROTOCOL) != IPPROTO_TCP)
+	if (get_int(fd, SO_PROTOCOL) != IPPROTO_TCP || !is_of_this_namespace(fd))
 		return false;
 	*tcp = (struct inherited_tcp){
 		.fd = fd, .listening = get_int(fd, SO_ACCEPTCONN) == 1,
@@ -179,15 +261,15 @@ void inherited_each_tcp(bool (*each)(const struct inherited_tcp *tcp, void *data
 	struct inherited_tcp tcp;
 
 	for (int fd = FD_FIRST; fd < open_num; fd++)
-		if (open_fds[fd] && look_at_tcp(fd, &tcp) && each(&tcp, data))
-			open_fds[fd] = false;
+		if (open_fds[fd].open && look_at_tcp(fd, &tcp) && each(&tcp, data))
+			open_fds[fd].open = false;
 }
 
 bool inherited_is_unread(int fd, uint64_t cookie)
 {
 	int unread = 0;
 
-	return is_open(fd) && cookie && inherited_cookie(fd) == cookie &&
+	return is_named(fd, cookie, is_socket) &&
 	       ioctl(fd, SIOCOUTQ, &unread) == 0 && unread;
 }
 
@@ -196,7 +278,7 @@ unsigned int inherited_close(void)
 	unsigned int num = 0;
 
 	for (int fd = FD_FIRST; fd < open_num; fd++) {
-		if (!open_fds[fd])
+		if (!open_fds[fd].open)
 			continue;
 		if (get_int(fd, SO_PROTOCOL) == IPPROTO_TCP)
 			stray_close_fd(fd);

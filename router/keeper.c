@@ -8,10 +8,13 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,7 +22,9 @@
 
 #include "log.h"
 
-#define RESUME_VARIABLE	"SLIMROUTER_RESUMES"
+#define RESUME_VARIABLE		"SLIMROUTER_RESUMES"
+#define UPGRADE_VARIABLE	"SLIMROUTER_UPGRADE"
+#define ERROR_VARIABLE		"SLIMROUTER_UPGRADE_ERROR"
 #define FD_FIRST	3
 
 /* After one that crashes again and again before it has lived LIFE_SHORT, we wait longer and longer. */
@@ -27,11 +32,29 @@
 #define PAUSE_FREE	8	/* so often without a pause */
 #define PAUSE_FIRST	100	/* ms */
 #define PAUSE_MAX	5000
+#define GIVE_AWAY_MS	10000
 
-static int (*router_run)(bool resumed, unsigned int deaths);
-static bool router_resumed;
-static unsigned int router_deaths;
+/* What keeper and child tell each other, in a page that they share */
+struct shared {
+	bool ready;			/* atomic */
+	bool upgrading;			/* @upgrade is to be done, or is to be answered */
+	struct keeper_upgrade upgrade;
+};
+
+/* How a child ended */
+struct end {
+	int status;			/* as wait(2) has it */
+	bool late;			/* it did not get ready in time, and was killed */
+	bool stopped;			/* it was told to stop */
+};
+
+static char **arguments;
+static struct shared *shared;
+static int (*router_run)(const struct keeper_start *start);
+static struct keeper_start router_start;
 static int router_status;
+static int former_fd = -1;		/* the old program; while this one is on trial */
+static sigset_t keeper_signals;
 
 static uint64_t now_ms(void)
 {
@@ -42,19 +65,23 @@ static uint64_t now_ms(void)
 }
 
 /* The signals that the keeper waits for; blocked from here on in all that follows. */
-static void signals_of_keeper(sigset_t *set)
+static void block_signals(void)
 {
-	sigemptyset(set);
-	sigaddset(set, SIGCHLD);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGHUP);
+	sigemptyset(&keeper_signals);
+	sigaddset(&keeper_signals, SIGCHLD);
+	sigaddset(&keeper_signals, SIGTERM);
+	sigaddset(&keeper_signals, SIGINT);
+	sigaddset(&keeper_signals, SIGHUP);
+	sigaddset(&keeper_signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &keeper_signals, NULL);
 }
+
+/* --- the child --- */
 
 static void *thread_run(void *unused)
 {
 	(void)unused;
-	router_status = router_run(router_resumed, router_deaths);
+	router_status = router_run(&router_start);
 	return NULL;
 }
 
@@ -76,10 +103,12 @@ static int child_run(pid_t keeper)
 	return router_status;
 }
 
-static pid_t child_start(void)
+static pid_t child_start(enum keeper_task task)
 {
 	pid_t keeper = getpid(), pid;
 
+	router_start.task = task;
+	__atomic_store_n(&shared->ready, false, __ATOMIC_RELAXED);
 	fflush(NULL);
 	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0)
@@ -87,30 +116,96 @@ static pid_t child_start(void)
 	return pid;
 }
 
-/* Waits for the child's end, passing signals on. Returns its status as wait(2) does. */
-static int child_wait(pid_t pid, const sigset_t *set)
+void keeper_ready(void)
+{
+	__atomic_store_n(&shared->ready, true, __ATOMIC_RELEASE);
+	kill(getppid(), SIGUSR1);
+}
+
+void keeper_exit_for(const struct keeper_upgrade *upgrade)
+{
+	shared->upgrade = *upgrade;
+	shared->upgrading = true;
+	_exit(KEEPER_UPGRADE);
+}
+
+const struct keeper_upgrade *keeper_upgraded(void)
+{
+	return shared->upgrading ? &shared->upgrade : NULL;
+}
+
+void keeper_upgrade_settled(void)
+{
+	shared->upgrading = false;
+}
+
+bool keeper_has_file(int fd)
+{
+	return fd == former_fd;
+}
+
+/* --- waiting for it --- */
+
+static void trial_is_over(void)
+{
+	if (former_fd < 0 || !__atomic_load_n(&shared->ready, __ATOMIC_ACQUIRE))
+		return;
+	close(former_fd);
+	former_fd = -1;
+}
+
+static int signal_wait(siginfo_t *info, uint64_t deadline)
+{
+	uint64_t now = now_ms(), left = deadline > now ? deadline - now : 0;
+	struct timespec ts = {
+		.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000,
+	};
+
+	return deadline ? sigtimedwait(&keeper_signals, info, &ts) :
+			  sigwaitinfo(&keeper_signals, info);
+}
+
+/* Has @pid ended? Orphans of the router's, if any, are reaped as well. */
+static bool reap(pid_t pid, int *status)
 {
 	for (;;) {
-		siginfo_t info;
-		int status;
+		pid_t ended = waitpid(-1, status, WNOHANG);
 
-		if (sigwaitinfo(set, &info) < 0)
-			continue;
-		if (info.si_signo != SIGCHLD) {
-			kill(pid, info.si_signo);
-			continue;
-		}
-		/* Orphans of the router's, if any, are reaped as well. */
-		for (;;) {
-			pid_t ended = waitpid(-1, &status, WNOHANG);
-
-			if (ended == pid)
-				return status;
-			if (ended <= 0)
-				break;
-		}
+		if (ended == pid)
+			return true;
+		if (ended <= 0)
+			return false;
 	}
 }
+
+/* Waits for the child's end, passing signals on. @time: ms that it has to get ready; 0: no limit */
+static struct end child_wait(pid_t pid, unsigned int time)
+{
+	uint64_t deadline = time ? now_ms() + time : 0;
+	struct end end = { 0 };
+	siginfo_t info;
+
+	while (!reap(pid, &end.status)) {
+		int ret = signal_wait(&info, deadline);
+
+		if (ret < 0 && errno == EAGAIN) {
+			end.late = true;
+			deadline = 0;
+			kill(pid, SIGKILL);
+		}
+		if (ret == SIGUSR1) {
+			trial_is_over();
+			if (__atomic_load_n(&shared->ready, __ATOMIC_ACQUIRE))
+				deadline = 0;
+		} else if (ret > 0 && ret != SIGCHLD) {
+			end.stopped |= ret != SIGHUP;
+			kill(pid, ret);
+		}
+	}
+	return end;
+}
+
+/* --- another program --- */
 
 /* Every open file shall, or shall not, outlive an exec. */
 static void keep_over_exec(bool keep)
@@ -128,27 +223,140 @@ static void keep_over_exec(bool keep)
 		closedir(dir);
 }
 
-/* Comes back only where it fails. */
-static void upgrade(char **argv, const sigset_t *set)
+static void upgrade_to_environment(const struct keeper_upgrade *upgrade)
 {
-	static char path[4096];
-	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	static const char deleted[] = " (deleted)";
-	size_t tail = sizeof(deleted) - 1;
+	static char text[PATH_MAX + 256];
 
-	if (len < 0)
+	snprintf(text, sizeof(text), "%d %d %llu %llu %s %s", former_fd, upgrade->client_fd,
+		 (unsigned long long)upgrade->client_cookie,
+		 (unsigned long long)upgrade->began_at, upgrade->from, upgrade->path);
+	setenv(UPGRADE_VARIABLE, text, 1);
+	if (upgrade->error[0])
+		setenv(ERROR_VARIABLE, upgrade->error, 1);
+}
+
+static void forget_environment(void)
+{
+	unsetenv(RESUME_VARIABLE);
+	unsetenv(UPGRADE_VARIABLE);
+	unsetenv(ERROR_VARIABLE);
+}
+
+static void upgrade_from_environment(void)
+{
+	const char *text = getenv(UPGRADE_VARIABLE), *error = getenv(ERROR_VARIABLE);
+	struct keeper_upgrade *upgrade = &shared->upgrade;
+	unsigned long long cookie, began_at;
+	int len = 0;
+
+	if (!text || sscanf(text, "%d %d %llu %llu %31s %n", &former_fd, &upgrade->client_fd,
+			    &cookie, &began_at, upgrade->from, &len) != 5 || !len)
 		return;
-	/* Another file has taken its name: that is the one we want. */
-	if ((size_t)len > tail && !strcmp(path + len - tail, deleted))
-		path[(size_t)len - tail] = '\0';
-	log_info("the router is replaced by %s", path);
+	upgrade->client_cookie = cookie;
+	upgrade->began_at = began_at;
+	snprintf(upgrade->path, sizeof(upgrade->path), "%s", text + len);
+	snprintf(upgrade->error, sizeof(upgrade->error), "%s", error ? error : "");
+	shared->upgrading = true;
+}
+
+/* Executes @file, which calls itself @name. Comes back only where that fails: -errno. */
+static int execute(const char *file, const char *name)
+{
+	char *own_name = arguments[0];
+	int err;
+
 	keep_over_exec(true);
 	setenv(RESUME_VARIABLE, "1", 1);
-	sigprocmask(SIG_UNBLOCK, set, NULL);
-	execv(path, argv);
-	log_error("cannot execute %s: %s; the old version goes on", path, strerror(errno));
-	sigprocmask(SIG_BLOCK, set, NULL);
+	upgrade_to_environment(&shared->upgrade);
+	arguments[0] = (char *)name;
+	/* Signals stay blocked, and wait for the next keeper. */
+	execv(file, arguments);
+	err = -errno;
+	arguments[0] = own_name;
+	forget_environment();
 	keep_over_exec(false);
+	return err;
+}
+
+static bool is_what_was_checked(const struct keeper_upgrade *upgrade)
+{
+	struct stat st;
+
+	return stat(upgrade->path, &st) == 0 && st.st_dev == upgrade->dev &&
+	       st.st_ino == upgrade->inode;
+}
+
+/* Comes back only where it fails. */
+static void go_forward(void)
+{
+	struct keeper_upgrade *upgrade = &shared->upgrade;
+	int err = -ESTALE;
+
+	log_info("the router is replaced by %s", upgrade->path);
+	former_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (former_fd < 0)
+		err = -errno;
+	else if (is_what_was_checked(upgrade))
+		err = execute(upgrade->path, upgrade->path);
+	if (former_fd >= 0)
+		close(former_fd);
+	former_fd = -1;
+	snprintf(upgrade->error, sizeof(upgrade->error), "cannot execute it: %s", strerror(-err));
+	log_error("%s: %s; the old version goes on", upgrade->path, upgrade->error);
+}
+
+/* Comes back only where it fails. */
+static void go_back(void)
+{
+	static char file[64];
+	int err;
+
+	log_error("%s: %s; the old version takes over again", shared->upgrade.path,
+		  shared->upgrade.error);
+	snprintf(file, sizeof(file), "/proc/self/fd/%d", former_fd);
+	former_fd = -1;
+	err = execute(file, arguments[0]);
+	log_error("cannot execute the old version: %s", strerror(-err));
+}
+
+__attribute__((format(printf, 1, 2)))
+static void trial_failed(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(shared->upgrade.error, sizeof(shared->upgrade.error), fmt, args);
+	va_end(args);
+	go_back();
+}
+
+int keeper_give_up(const char *why)
+{
+	if (former_fd >= 0)
+		trial_failed("%s", why);
+	return EXIT_FAILURE;
+}
+
+/* --- the keeper --- */
+
+int keeper_begin(char **argv)
+{
+	struct shared *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	shared = page;
+	arguments = argv;
+	router_start.resumed = getenv(RESUME_VARIABLE) != NULL;
+	upgrade_from_environment();
+	forget_environment();
+	if (!router_start.resumed)
+		return 0;
+	keep_over_exec(false);
+	/* One that was executed by its descriptor is called by its number. */
+	prctl(PR_SET_NAME, "slimrouter");
+	return 0;
 }
 
 static void pause_between(unsigned int deaths)
@@ -166,41 +374,86 @@ static void pause_between(unsigned int deaths)
 	nanosleep(&ts, NULL);
 }
 
-int keeper_run(char **argv, int (*router)(bool resumed, unsigned int deaths))
+static void say_trial(const struct end *end)
 {
-	sigset_t set;
+	if (end->late)
+		trial_failed("it was not ready within %d s", KEEPER_TRIAL_MS / 1000);
+	else if (WIFSIGNALED(end->status))
+		trial_failed("it was killed by signal %d (%s) before it was ready",
+			     WTERMSIG(end->status), strsignal(WTERMSIG(end->status)));
+	else
+		trial_failed("it ended with status %d before it was ready: see its log",
+			     WEXITSTATUS(end->status));
+}
 
+static int give_away(void)
+{
+	pid_t pid = child_start(KEEPER_GIVE_AWAY);
+	struct end end;
+
+	if (pid < 0)
+		return EXIT_FAILURE;
+	end = child_wait(pid, GIVE_AWAY_MS);
+	return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : EXIT_FAILURE;
+}
+
+/* SIGKILL comes from somebody; the others are its own fault. */
+static void killed(int signal, uint64_t lived)
+{
+	if (signal == SIGKILL || lived >= LIFE_SHORT)
+		router_start.deaths = 0;
+	else
+		router_start.deaths++;
+	log_error("the router was killed by signal %d (%s): another one takes over", signal,
+		  strsignal(signal));
+	pause_between(router_start.deaths);
+}
+
+int keeper_run(int (*router)(const struct keeper_start *start))
+{
 	router_run = router;
-	router_resumed = getenv(RESUME_VARIABLE) != NULL;
-	unsetenv(RESUME_VARIABLE);
-	if (router_resumed)
-		keep_over_exec(false);
-	signals_of_keeper(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	block_signals();
 	for (;;) {
 		uint64_t began = now_ms();
-		pid_t pid = child_start();
-		int status;
+		pid_t pid = child_start(KEEPER_SERVE);
+		struct end end;
 
 		if (pid < 0) {
 			log_error("cannot start the router: %s", strerror(errno));
-			return EXIT_FAILURE;
+			return keeper_give_up("it cannot start a process");
 		}
-		status = child_wait(pid, &set);
-		router_resumed = true;
-		if (WIFEXITED(status) && WEXITSTATUS(status) != KEEPER_UPGRADE)
-			return WEXITSTATUS(status);
-		if (WIFEXITED(status)) {
-			upgrade(argv, &set);
-			continue;
-		}
-		/* SIGKILL comes from somebody; the others are its own fault. */
-		if (WTERMSIG(status) == SIGKILL || now_ms() - began >= LIFE_SHORT)
-			router_deaths = 0;
+		end = child_wait(pid, former_fd >= 0 ? KEEPER_TRIAL_MS : 0);
+		router_start.resumed = true;
+		trial_is_over();
+		if (former_fd >= 0 && !end.stopped)
+			say_trial(&end);
+		if (WIFSIGNALED(end.status))
+			killed(WTERMSIG(end.status), now_ms() - began);
+		else if (WEXITSTATUS(end.status) == KEEPER_UPGRADE)
+			go_forward();
+		else if (WEXITSTATUS(end.status) == KEEPER_STORE)
+			return give_away();
 		else
-			router_deaths++;
-		log_error("the router was killed by signal %d (%s): another one takes over",
-			  WTERMSIG(status), strsignal(WTERMSIG(status)));
-		pause_between(router_deaths);
+			return WEXITSTATUS(end.status);
 	}
+}
+
+static int do_nothing(const struct keeper_start *unused)
+{
+	(void)unused;
+	return EXIT_SUCCESS;
+}
+
+int keeper_rehearse(void)
+{
+	struct end end;
+	pid_t pid;
+
+	router_run = do_nothing;
+	block_signals();
+	pid = child_start(KEEPER_SERVE);
+	if (pid < 0)
+		return -errno;
+	end = child_wait(pid, KEEPER_TRIAL_MS);
+	return WIFEXITED(end.status) && WEXITSTATUS(end.status) == EXIT_SUCCESS ? 0 : -ECHILD;
 }

@@ -267,7 +267,7 @@ struct ledger_entry *ledger_find(uint64_t cookie)
 
 /* --- after a restart --- */
 
-static const struct statefile_layout layout = {
+const struct statefile_layout ledger_layout = {
 	.name = "connections", .version = 1, .size = sizeof(struct ledger_record),
 	.max = LEDGER_RECORDS,
 };
@@ -334,7 +334,7 @@ int ledger_restore(const char *directory)
 {
 	int num = 0;
 
-	file = statefile_open(directory, &layout);
+	file = statefile_open(directory, &ledger_layout);
 	if (!file)
 		return -errno;
 	statefile_each(file, restore_one, &num);

@@ -21,6 +21,11 @@
 
 #include "../include/slim/endpoint.h"
 
+struct statefile_layout;
+
+/* Of its state file */
+extern const struct statefile_layout ledger_layout;
+
 struct peer;
 struct diag;
 

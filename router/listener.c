@@ -40,7 +40,7 @@ struct listener_record {
 	uint32_t container_id, flags;
 };
 
-static const struct statefile_layout layout = {
+const struct statefile_layout listener_layout = {
 	.name = "listeners", .version = 1, .size = sizeof(struct listener_record),
 	.max = 1u << 20,
 };
@@ -616,7 +616,7 @@ int listeners_restore(const char *directory)
 	struct container *container;
 	int num = 0;
 
-	file = statefile_open(directory, &layout);
+	file = statefile_open(directory, &listener_layout);
 	if (!file)
 		return -errno;
 	statefile_each(file, drop_unknown, NULL);

@@ -27,6 +27,11 @@
 #include "../include/slim/endpoint.h"
 #include "loop.h"
 
+struct statefile_layout;
+
+/* Of its state file */
+extern const struct statefile_layout listener_layout;
+
 struct container;
 struct look;
 

@@ -26,6 +26,7 @@
 #include "directory.h"
 #include "endpoint.h"
 #include "fdlimit.h"
+#include "host_check.h"
 #include "housekeeping.h"
 #include "inflight.h"
 #include "inherited.h"
@@ -34,24 +35,29 @@
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
+#include "manager.h"
 #include "namespace.h"
 #include "outbound.h"
 #include "packetpath.h"
 #include "peer.h"
 #include "privileges.h"
 #include "recover.h"
+#include "rehearsal.h"
 #include "report.h"
 #include "slimport.h"
 #include "state.h"
 #include "stray.h"
 #include "ticket.h"
+#include "upgrade.h"
 #include "worker.h"
 
 #define EXIT_USAGE	2
+#define OPTION_REHEARSE	256
 
 static struct config *config;
 static unsigned int deaths_before;
-static bool resumed;		/* another router was killed, and left its files to us */
+static bool resumed;		/* another router has left its files to us */
+static int given_num;		/* descriptors that a service manager has given us */
 static struct loop *loop;
 static struct loop_event signals;
 static bool asides_ended = true;
@@ -161,7 +167,7 @@ static int start_workers(void)
 {
 	int err = workers_start(config, loop);
 
-	if (!err && resumed)
+	if (!err && (resumed || given_num))
 		recover_connections(config);
 	if (!err)
 		err = slimports_start();
@@ -193,6 +199,10 @@ static void signals_handle(struct loop_event *event, uint32_t events)
 		return;
 	}
 	log_info("%s: the router stops", strsignal((int)info.ssi_signo));
+	manager_stopping("gives up what it has");
+	/* Where what we leave is kept, the way is that of a crash. */
+	if (manager_listens())
+		_exit(KEEPER_STORE);
 	loop_stop(loop);
 }
 
@@ -214,6 +224,15 @@ static int watch_signals(void)
 	return loop_add(loop, &signals, EPOLLIN);
 }
 
+static void begin_to_serve(void)
+{
+	keeper_ready();
+	manager_ready(loop, "slimrouter " SLIM_VERSION " runs");
+	rcu_read_lock();
+	control_answer_upgrade();
+	rcu_read_unlock();
+}
+
 static int run(void)
 {
 	size_t started = 0;
@@ -229,6 +248,7 @@ static int run(void)
 	rcu_read_unlock();
 	if (!err) {
 		log_info("slimrouter " SLIM_VERSION " runs on host %s", config->host_name);
+		begin_to_serve();
 		loop_run(loop);
 		rcu_read_lock();
 		attach_exit();
@@ -245,10 +265,12 @@ static int run(void)
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"Usage: slimrouter [-c FILE] [-l LEVEL] [-t | -C]\n"
+		"Usage: slimrouter [-c FILE] [-l LEVEL] [-t | -C | --rehearse]\n"
 		"Turns virtual addresses of containers into connections between hosts.\n\n"
 		"  -c, --config FILE      configuration (default " CONFIG_DEFAULT_FILE ")\n"
 		"  -t, --test             check the configuration and exit\n"
+		"      --rehearse         check whether this program can take over from the router\n"
+		"                         that runs, and exit\n"
 		"  -C, --clean            detach what a stopped router has left attached, and exit\n"
 		"  -l, --log-level LEVEL  error, warning, info or debug\n"
 		"  -h, --help             this text\n"
@@ -266,16 +288,31 @@ static int load(const char *file)
 	return -EINVAL;
 }
 
+/* What the router that has stopped had in its hands goes to the service manager. */
+static int give_away(void)
+{
+	int err = state_init(config, 0);
+
+	if (!err && state_directory())
+		err = inflight_open(state_directory());
+	if (err)
+		return EXIT_FAILURE;
+	recover_give_away(config);
+	return EXIT_SUCCESS;
+}
+
 /* The keeper's child, in a thread of its own */
-static int router_run(bool again, unsigned int deaths)
+static int router_run(const struct keeper_start *start)
 {
 	int ret;
 
-	resumed = again;
-	deaths_before = deaths;
+	resumed = start->resumed;
+	deaths_before = start->deaths;
 	/* Before anything of our own is open. */
-	if (resumed && inherited_init())
+	if (resumed ? inherited_init() : inherited_given(given_num))
 		return EXIT_FAILURE;
+	if (start->task == KEEPER_GIVE_AWAY)
+		return give_away();
 	rcu_register_thread();
 	loop = loop_new();
 	ret = loop ? run() : EXIT_FAILURE;
@@ -309,39 +346,78 @@ static int clean_up(void)
 	return EXIT_SUCCESS;
 }
 
+/* What else main() may be asked for than to be the router */
+enum mode {
+	MODE_SERVE,
+	MODE_TEST,
+	MODE_CLEAN,
+	MODE_REHEARSE,
+};
+
+static int serve(char **argv)
+{
+	upgrade_init(argv);
+	given_num = manager_init(config);
+	host_check_addresses(config);
+	fdlimit_raise(config);
+	return keeper_run(router_run);
+}
+
+static int do_mode(enum mode mode, char **argv)
+{
+	switch (mode) {
+	case MODE_TEST:
+		return host_check(config) ? EXIT_FAILURE : EXIT_SUCCESS;
+	case MODE_CLEAN:
+		return clean_up();
+	case MODE_REHEARSE:
+		return rehearsal_run(config);
+	default:
+		return serve(argv);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "test", no_argument, NULL, 't' },
 		{ "clean", no_argument, NULL, 'C' },
+		{ "rehearse", no_argument, NULL, OPTION_REHEARSE },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *file = CONFIG_DEFAULT_FILE;
-	bool test = false, clean = false;
+	enum mode mode = MODE_SERVE;
 	int level = -1;
 	int opt, ret;
 
+	if (keeper_begin(argv)) {
+		perror("slimrouter");
+		return EXIT_FAILURE;
+	}
 	while ((opt = getopt_long(argc, argv, "c:tCl:hV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			file = optarg;
 			break;
 		case 't':
-			test = true;
+			mode = MODE_TEST;
 			break;
 		case 'C':
-			clean = true;
+			mode = MODE_CLEAN;
+			break;
+		case OPTION_REHEARSE:
+			mode = MODE_REHEARSE;
 			break;
 		case 'l':
 			level = log_level_parse(optarg);
 			if (level >= 0)
 				break;
 			fprintf(stderr, "slimrouter: there is no log level %s\n", optarg);
-			return EXIT_USAGE;
+			goto misused;
 		case 'h':
 			usage(stdout);
 			return EXIT_SUCCESS;
@@ -349,28 +425,21 @@ int main(int argc, char **argv)
 			puts("slimrouter " SLIM_VERSION);
 			return EXIT_SUCCESS;
 		default:
-			usage(stderr);
-			return EXIT_USAGE;
+			goto misuse;
 		}
 	}
-	if (optind < argc) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
+	if (optind < argc)
+		goto misuse;
 	if (load(file))
-		return EXIT_FAILURE;
+		return keeper_give_up("it cannot read the configuration: see its log");
 	log_level_set(level >= 0 ? (enum log_level)level : config->log_level);
-	if (test) {
-		config_free(config);
-		return EXIT_SUCCESS;
-	}
-	if (clean) {
-		ret = clean_up();
-		config_free(config);
-		return ret;
-	}
-	fdlimit_raise(config);
-	ret = keeper_run(argv, router_run);
+	ret = do_mode(mode, argv);
 	config_free(config);
 	return ret;
+
+misuse:
+	usage(stderr);
+misused:
+	(void)keeper_give_up("it does not know the options that this one was started with");
+	return EXIT_USAGE;
 }

@@ -17,7 +17,7 @@
 /* Three generations at most hang on a peer: two to receive with, one to send with. */
 #define RECORDS_MAX	4096
 
-static const struct statefile_layout layout = {
+const struct statefile_layout peer_key_layout = {
 	.name = "keys", .version = 1, .size = sizeof(struct peer_key_record),
 	.fixed = offsetof(struct peer_key_record, sequence), .max = RECORDS_MAX,
 };
@@ -115,7 +115,7 @@ void peer_keys_choose(struct peer_keys *keys, const struct peer_key *key)
 
 int peer_keys_open_file(const char *directory)
 {
-	file = statefile_open(directory, &layout);
+	file = statefile_open(directory, &peer_key_layout);
 	return file ? 0 : -errno;
 }
 

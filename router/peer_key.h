@@ -27,6 +27,11 @@
 #include "../core/preamble.h"
 #include "../core/replay.h"
 
+struct statefile_layout;
+
+/* Of its state file */
+extern const struct statefile_layout peer_key_layout;
+
 #define PEER_KEY_GENERATIONS	2
 
 /* As it lies in the state file, up to @sequence checked. */

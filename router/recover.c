@@ -3,6 +3,7 @@
 #include "recover.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <urcu.h>
 
 #include "inbound.h"
@@ -11,14 +12,17 @@
 #include "ledger.h"
 #include "log.h"
 #include "loop.h"
+#include "manager.h"
 #include "worker.h"
+
+#define GIFT_FDS	128	/* in a message */
 
 /* One of them, on its way to a worker. */
 struct recover_task {
 	struct loop_task task;
 	struct worker *worker;
 	struct inflight *record;	/* or NULL: nothing of it was read */
-	struct inherited_tcp tcp;
+	struct inherited_tcp tcp;	/* of a record: its descriptor alone */
 	bool peers;			/* it came to the first slim port */
 };
 
@@ -29,11 +33,24 @@ static void run(struct loop_task *task)
 	struct recover_task *work = caa_container_of(task, struct recover_task, task);
 
 	if (work->record)
-		inbound_recover(work->worker, work->record);
+		inbound_recover(work->worker, work->record, work->tcp.fd);
 	else
 		inbound_start(work->worker, work->tcp.fd, &work->tcp.peer, work->tcp.local.port,
 			      work->peers);
 	free(work);
+}
+
+/* What ends while nobody has it must not look whole; what lives on must not be reset at its end. */
+static void set_reset(int fd, bool reset)
+{
+	struct linger linger = { .l_onoff = reset };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static void forget_reset(int fd)
+{
+	set_reset(fd, false);
 }
 
 static struct recover_task *task_new(void)
@@ -48,20 +65,23 @@ static struct recover_task *task_new(void)
 	return work;
 }
 
-/* Takes the files that a record names; -1 for those that are not there, and for an answer that is not. */
+/*
+ * Takes the files that a record names, wherever they are now; -1 for those that are not there, and for
+ * an answer that is not.
+ */
 static void take_files(struct inflight *record)
 {
 	if (record->phase == INFLIGHT_JUDGED)
 		return;
-	if (!inherited_take(record->ticket_fd, record->ticket_cookie))
-		record->ticket_fd = -1;
+	record->ticket_fd = inherited_take(record->ticket_fd, record->ticket_cookie);
 	if (record->phase == INFLIGHT_HANDED &&
 	    !inherited_is_unread(record->answer_fd, record->answer_cookie))
 		record->answer_fd = -1;
 	for (int i = 0; i < INFLIGHT_PIPES; i++)
-		if (record->phase == INFLIGHT_SPLICED &&
-		    !inherited_take_pipe(record->pipes[i].fd, record->pipes[i].inode))
-			record->pipes[i].fd = -1;
+		if (record->phase == INFLIGHT_SPLICED)
+			record->pipes[i].fd = inherited_take_pipe(record->pipes[i].fd,
+								  record->pipes[i].inode,
+								  i % 2 == 0);
 }
 
 /* A ticket that is gone is made anew; a pipe that is gone had bytes. */
@@ -73,13 +93,15 @@ static void downgrade(struct inflight *record)
 
 static void take_record(struct inflight *record, void *unused)
 {
+	int fd = inherited_take(record->fd, record->cookie);
 	struct recover_task *work;
 
 	(void)unused;
-	if (!inherited_take(record->fd, record->cookie)) {
+	if (fd < 0) {
 		inflight_drop(record);
 		return;
 	}
+	forget_reset(fd);
 	take_files(record);
 	downgrade(record);
 	work = task_new();
@@ -88,7 +110,14 @@ static void take_record(struct inflight *record, void *unused)
 		return;
 	}
 	work->record = record;
+	work->tcp.fd = fd;
 	loop_post(work->worker->loop, &work->task);
+}
+
+static bool is_fresh(const struct inherited_tcp *tcp, const struct config *config)
+{
+	return !tcp->listening && tcp->untouched && tcp->peer.port &&
+	       tcp->local.port >= config->port_first && tcp->local.port <= config->port_last;
 }
 
 /* Accepted, and not yet looked at: what has been handed over is in the ledger. */
@@ -97,12 +126,12 @@ static bool take_fresh(const struct inherited_tcp *tcp, void *data)
 	const struct config *config = data;
 	struct recover_task *work;
 
-	if (tcp->listening || !tcp->untouched || !tcp->peer.port || tcp->local.port < config->port_first ||
-	    tcp->local.port > config->port_last || ledger_find(tcp->cookie))
+	if (!is_fresh(tcp, config) || ledger_find(tcp->cookie))
 		return false;
 	work = task_new();
 	if (!work)
 		return false;
+	forget_reset(tcp->fd);
 	work->tcp = *tcp;
 	work->peers = tcp->local.port == config->port_first;
 	loop_post(work->worker->loop, &work->task);
@@ -116,7 +145,83 @@ void recover_connections(const struct config *config)
 	inflight_each(take_record, NULL);
 	inherited_each_tcp(take_fresh, (void *)config);
 	closed = inherited_close();
+	manager_forget(RECOVER_NAME);
 	if (recovered || closed)
 		log_info("took up %u connections that were being set up or carried, closed %u "
 			 "other files", recovered, closed);
+}
+
+/* --- to the service manager --- */
+
+struct gift {
+	const struct config *config;
+	int fds[GIFT_FDS];
+	size_t num;
+	unsigned int connections, given;
+};
+
+static void gift_send(struct gift *gift)
+{
+	if (gift->num && !manager_store(RECOVER_NAME, gift->fds, gift->num))
+		gift->given += (unsigned int)gift->num;
+	gift->num = 0;
+}
+
+static void gift_add(struct gift *gift, int fd)
+{
+	if (fd < 0)
+		return;
+	gift->fds[gift->num++] = fd;
+	if (gift->num == GIFT_FDS)
+		gift_send(gift);
+}
+
+/*
+ * An application may have one that was handed over, and could make its last close wait as long as
+ * it likes, in the service manager (stray.h): such a one we do not give away.
+ */
+static void give_record(struct inflight *record, void *data)
+{
+	struct gift *gift = data;
+	int fd;
+
+	if (record->phase == INFLIGHT_HANDED)
+		return;
+	fd = inherited_take(record->fd, record->cookie);
+	if (fd < 0)
+		return;
+	set_reset(fd, true);
+	take_files(record);
+	gift->connections++;
+	gift_add(gift, fd);
+	if (record->phase == INFLIGHT_JUDGED)
+		return;
+	gift_add(gift, record->ticket_fd);
+	for (int i = 0; i < INFLIGHT_PIPES; i++)
+		if (record->phase == INFLIGHT_SPLICED)
+			gift_add(gift, record->pipes[i].fd);
+}
+
+static bool give_fresh(const struct inherited_tcp *tcp, void *data)
+{
+	struct gift *gift = data;
+
+	if (!is_fresh(tcp, gift->config))
+		return false;
+	set_reset(tcp->fd, true);
+	gift->connections++;
+	gift_add(gift, tcp->fd);
+	return true;
+}
+
+void recover_give_away(const struct config *config)
+{
+	struct gift gift = { .config = config };
+
+	inflight_each(give_record, &gift);
+	inherited_each_tcp(give_fresh, &gift);
+	gift_send(&gift);
+	manager_flush();
+	log_info("left %u connections that were being set up or carried to the service manager, in "
+		 "%u descriptors", gift.connections, gift.given);
 }

@@ -7,10 +7,19 @@
 
 #include "config.h"
 
+/* Of its descriptors at the service manager */
+#define RECOVER_NAME	"inflight"
+
 /*
  * Takes up what inherited.h has and inflight.h describes, and closes the rest. After containers, listeners,
  * ledger and workers are there. Read lock held.
  */
 void recover_connections(const struct config *config);
+
+/*
+ * Gives the same to the service manager (manager.h), and leaves the records as they are. No router
+ * runs: in a child that the keeper starts for it. What the manager does not keep is reset.
+ */
+void recover_give_away(const struct config *config);
 
 #endif

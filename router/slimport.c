@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include "inbound.h"
 #include "inherited.h"
 #include "log.h"
+#include "manager.h"
 #include "worker.h"
 
 #ifndef TCP_FASTOPEN_NO_COOKIE
@@ -32,6 +34,8 @@
 
 #define SLIMPORT_BACKLOG	4096
 #define SLIMPORT_DEFER		5	/* seconds */
+#define SLIMPORT_NAME		"slimport"	/* at the service manager */
+#define SLIMPORT_MESSAGE	128		/* so many in a message to it */
 
 /* One worker's watch on one port. */
 struct slimport_watch {
@@ -135,6 +139,32 @@ static bool take(const struct inherited_tcp *tcp, void *data)
 	return true;
 }
 
+/* Whoever opened it. Returns @fd, or -errno. */
+static int adopt_port(int fd)
+{
+	int err = set_options(fd);
+
+	if (!err && (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0 ||
+		     listen(fd, SLIMPORT_BACKLOG) < 0))
+		err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* They outlive even the keeper, where there is a service manager. */
+static void store_all(void)
+{
+	manager_forget(SLIMPORT_NAME);
+	for (unsigned int i = 0; i < fds_num; i += SLIMPORT_MESSAGE) {
+		unsigned int left = fds_num - i;
+
+		(void)manager_store(SLIMPORT_NAME, fds + i,
+				    left < SLIMPORT_MESSAGE ? left : SLIMPORT_MESSAGE);
+	}
+}
+
 int slimports_open(const struct config *config)
 {
 	unsigned int num = config->port_last - config->port_first + 1u;
@@ -147,7 +177,7 @@ int slimports_open(const struct config *config)
 		fds[i] = -1;
 	inherited_each_tcp(take, &num);
 	while (fds_num < num) {
-		int fd = fds[fds_num] >= 0 ? fds[fds_num] :
+		int fd = fds[fds_num] >= 0 ? adopt_port(fds[fds_num]) :
 			 open_port((uint16_t)(first_port + fds_num));
 
 		if (fd < 0) {
@@ -157,6 +187,7 @@ int slimports_open(const struct config *config)
 		}
 		fds[fds_num++] = fd;
 	}
+	store_all();
 	return 0;
 }
 

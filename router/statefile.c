@@ -369,6 +369,24 @@ failed:
 	return NULL;
 }
 
+int statefile_check(const char *directory, const struct statefile_layout *layout)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, layout->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (st.st_size && !header_matches(fd, layout))
+		err = -EPROTO;
+	close(fd);
+	return err;
+}
+
 void statefile_close(struct statefile *file)
 {
 	if (!file)

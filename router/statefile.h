@@ -45,6 +45,10 @@ struct statefile_layout {
  */
 struct statefile *statefile_open(const char *directory, const struct statefile_layout *layout);
 
+/* Could @layout's file be read? 0 (also where there is none), -EPROTO (it is of another form) or
+ * another -errno. Whoever has it open is not disturbed. */
+int statefile_check(const char *directory, const struct statefile_layout *layout);
+
 /* Unmaps it; the file stays. NULL is fine. */
 void statefile_close(struct statefile *file);
 

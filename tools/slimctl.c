@@ -35,6 +35,8 @@ static const struct command {
 	{ "listeners", '0', slimctl_listeners, "", "slim listeners, here and on other hosts" },
 	{ "connections", '0', slimctl_connections, "", "slim connections of this host" },
 	{ "peers", '0', slimctl_peers, "", "other routers" },
+	{ "upgrade", '?', slimctl_upgrade, "[PROGRAM]",
+	  "put another program into the router's place" },
 	{ "keygen", '?', slimctl_keygen, "[FILE]", "make a host's key, print its public half" },
 	{ "pubkey", '?', slimctl_pubkey, "[FILE]", "print the public half of a key" },
 	{ "help", '0', help, "", "this text" },
@@ -137,7 +139,7 @@ int slimctl_ask(const struct slimctl *ctl, const char *command, json_t *request,
 		request = json_object();
 	json_object_set_new(request, "version", json_integer(CLIENT_VERSION));
 	json_object_set_new(request, "command", json_string(command));
-	*reply = client_ask(ctl->socket_path, request, fd, CLIENT_TIMEOUT, error, sizeof(error));
+	*reply = client_ask(ctl->socket_path, request, fd, ctl->timeout, error, sizeof(error));
 	json_decref(request);
 	if (!*reply)
 		return slimctl_fail(ctl, "%s", error);
@@ -292,6 +294,7 @@ int main(int argc, char **argv)
 {
 	struct slimctl ctl = {
 		.socket_path = CONFIG_DEFAULT_CONTROL,
+		.timeout = CLIENT_TIMEOUT,
 		.addresses = json_array(),
 		.labels = json_object(),
 	};

@@ -20,6 +20,7 @@
 struct slimctl {
 	const char *socket_path;
 	bool json, verbose;
+	int timeout;		/* ms for a request and its reply */
 	const char *name;
 	const char *netns, *tenant, *ifname;
 	json_t *addresses, *labels;
@@ -54,6 +55,7 @@ int slimctl_containers(const struct slimctl *ctl);
 int slimctl_listeners(const struct slimctl *ctl);
 int slimctl_connections(const struct slimctl *ctl);
 int slimctl_peers(const struct slimctl *ctl);
+int slimctl_upgrade(const struct slimctl *ctl);
 int slimctl_keygen(const struct slimctl *ctl);
 int slimctl_pubkey(const struct slimctl *ctl);
 

@@ -43,7 +43,7 @@ _slimctl_column()
 
 _slimctl()
 {
-	local commands="attach detach status containers listeners connections peers keygen pubkey help"
+	local commands="attach detach status containers listeners connections peers upgrade keygen pubkey help"
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local command="" socket="" i
 
@@ -67,7 +67,7 @@ _slimctl()
 	:*) _slim_words "$commands" "$cur" ;;
 	attach:-*) _slim_words "--netns --tenant --ip --label --ifname --json" "$cur" ;;
 	detach:*) _slim_words "$(_slimctl_column "$socket" containers NAME)" "$cur" ;;
-	keygen:*|pubkey:*) _slim_files "$cur" ;;
+	keygen:*|pubkey:*|upgrade:*) _slim_files "$cur" ;;
 	containers:-*) _slim_words "--verbose --json --socket" "$cur" ;;
 	*:-*) _slim_words "--json --socket" "$cur" ;;
 	*) COMPREPLY=() ;;

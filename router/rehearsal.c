@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* rehearsal.c - could this program take over from the router that runs? */
+#include "rehearsal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../include/slim/version.h"
+#include "attach_state.h"
+#include "host_check.h"
+#include "inflight.h"
+#include "keeper.h"
+#include "ledger.h"
+#include "listener.h"
+#include "peer_key.h"
+#include "statefile.h"
+
+static const struct statefile_layout *const layouts[] = {
+	&attach_state_layout, &listener_layout, &ledger_layout, &inflight_layout, &peer_key_layout,
+};
+
+static int check_state(const char *directory)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+		err = statefile_check(directory, layouts[i]);
+		if (err)
+			fprintf(stderr, "this slimrouter cannot read the state file %s/%s (it reads "
+				"version %u): %s\n", directory, layouts[i]->name,
+				layouts[i]->version, strerror(-err));
+	}
+	return err;
+}
+
+int rehearsal_run(const struct config *config)
+{
+	int err;
+
+	if (host_check(config) || check_state(config->state))
+		return EXIT_FAILURE;
+	err = keeper_rehearse();
+	if (err) {
+		fprintf(stderr, "cannot start a router: %s\n", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	puts(REHEARSAL_WORD SLIM_VERSION);
+	return EXIT_SUCCESS;
+}
