@@ -20,7 +20,9 @@
 #include "channel.h"
 #include "diag.h"
 #include "directory.h"
+#include "fdlimit.h"
 #include "endpoint.h"
+#include "fdlimit.h"
 #include "inherited.h"
 #include "ledger.h"
 #include "listener.h"
@@ -442,6 +444,7 @@ static void watch(struct container *container)
 {
 	watch_pid(container);
 	look_at_netfilter(container);
+	fdlimit_check(config, containers_num);
 	if (!watch_timer.expires)
 		loop_timer_set(control, &watch_timer, WATCH_MS);
 }

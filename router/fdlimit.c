@@ -9,13 +9,26 @@
 #include "log.h"
 
 #define FDS_OWN		512	/* slim ports, peers, slimctl */
+#define REMEDY		"raise the hard limit (LimitNOFILE; the sysctl fs.nr_open bounds it)"
 #define FDS_CONTAINER	20	/* namespace, channels of a few processes, idle tickets */
+
+/* Whoever waits to be claimed has a host socket and a ticket, and then, perhaps, two pipes. */
+static unsigned long need_for(const struct config_limits *limits, unsigned long containers)
+{
+	return FDS_OWN + containers * FDS_CONTAINER + 2UL * limits->channels + 2UL * limits->pending +
+	       4UL * limits->spliced;
+}
 
 unsigned long fdlimit_need(const struct config_limits *limits)
 {
-	/* Whoever waits to be claimed has a host socket and a ticket, and then, perhaps, two pipes. */
-	return FDS_OWN + (unsigned long)limits->containers * FDS_CONTAINER + 2UL * limits->channels +
-	       2UL * limits->pending + 4UL * limits->spliced;
+	return need_for(limits, limits->containers);
+}
+
+unsigned long fdlimit_containers(const struct config_limits *limits)
+{
+	unsigned long none = need_for(limits, 0), limit = fdlimit_get();
+
+	return limit > none ? (limit - none) / FDS_CONTAINER : 0;
 }
 
 unsigned long fdlimit_get(void)
@@ -50,8 +63,22 @@ void fdlimit_raise(const struct config *config)
 	/* Whoever has CAP_SYS_RESOURCE may, up to the sysctl fs.nr_open. */
 	if (limit.rlim_max >= need || set(need, need))
 		(void)set(limit.rlim_max, limit.rlim_max);
-	if (fdlimit_get() < need)
-		log_warning("the router may open %lu files, but %u containers can need %lu: raise "
-			    "the hard limit (LimitNOFILE; the sysctl fs.nr_open bounds it) or lower "
-			    "limits { containers }", fdlimit_get(), config->limits.containers, need);
+	if (!fdlimit_containers(&config->limits))
+		log_warning("the router may open %lu files, and one container at its limits can need "
+			    "%lu: " REMEDY, fdlimit_get(), need_for(&config->limits, 1));
+	else if (fdlimit_get() < need)
+		log_info("the router may open %lu files: that is for %lu containers, one of them at "
+			 "its limits", fdlimit_get(), fdlimit_containers(&config->limits));
+}
+
+void fdlimit_check(const struct config *config, unsigned long containers)
+{
+	static bool said;
+
+	if (said || containers <= fdlimit_containers(&config->limits))
+		return;
+	said = true;
+	log_warning("the router may open %lu files, and %lu containers, one of them at its limits, can "
+		    "need %lu: " REMEDY, fdlimit_get(), containers,
+		    need_for(&config->limits, containers));
 }
