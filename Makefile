@@ -145,6 +145,7 @@ install: all
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8
 	sed 's|@SBINDIR@|$(SBINDIR)|' router/slimrouter.service > \
 		$(DESTDIR)$(UNITDIR)/slimrouter.service
+	install -m 0644 router/slimrouter.socket $(DESTDIR)$(UNITDIR)
 	install -m 0644 tools/completion/slimctl.bash $(DESTDIR)$(COMPLETIONDIR)/slimctl
 	ln -sf slimctl $(DESTDIR)$(COMPLETIONDIR)/slim-run
 	install -m 0644 router/slimrouter.conf.example $(DESTDIR)$(SYSCONFDIR)/slim
@@ -152,7 +153,8 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/slimrouter $(DESTDIR)$(SBINDIR)/slimctl \
 		$(DESTDIR)$(BINDIR)/slim-run $(DESTDIR)$(LIBDIR)/slim/libslim.so \
-		$(DESTDIR)$(UNITDIR)/slimrouter.service $(DESTDIR)$(COMPLETIONDIR)/slimctl \
+		$(DESTDIR)$(UNITDIR)/slimrouter.service \
+		$(DESTDIR)$(UNITDIR)/slimrouter.socket $(DESTDIR)$(COMPLETIONDIR)/slimctl \
 		$(DESTDIR)$(COMPLETIONDIR)/slim-run $(DESTDIR)$(SYSCONFDIR)/slim/slimrouter.conf.example
 	for page in docs/man/*; do \
 		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done

@@ -24,6 +24,7 @@
 #include "endpoint.h"
 #include "fdlimit.h"
 #include "inherited.h"
+#include "keeper.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
@@ -661,6 +662,7 @@ static void restore(struct attach_record *record, void *data)
 	int fd = tenant ? namespace_again(record, &st) : -1;
 	int err = -ENOENT;
 
+	keeper_progress();
 	if (tenant && fd < 0)
 		what = "find its namespace";
 	if (fd >= 0) {

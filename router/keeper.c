@@ -37,6 +37,7 @@
 /* What keeper and child tell each other, in a page that they share */
 struct shared {
 	bool ready;			/* atomic */
+	uint64_t progress_at;		/* atomic: ms, the last one */
 	bool upgrading;			/* @upgrade is to be done, or is to be answered */
 	struct keeper_upgrade upgrade;
 };
@@ -116,6 +117,11 @@ static pid_t child_start(enum keeper_task task)
 	return pid;
 }
 
+void keeper_progress(void)
+{
+	__atomic_store_n(&shared->progress_at, now_ms(), __ATOMIC_RELAXED);
+}
+
 void keeper_ready(void)
 {
 	__atomic_store_n(&shared->ready, true, __ATOMIC_RELEASE);
@@ -178,7 +184,18 @@ static bool reap(pid_t pid, int *status)
 	}
 }
 
-/* Waits for the child's end, passing signals on. @time: ms that it has to get ready; 0: no limit */
+/* When the time is over if there is no more progress; 0: now */
+static uint64_t deadline_after(uint64_t deadline, unsigned int time)
+{
+	uint64_t progress_at = __atomic_load_n(&shared->progress_at, __ATOMIC_RELAXED);
+
+	return progress_at + time > deadline ? progress_at + time : 0;
+}
+
+/*
+ * Waits for the child's end, passing signals on. @time: ms that it may go without progress before it
+ * is ready; 0: no limit
+ */
 static struct end child_wait(pid_t pid, unsigned int time)
 {
 	uint64_t deadline = time ? now_ms() + time : 0;
@@ -189,10 +206,11 @@ static struct end child_wait(pid_t pid, unsigned int time)
 		int ret = signal_wait(&info, deadline);
 
 		if (ret < 0 && errno == EAGAIN) {
-			end.late = true;
-			deadline = 0;
-			kill(pid, SIGKILL);
+			deadline = deadline_after(deadline, time);
+			end.late = !deadline;
 		}
+		if (end.late)
+			kill(pid, SIGKILL);
 		if (ret == SIGUSR1) {
 			trial_is_over();
 			if (__atomic_load_n(&shared->ready, __ATOMIC_ACQUIRE))
@@ -377,7 +395,7 @@ static void pause_between(unsigned int deaths)
 static void say_trial(const struct end *end)
 {
 	if (end->late)
-		trial_failed("it was not ready within %d s", KEEPER_TRIAL_MS / 1000);
+		trial_failed("its start made no progress for %d s", KEEPER_TRIAL_MS / 1000);
 	else if (WIFSIGNALED(end->status))
 		trial_failed("it was killed by signal %d (%s) before it was ready",
 			     WTERMSIG(end->status), strsignal(WTERMSIG(end->status)));

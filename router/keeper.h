@@ -16,7 +16,7 @@
  *
  * For that the keeper executes the other program, and leaves it everything that is open, the
  * old program's file among it. The other program is on trial until its router says
- * keeper_ready(): if that exits, is killed or says nothing for KEEPER_TRIAL_MS, its
+ * keeper_ready(): if that exits, is killed or makes no progress for KEEPER_TRIAL_MS, its
  * keeper executes the old program again. Both come as a crash does, for their routers: the
  * way that is taken at every restart is the only one that there is. What could keep the other
  * program from getting as far as its keeper is found out before (rehearsal.h).
@@ -97,6 +97,9 @@ int keeper_give_up(const char *why);
 int keeper_rehearse(void);
 
 /* --- in the child --- */
+
+/* Its start goes on, however long it takes. */
+void keeper_progress(void);
 
 /* The router serves: it is on trial no more. */
 void keeper_ready(void);

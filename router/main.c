@@ -241,6 +241,7 @@ static int run(void)
 	rcu_read_lock();
 	for (; !err && started < STAGES_NUM; started++) {
 		err = stages[started].start();
+		keeper_progress();
 		if (err)
 			log_error("could not start %s: %s", stages[started].name,
 				  strerror(-err));
@@ -255,6 +256,9 @@ static int run(void)
 		rcu_read_unlock();
 		housekeeping_stop();
 	}
+	/* What an earlier router had open is for the next one, which may be an older version. */
+	if (err && resumed)
+		_exit(EXIT_FAILURE);
 	while (started--)
 		if (stages[started].stop)
 			stages[started].stop();

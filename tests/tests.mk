@@ -14,6 +14,18 @@ SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
 
+# Routers that another must not be replaced by: a source file, and what becomes of it
+E2E_ROUTERS := other-state fails crashes hangs
+other-state_file := listener
+other-state_edit := s/\.version = [0-9]*/.version = 4711/
+fails_file := slimport
+fails_edit := /^int slimports_start/,/^{/s/^{/{ return -EIO;/
+crashes_file := slimport
+crashes_edit := /^int slimports_start/,/^{/s/^{/{ abort();/
+hangs_file := slimport
+hangs_edit := /^int slimports_start/,/^{/s/^{/{ for (;;) pause();/
+E2E_BIN += $(E2E_ROUTERS:%=$(B)/tests/e2e/slimrouter-%)
+
 bench-programs: $(BENCH_BIN)
 
 # $(call said,WORD,FILE): what FILE's comment says behind "WORD:"
@@ -70,6 +82,15 @@ $(B)/tests/bench/%: tests/bench/%.c
 
 # Preloaded into routers
 $(B)/tests/e2e/crash_points: LDFLAGS += -shared -fPIC
+
+$(E2E_ROUTERS:%=$(B)/tests/e2e/slimrouter-%): $(B)/tests/e2e/slimrouter-%: $(ROUTER_OBJ)
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)sed '$($*_edit)' router/$($*_file).c >$@.c
+	$(Q)! cmp -s router/$($*_file).c $@.c
+	$(Q)$(CC) $(ALL_CFLAGS) -Irouter -c -o $@.o $@.c
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter-out $(B)/router/$($*_file).o,$(ROUTER_OBJ)) $@.o \
+		$(LDFLAGS) $(LIBS)
 
 $(B)/tests/e2e/% $(B)/tests/shim/%: tests/$$(notdir $$(@D))/%.c
 	$(say) CC $@

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The rehearsal, the trial, the old program's start where it fails, and some more (ms) */
-#define UPGRADE_TIMEOUT	40000
+/* The router has limits of its own, which many containers extend (ms). */
+#define UPGRADE_TIMEOUT	600000
 
 static void print(const json_t *reply)
 {

@@ -6,7 +6,8 @@
 
 Runs $E2E_ROUTER with these arguments as a service of Type=notify with a file descriptor store
 and, where $E2E_ACTIVATE is set, a control socket of its own; sd_notify(3) and
-sd_listen_fds(3) are the protocols. What it knows is in DIRECTORY/manager.json.
+sd_listen_fds(3) are the protocols. What it knows is in DIRECTORY/manager.json. Where
+$E2E_MANAGED names hosts, and DIRECTORY is of none of them, it becomes the router instead.
 
     SIGHUP	restarts the service: SIGTERM, its end, a new start
     SIGUSR1	kills its main process, and starts it anew
@@ -191,6 +192,10 @@ class Manager:
 
 
 def main():
+    host = os.path.basename(os.path.dirname(sys.argv[sys.argv.index("-c") + 1]))
+    if host not in os.environ.get("E2E_MANAGED", host).split():
+        program = os.environ["E2E_ROUTER"]
+        os.execv(program, [program] + sys.argv[1:])
     wake, waker = socket.socketpair()
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno())
