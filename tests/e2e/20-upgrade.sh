@@ -4,7 +4,7 @@
 # is nobody's, h2's is a service of manager.py's.
 . "$(dirname "$0")/lib.sh"
 
-rounds=${E2E_UPGRADES:-2}
+rounds=${E2E_UPGRADES:-1}
 idle=${E2E_IDLE:-200}
 crr=$build/tests/bench/crr
 port=7950
@@ -161,11 +161,37 @@ equal "h2 listens by the same sockets" "$ports_h2" "$(slim_ports h2)"
 
 # --- at full rate ---
 
+# setups NODE ADDRESS PORT: by one process after the other, until there is a file "enough"
+setups()
+{
+	# shellcheck disable=SC2016
+	in_ "$1" bash -c 'while [[ ! -e $1 ]]; do "${@:2}" || exit; done' setups "$work/enough" \
+		"$crr" client "$2" -p "$3" -d 1
+}
+
 load()
 {
-	background "to" in_ h1c1 "$crr" client "$server" -p $((port + 1)) -d "$1"
-	background "fro" in_ h2c1 "$crr" client "$(address h1c1)" -p $((port + 3)) -d "$1"
+	background "to" setups h1c1 "$server" $((port + 1))
+	background "fro" setups h2c1 "$(address h1c1)" $((port + 3))
 }
+
+# A router counts from its own start on: what those before it had counted
+slim_before=0
+
+count_slim() { slim_before=$((slim_before + $(counter "$1" connects_slim))); }
+
+# flows HOST: the slim path is used, and there is more to come
+flows()
+{
+	local before
+	before=$(counter "$1" connects_slim)
+
+	poll 10 more "$1" $((before + 200))
+}
+
+more() { (($(counter "$1" connects_slim) >= $2)); }
+
+both_flow() { flows h1 && flows h2; }
 
 # upgrades HOST: there and back
 upgrades()
@@ -173,8 +199,12 @@ upgrades()
 	local i
 
 	for ((i = 0; i < rounds; i++)); do
+		both_flow
+		count_slim "$1"
 		ctl "$1" upgrade "$work/slimrouter-$1"
 		[[ $(program "$1") == "$work/slimrouter-$1" ]]
+		both_flow
+		count_slim "$1"
 		ctl "$1" upgrade "$E2E_ROUTER"
 		[[ $(program "$1") == "$E2E_ROUTER" ]]
 	done
@@ -185,27 +215,41 @@ restarts()
 	local i
 
 	for ((i = 0; i < rounds; i++)); do
+		both_flow
+		count_slim h2
 		restart HUP
-		sleep 0.$((RANDOM % 5 + 2))
 	done
 }
 
 both_at_once()
 {
+	both_flow
+	count_slim h1
+	count_slim h2
 	ctl h1 upgrade &
 	restart HUP
 	wait $!
+	both_flow
 }
 
-load $((rounds * 3 + 2))
+for host in h1 h2; do
+	slim_before=$((slim_before - $(counter $host connects_slim)))
+done
+load
 check "h1: upgrades there and back" upgrades h1
 check "h2: upgrades there and back, under the manager" upgrades h2
 check "h2: restarts by the manager" restarts
 check "h1: an upgrade and h2: a restart at once" both_at_once
+touch "$work/enough"
 for tag in to fro; do
 	check "set-ups at full rate ($tag): none fails" well_ended $tag
-	cat "$work/$tag"
+	echo "         $(jq -s '[.[].count] | add' "$work/$tag") in $(wc -l <"$work/$tag") s"
 done
+for host in h1 h2; do
+	count_slim $host
+done
+check "... and many of them took the slim path" holds "$slim_before > \
+	$(jq -s '[.[].count] | add' "$work/to" "$work/fro") / 4"
 equal "h1 still listens by the same sockets" "$ports_h1" "$(slim_ports h1)"
 equal "h2 still listens by the same sockets" "$ports_h2" "$(slim_ports h2)"
 check "h2: what was being set up or carried went through the manager" \

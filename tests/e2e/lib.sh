@@ -253,28 +253,6 @@ attach_all()
 	done
 }
 
-# What slimctl shows, and what the kernel has, of slim connections: the ports of both ends. (The
-# peer channel is at the first slim port.)
-ledger()
-{
-	ctl "$1" -j connections | jq -r '.connections[] | select(.state == "ESTAB") |
-		"\(.host_local | split(":")[-1]) \(.host_peer | split(":")[-1])"' | sort
-}
-
-kernel()
-{
-	sockets "$1" -tn state established | awk '
-		function port(name, parts) { return parts[split(name, parts, ":")] }
-		function slim(number) { return number > 4790 && number <= 4853 }
-		{
-			here = port($3); there = port($4)
-			if (slim(here) || slim(there))
-				print here, there
-		}' | sort
-}
-
-complete() { same "$(kernel "$1")" "$(ledger "$1")"; }
-
 no_connections()
 {
 	[[ $(ctl "$1" -j status | jq '.connections') == 0 ]]
