@@ -95,6 +95,40 @@ ports_h1=$(slim_ports h1)
 ports_h2=$(slim_ports h2)
 equal "h2's manager keeps the slim ports, and nothing else" '{"slimport":64}' "$(fact h2 '.store | tostring')"
 
+# --- slimrouter -t: does the host have what the configuration names? ---
+
+# tested TEXT COMMAND...: what it says about a copy of h1's configuration after COMMAND
+tested()
+{
+	local text=$1
+
+	shift
+	cp "$(state h1)/slimrouter.conf" "$work/tested.conf"
+	cp -p "$(state h1)/host.key" "$work/tested.key"
+	sed -i "s|key \"[^\"]*host.key\"|key \"$work/tested.key\"|" "$work/tested.conf"
+	"$@"
+	plain h1 "$E2E_ROUTER" -t -c "$work/tested.conf" >"$work/tested" 2>&1 || echo failed >>"$work/tested"
+	cat "$work/tested"
+	if [[ $text ]]; then
+		grep -E -- "$text" "$work/tested"
+	else
+		[[ ! -s $work/tested ]]
+	fi
+}
+
+edit() { sed -i "$1" "$work/tested.conf"; }
+check "-t: nothing to say" tested "" true
+check "-t: a key that others can read" tested "^failed" chmod 644 "$work/tested.key"
+check "... says what to do" has "$work/tested" "chmod 600"
+check "-t: a key that is none" tested "^failed" cp /etc/passwd "$work/tested.key"
+check "-t: no key" tested "slimctl keygen" rm "$work/tested.key"
+check "-t: a control socket that is a file" tested "^failed" edit 's|^control .*|control "/etc/passwd";|'
+check "-t: a control socket's directory that is not there" tested "^failed" \
+	edit 's|^control .*|control "/nonexistent/a/b/sock";|'
+check "-t: a state directory that is a file" tested "^failed" edit '$ a state "/etc/passwd";'
+check "-t: another host's address is said" tested "no device" edit 's/address 198.18.0.1;/address 198.18.0.77;/'
+check_not "... but is no error" has "$work/tested" failed
+
 # --- programs that cannot take over ---
 
 slim_again()

@@ -2,7 +2,9 @@
 /*
  * test_fdlimit.c - the router takes all the descriptors that it may have
  * links: router/fdlimit.c router/log.c
+ * libs: cap-ng
  */
+#include <cap-ng.h>
 #include <check.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,22 +20,42 @@ static struct config config = {
 	.limits = { .containers = 10, .channels = 20, .pending = 30 },
 };
 
-static void setup(void)
+static void limit_to(unsigned long hard)
 {
-	struct rlimit limit = { .rlim_cur = HARD / 2, .rlim_max = HARD };
+	struct rlimit limit = { .rlim_cur = hard / 2, .rlim_max = hard };
 
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-/* What is logged meanwhile */
-static void raised(char *said, size_t size)
+/* Without CAP_SYS_RESOURCE, the hard limit is the last word. */
+static void setup(void)
+{
+	capng_get_caps_process();
+	capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_RESOURCE);
+	ck_assert_int_eq(capng_apply(CAPNG_SELECT_CAPS), 0);
+}
+
+static void raise_it(void)
+{
+	fdlimit_raise(&config);
+}
+
+static void check_it(void)
+{
+	fdlimit_check(&config, 1);
+	fdlimit_check(&config, config.limits.containers);
+	fdlimit_check(&config, config.limits.containers);
+}
+
+/* What @call logs */
+static void logged(void (*call)(void), char *said, size_t size)
 {
 	int ends[2], kept = dup(STDERR_FILENO);
 	ssize_t len;
 
 	ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
 	dup2(ends[1], STDERR_FILENO);
-	fdlimit_raise(&config);
+	call();
 	dup2(kept, STDERR_FILENO);
 	len = read(ends[0], said, size - 1);
 	said[len > 0 ? len : 0] = '\0';
@@ -46,9 +68,29 @@ START_TEST(raised_and_too_low)
 {
 	char said[1024];
 
-	raised(said, sizeof(said));
+	limit_to(HARD);
+	logged(raise_it, said, sizeof(said));
 	ck_assert_uint_eq(fdlimit_get(), HARD);
+	ck_assert_ptr_nonnull(strstr(said, "warning"));
 	ck_assert_ptr_nonnull(strstr(said, "LimitNOFILE"));
+	ck_assert_uint_eq(fdlimit_containers(&config.limits), 0);
+}
+END_TEST
+
+/* Who has fewer containers than there may be is not bothered. */
+START_TEST(enough_for_some)
+{
+	struct config_limits few = config.limits;
+	char said[1024];
+
+	few.containers = 3;
+	limit_to(fdlimit_need(&few));
+	logged(raise_it, said, sizeof(said));
+	ck_assert_ptr_null(strstr(said, "warning"));
+	ck_assert_uint_eq(fdlimit_containers(&config.limits), 3);
+	logged(check_it, said, sizeof(said));
+	ck_assert_ptr_nonnull(strstr(said, "10 containers"));
+	ck_assert_ptr_null(strstr(strstr(said, "10 containers") + 1, "10 containers"));
 }
 END_TEST
 
@@ -86,6 +128,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, raised_and_too_low);
+	tcase_add_test(tc, enough_for_some);
 	tcase_add_test(tc, what_limits_need);
 	tcase_add_test(tc, counted);
 	suite_add_tcase(suite, tc);

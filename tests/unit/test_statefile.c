@@ -325,6 +325,32 @@ START_TEST(full_disk)
 }
 END_TEST
 
+START_TEST(checked_from_outside)
+{
+	struct statefile_layout other = layout;
+	char path[64];
+	int fd;
+
+	/* While it is open and locked. */
+	ck_assert_int_eq(statefile_check(directory, &layout), 0);
+	other.version++;
+	ck_assert_int_eq(statefile_check(directory, &other), -EPROTO);
+	other = layout;
+	other.size += 8;
+	ck_assert_int_eq(statefile_check(directory, &other), -EPROTO);
+	other = layout;
+	other.max *= 2;
+	ck_assert_int_eq(statefile_check(directory, &other), 0);
+	other.name = "nothing";
+	ck_assert_int_eq(statefile_check(directory, &other), 0);
+	snprintf(path, sizeof(path), "%s/records", directory);
+	fd = open(path, O_WRONLY);
+	ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
+	close(fd);
+	ck_assert_int_eq(statefile_check(directory, &layout), -EPROTO);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("statefile");
@@ -334,6 +360,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, checked_from_outside);
 	tcase_add_test(tc, records_stay);
 	tcase_add_test(tc, what_is_not_committed_is_not_there);
 	tcase_add_test(tc, grows_and_is_bounded);
