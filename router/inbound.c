@@ -27,11 +27,12 @@
 #include "stray.h"
 #include "ticket.h"
 #include "waiting.h"
+#include "want.h"
 #include "worker.h"
 
 #define INBOUND_PREAMBLE_MS	5000	/* for all of the preamble to come */
 #define INBOUND_PREAMBLES_MAX	1024	/* per worker; a stranger more, and the oldest goes */
-#define INBOUND_RETRY_MS	20	/* while its sender's containers are not known yet */
+#define INBOUND_RETRY_MS	20	/* while its sender's containers are not known, or files wanting */
 #define TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
 static struct log_limit refuse_limit = { .burst = 5 };
@@ -247,6 +248,14 @@ static struct listener_endpoint *admit(struct inbound *inbound, const struct pre
 	return listener;
 }
 
+/* As natively, where it would wait in the listener's queue for its program to have files again. */
+static void admit_later(struct inbound *inbound)
+{
+	container_put(inbound->container);
+	inbound->container = NULL;
+	loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_RETRY_MS);
+}
+
 /*
  * Finds the listener and connects a ticket to it. A router that has just started may
  * know the sender's key before it knows the sender's containers.
@@ -278,10 +287,14 @@ static void admitted(struct inbound *inbound)
 		refuse(inbound);
 		return;
 	}
-	if (waiting_start(inbound) == 0)
+	err = waiting_start(inbound);
+	if (!err)
 		return;
 	forget_entry(inbound);
-	refuse(inbound);
+	if (want_is(err))
+		admit_later(inbound);
+	else
+		refuse(inbound);
 }
 
 static struct inflight *record_new(const struct inbound *inbound)

@@ -34,7 +34,14 @@ static bool is_inet_stream(int fd, uint16_t *domain)
 	return protocol == IPPROTO_TCP;
 }
 
-static void announce(int fd, uint64_t cookie, uint64_t options)
+/* Is it worth another try? What the router refuses for what the socket is, it refuses again. */
+static bool was_in_want(uint32_t error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+/* Returns whether the router has heard of it, and has all that it takes. */
+static bool announce(int fd, uint64_t cookie, uint64_t options)
 {
 	struct slim_listen_reply reply;
 	struct slim_listen request;
@@ -44,8 +51,8 @@ static void announce(int fd, uint64_t cookie, uint64_t options)
 	request.options = options;
 	request.flags = options_listen_flags(fd, options);
 	/* Whatever comes of it, the socket listens. */
-	channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-		    SLIM_FRAME_LISTEN_REPLY, NULL, false);
+	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
+			   SLIM_FRAME_LISTEN_REPLY, NULL, false) == 0 && !was_in_want(reply.error);
 }
 
 /* The router's, as far as we know; 0: there is none */
@@ -56,9 +63,22 @@ static uint32_t generation(void)
 	return world ? world->hello.generation : 0;
 }
 
+/* @entry: what is known of it, or NULL */
+static void announce_new(int fd, uint64_t cookie, struct fdtable_entry *entry, uint16_t domain)
+{
+	bool heard = announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ?
+			      entry->options : OPTIONS_ALL);
+
+	if (!entry)
+		entry = fdtable_set(fd, cookie, domain);
+	if (!entry)
+		return;
+	entry->flags |= FDTABLE_LISTENER;
+	entry->announced = heard ? generation() : 0;
+}
+
 int call_listen(int fd, int backlog)
 {
-	struct fdtable_entry *entry;
 	uint16_t domain;
 	uint64_t cookie;
 	int ret = next_listen(fd, backlog);
@@ -68,15 +88,7 @@ int call_listen(int fd, int backlog)
 	if (!is_inet_stream(fd, &domain) || !channel_world())
 		return 0;
 	cookie = sys_cookie(fd);
-	entry = fdtable_find(fd, cookie);
-	announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
-		 OPTIONS_ALL);
-	if (!entry)
-		entry = fdtable_set(fd, cookie, domain);
-	if (entry) {
-		entry->flags |= FDTABLE_LISTENER;
-		entry->announced = generation();
-	}
+	announce_new(fd, cookie, fdtable_find(fd, cookie), domain);
 	return 0;
 }
 
@@ -98,14 +110,7 @@ void listen_renew(int fd)
 	if (!generation() || (entry && entry->announced == generation()) ||
 	    !is_inet_stream(fd, &domain))
 		return;
-	announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
-		 OPTIONS_ALL);
-	if (!entry)
-		entry = fdtable_set(fd, cookie, domain);
-	if (!entry)
-		return;
-	entry->flags |= FDTABLE_LISTENER;
-	entry->announced = generation();
+	announce_new(fd, cookie, entry, domain);
 }
 
 /* Of a listener that may be gone now. */
