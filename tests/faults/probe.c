@@ -9,7 +9,7 @@
  *   probe echo PORT			gives back what comes, until SIGTERM
  *   probe hold ADDRESS PORT		one connection that talks to it until SIGTERM, or until it is lost
  *
- * PATH is "slim" where both ends hold a socket of another network namespace than their own,
+ * With PROBE_FILES=N in the environment, it may have N files open. PATH is "slim" where both ends hold a socket of another network namespace than their own,
  * "spliced" where only the client does, "packet" where neither does. Each connection carries a
  * number that the server must give back, followed by the end of the stream.
  */
@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -380,11 +381,25 @@ static int hold(const struct target *target)
 	return !ended;
 }
 
+/* PROBE_FILES=N: may have N files open, once it runs */
+static void limit_files(void)
+{
+	const char *files = getenv("PROBE_FILES");
+	struct rlimit limit;
+
+	if (!files || getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = (rlim_t)atoi(files);
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		err(1, "setrlimit");
+}
+
 int main(int argc, char **argv)
 {
 	struct target target;
 
 	learn_own_netns();
+	limit_files();
 	if (argc == 4 && !strcmp(argv[1], "server")) {
 		server_name = argv[3];
 		return server((uint16_t)atoi(argv[2]), serve);
