@@ -621,9 +621,11 @@ void attach_restore(void)
 {
 	unsigned int num = 0;
 
-	if (!state_directory() || attach_state_open(state_directory()))
+	if (!state_directory())
 		return;
-	attach_state_each(restore, &num);
+	/* Devices of containers that nobody knows would be in the way of those same containers. */
+	if (attach_state_open(state_directory()) == 0)
+		attach_state_each(restore, &num);
 	sweep();
 	if (num)
 		log_info("%u containers that were attached before are attached", num);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "diag.h"
@@ -17,6 +18,7 @@ unsigned int containers_num;
 
 static struct cds_lfht *by_id, *by_address;
 static uint32_t next_id = 1;
+static uint32_t first_generation;	/* random: a shim sees that the router is another one */
 
 static unsigned long hash_id(uint32_t id)
 {
@@ -47,6 +49,9 @@ static int match_address(struct cds_lfht_node *node, const void *key)
 
 int containers_init(void)
 {
+	if (getrandom(&first_generation, sizeof(first_generation), 0) != sizeof(first_generation))
+		return -EIO;
+	first_generation |= 1;
 	by_id = table_new();
 	by_address = table_new();
 	return by_id && by_address ? 0 : -ENOMEM;
@@ -157,7 +162,9 @@ struct container *container_new(uint32_t id)
 	container->channel_event.fd = -1;
 	container->pid_event.fd = -1;
 	container->refs = 1;
-	container->generation = container->id;
+	container->generation = first_generation + container->id;
+	if (!container->generation)
+		container->generation = first_generation;
 	pthread_mutex_init(&container->diag_lock, NULL);
 	CDS_INIT_LIST_HEAD(&container->node);
 	CDS_INIT_LIST_HEAD(&container->listeners);

@@ -166,6 +166,17 @@ static void pause_between(unsigned int deaths)
 	nanosleep(&ts, NULL);
 }
 
+/* A library may end its process on its own, as libnftables does without memory. */
+static void say_how_it_ended(int status)
+{
+	if (WIFEXITED(status))
+		log_error("the router ended with status %d: another one takes over",
+			  WEXITSTATUS(status));
+	else
+		log_error("the router was killed by signal %d (%s): another one takes over",
+			  WTERMSIG(status), strsignal(WTERMSIG(status)));
+}
+
 int keeper_run(char **argv, int (*router)(bool resumed, unsigned int deaths))
 {
 	sigset_t set;
@@ -188,19 +199,20 @@ int keeper_run(char **argv, int (*router)(bool resumed, unsigned int deaths))
 		}
 		status = child_wait(pid, &set);
 		router_resumed = true;
-		if (WIFEXITED(status) && WEXITSTATUS(status) != KEEPER_UPGRADE)
+		if (WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_SUCCESS ||
+					  WEXITSTATUS(status) == EXIT_FAILURE))
 			return WEXITSTATUS(status);
-		if (WIFEXITED(status)) {
+		if (WIFEXITED(status) && WEXITSTATUS(status) == KEEPER_UPGRADE) {
 			upgrade(argv, &set);
 			continue;
 		}
 		/* SIGKILL comes from somebody; the others are its own fault. */
-		if (WTERMSIG(status) == SIGKILL || now_ms() - began >= LIFE_SHORT)
+		if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
+		    now_ms() - began >= LIFE_SHORT)
 			router_deaths = 0;
 		else
 			router_deaths++;
-		log_error("the router was killed by signal %d (%s): another one takes over",
-			  WTERMSIG(status), strsignal(WTERMSIG(status)));
+		say_how_it_ended(status);
 		pause_between(router_deaths);
 	}
 }

@@ -33,13 +33,19 @@ matrix()
 
 serve_node() { background "server-$1" in_ "$1" "$probe" server $port "$1"; }
 
+# hold_one TAG NODE TARGET; a listener that the router forgot is known again after one accept
+hold_one()
+{
+	stop "$1"
+	background "$1" in_ "$2" "$probe" hold "$(address -6 "$3")" $((port + 1))
+	poll 2 grep -E 'slim|packet' "$work/$1" && grep slim "$work/$1"
+}
+
 # hold: connections both ways between the hosts that must live through what comes
 hold()
 {
-	background hold-1 in_ h1c1 "$probe" hold "$(address h2c1)" $((port + 1))
-	background hold-2 in_ h2t2c1 "$probe" hold "$(address -6 h1t2c1)" $((port + 1))
-	check "connections are up, by the slim path" poll 5 grep slim "$work/hold-1"
-	check "both" poll 5 grep slim "$work/hold-2"
+	check "a connection is up, by the slim path" poll 10 hold_one hold-1 h1c1 h2c1
+	check "another, the other way" poll 10 hold_one hold-2 h2t2c1 h1t2c1
 }
 
 # lets_go TEXT: they have lived, and nothing that they said was lost
@@ -55,6 +61,13 @@ lets_go()
 
 # right TAG: a flood in which every connection got its own answer, or an error
 right() { grep ' wrong=0 ' "$work/$1"; }
+
+# mostly_slim TAG: a router that a loaded machine keeps from running for 50 ms is late, but few are
+mostly_slim()
+{
+	right "$1" && (($(sed 's/^slim=\([0-9]*\) .*/\1/' "$work/$1") >
+		5 * $(sed 's/.* packet=\([0-9]*\) .*/\1/' "$work/$1")))
+}
 
 # only TAG ERROR...: with no other errors than those
 only()
