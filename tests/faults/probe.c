@@ -4,6 +4,7 @@
  *
  *   probe server PORT NAME		answers NAME until SIGTERM, then says what it has seen
  *   probe client ADDRESS PORT [MS]	one connection: prints PATH and the server's NAME
+ *   probe await ADDRESS PORT MS NAME	as often as it takes, until it is "slim NAME"
  *   probe flood ADDRESS PORT MS [N]	one after the other, N at a time; prints how each came out
  *   probe watch ADDRESS PORT		until SIGTERM: prints REACHED as soon as anybody answers
  *   probe echo PORT			gives back what comes, until SIGTERM
@@ -340,6 +341,24 @@ static int flood(const struct target *target, unsigned int ms, unsigned int num)
 	return 0;
 }
 
+static int await(const struct target *target, unsigned int ms, const char *wanted)
+{
+	uint64_t began = now_ms();
+	char name[64] = "-";
+	int ret;
+
+	do {
+		ret = attempt(target, name);
+		if (ret == SLIM && !strcmp(name, wanted)) {
+			printf("%llu\n", (unsigned long long)(now_ms() - began));
+			return 0;
+		}
+		pause_ms(20);
+	} while (now_ms() < began + ms);
+	printf("%s: %s %s\n", wanted, ret < 0 ? strerrorname_np(-ret) : outcome_names[ret], name);
+	return 1;
+}
+
 static int watch(const struct target *target)
 {
 	unsigned long tries = 0;
@@ -416,6 +435,10 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "flood") && argc > 4)
 		return flood(&target, (unsigned int)atoi(argv[4]), argc > 5 ? (unsigned int)atoi(argv[5]) : 1);
+	if (!strcmp(argv[1], "await") && argc > 5) {
+		target.patience = 800;
+		return await(&target, (unsigned int)atoi(argv[4]), argv[5]);
+	}
 	if (!strcmp(argv[1], "hold"))
 		return hold(&target);
 	if (strcmp(argv[1], "watch"))
