@@ -77,6 +77,7 @@ reaches_moved() { [[ $(in_ h1c1 "$probe" client $moved $port 800) == "slim h2c1"
 check "its new address is, by the slim path" poll 5 reaches_moved
 check "the old one is not" fails_soon "$was"
 stop server-h2c1
+stop echo-h2c1
 ctl h2 detach h2c1 >/dev/null
 attach h2c1 >/dev/null
 healed "back on its old address"

@@ -187,6 +187,9 @@ faults_start()
 	serve_all
 	check "at first: all that is allowed is reached by the slim path" matrix
 	watch_forbidden
+	# The matrix asks the others' listeners only.
+	poll 10 announced h1 h2c1 $((port + 1))
+	poll 10 announced h1 h1t2c1 $((port + 1))
 	poll 10 no_connections h1
 	poll 10 no_connections h2
 	snapshot >"$work/baseline"
