@@ -42,7 +42,8 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
-	check-fuzz check-long fuzz demo bench bench-attach lint install uninstall clean asan
+	check-fuzz check-faults check-long fuzz demo bench bench-attach lint install uninstall \
+	clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -112,7 +113,10 @@ check-fuzz: $(FUZZ_BIN)
 fuzz: $(FUZZ_BIN)
 	$(Q)tests/fuzz/run --keep --stop 3600
 
-check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN)
+check-faults: all $(FAULTS_BIN)
+	$(Q)tests/faults/run
+
+check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN) $(FAULTS_BIN)
 	$(Q)tests/check --long
 
 demo: all bench-programs

@@ -2,12 +2,12 @@
 /* accept_pause.c - a listening socket that cannot be served for want of fds or memory */
 #include "accept_pause.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <urcu/compiler.h>
 
 #include "log.h"
+#include "want.h"
 
 #define PAUSE_MS	100
 
@@ -37,7 +37,7 @@ void accept_wait(struct loop *loop, struct accept_pause *pause, struct loop_even
 void accept_pause(struct loop *loop, struct accept_pause *pause, struct loop_event *event,
 		  uint32_t events, int error)
 {
-	if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS)
+	if (!want_is(error))
 		return;
 	if (log_limit_ok(&limit))
 		log_warning("cannot accept a connection: %s; raise the limit on open files "

@@ -15,17 +15,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "aside.h"
+#include "aborting.h"
 #include "attach_state.h"
 #include "channel.h"
-#include "diag.h"
 #include "directory.h"
-#include "fdlimit.h"
 #include "endpoint.h"
 #include "fdlimit.h"
 #include "inherited.h"
 #include "keeper.h"
-#include "ledger.h"
 #include "listener.h"
 #include "log.h"
 #include "namespace.h"
@@ -494,59 +491,6 @@ struct container *attach_container(const struct attach_request *request, char *e
 	return container;
 }
 
-/* What is left of a container to abort. */
-struct aborting {
-	struct aside aside;
-	uint64_t *cookies;
-	size_t num;
-};
-
-static void aborting_run(struct aside *aside)
-{
-	struct aborting *work = caa_container_of(aside, struct aborting, aside);
-	struct diag *diag = diag_open(-1);
-
-	if (diag)
-		ledger_abort(diag, work->cookies, work->num);
-	else
-		log_warning("cannot look for a detached container's connections: %s",
-			    strerror(errno));
-	diag_close(diag);
-}
-
-static void aborting_done(struct aside *aside)
-{
-	struct aborting *work = caa_container_of(aside, struct aborting, aside);
-
-	free(work->cookies);
-	free(work);
-}
-
-/* Its connections end: the address may be another container's tomorrow. */
-static void abort_connections(const struct container *container)
-{
-	struct aborting *work;
-	int err;
-
-	/* Withdrawn, it gets no more of them. */
-	if (!__atomic_load_n(&container->connections, __ATOMIC_RELAXED))
-		return;
-	work = calloc(1, sizeof(*work));
-	err = work ? 0 : -ENOMEM;
-	if (work) {
-		work->num = ledger_take(container->id, &work->cookies);
-		work->aside.run = aborting_run;
-		work->aside.done = aborting_done;
-	}
-	if (!err && work->num)
-		err = aside_start(&work->aside);
-	if (err)
-		log_warning("container %s: cannot abort its connections: %s", container->name,
-			    strerror(-err));
-	if (work && (err || !work->num))
-		aborting_done(&work->aside);
-}
-
 static void take_out(struct container *container, const char *why)
 {
 	log_info("container %s detached: %s", container->name, why);
@@ -565,7 +509,7 @@ static void take_out(struct container *container, const char *why)
 static void detach(struct container *container, const char *why)
 {
 	take_out(container, why);
-	abort_connections(container);
+	aborting_start(container, control);
 	container_put(container);
 }
 
@@ -584,7 +528,7 @@ static void detach_several(struct container **which, size_t num, const char *why
 {
 	take_out_several(which, num, why);
 	for (size_t i = 0; i < num; i++) {
-		abort_connections(which[i]);
+		aborting_start(which[i], control);
 		container_put(which[i]);
 	}
 }
@@ -705,9 +649,11 @@ void attach_restore(void)
 {
 	unsigned int num = 0;
 
-	if (!state_directory() || attach_state_open(state_directory()))
+	if (!state_directory())
 		return;
-	attach_state_each(restore, &num);
+	/* Devices of containers that nobody knows would be in the way of those same containers. */
+	if (attach_state_open(state_directory()) == 0)
+		attach_state_each(restore, &num);
 	sweep();
 	if (num)
 		log_info("%u containers that were attached before are attached", num);

@@ -20,6 +20,7 @@
 #include <urcu/list.h>
 #include <urcu/rculfhash.h>
 
+#include "aborting.h"
 #include "accept_pause.h"
 #include "config.h"
 #include "limit.h"
@@ -89,6 +90,7 @@ struct container {
 	uint64_t attached_at;			/* ms */
 	uint64_t swept_at;			/* ms */
 	struct attach_record *record;		/* in the state file, or NULL */
+	struct aborting aborting;
 
 	unsigned long refs;
 	struct cds_lfht_node id_node;

@@ -25,11 +25,12 @@
 #include "stray.h"
 #include "ticket.h"
 #include "waiting.h"
+#include "want.h"
 #include "worker.h"
 
 #define INBOUND_PREAMBLE_MS	5000	/* for all of the preamble to come */
 #define INBOUND_PREAMBLES_MAX	1024	/* per worker; a stranger more, and the oldest goes */
-#define INBOUND_RETRY_MS	20	/* while something is not known yet */
+#define INBOUND_RETRY_MS	20	/* while its sender's containers are not known, or files wanting */
 #define TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
 static struct log_limit refuse_limit = { .burst = 5 };
@@ -257,6 +258,14 @@ static struct listener_endpoint *admit(struct inbound *inbound, const struct pre
 	return listener;
 }
 
+/* As natively, where it would wait in the listener's queue for its program to have files again. */
+static void admit_later(struct inbound *inbound)
+{
+	container_put(inbound->container);
+	inbound->container = NULL;
+	loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_RETRY_MS);
+}
+
 /*
  * The sender would not use a virtual 4-tuple again that it knows to be in use: that the last
  * connection is over has not been noticed here yet.
@@ -306,10 +315,14 @@ static void admitted(struct inbound *inbound)
 		return;
 	}
 	housekeeping_set_up();
-	if (waiting_start(inbound) == 0)
+	err = waiting_start(inbound);
+	if (!err)
 		return;
 	forget_entry(inbound);
-	refuse(inbound);
+	if (want_is(err))
+		admit_later(inbound);
+	else
+		refuse(inbound);
 }
 
 static struct inflight *record_new(const struct inbound *inbound)

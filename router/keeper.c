@@ -32,6 +32,7 @@
 #define PAUSE_FREE	8	/* so often without a pause */
 #define PAUSE_FIRST	100	/* ms */
 #define PAUSE_MAX	5000
+#define FAILURES_MAX	8	/* starts in a row, some 15 s, until the service is over */
 #define GIVE_AWAY_MS	10000
 
 /* What keeper and child tell each other, in a page that they share */
@@ -392,6 +393,16 @@ static void pause_between(unsigned int deaths)
 	nanosleep(&ts, NULL);
 }
 
+static void say_how_it_ended(int status)
+{
+	if (WIFEXITED(status))
+		log_error("the router ended with status %d: another one takes over",
+			  WEXITSTATUS(status));
+	else
+		log_error("the router was killed by signal %d (%s): another one takes over",
+			  WTERMSIG(status), strsignal(WTERMSIG(status)));
+}
+
 static void say_trial(const struct end *end)
 {
 	if (end->late)
@@ -416,15 +427,45 @@ static int give_away(void)
 }
 
 /* SIGKILL comes from somebody; the others are its own fault. */
-static void killed(int signal, uint64_t lived)
+static void died(int status, uint64_t lived)
 {
-	if (signal == SIGKILL || lived >= LIFE_SHORT)
+	if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) || lived >= LIFE_SHORT)
 		router_start.deaths = 0;
 	else
 		router_start.deaths++;
-	log_error("the router was killed by signal %d (%s): another one takes over", signal,
-		  strsignal(signal));
+	say_how_it_ended(status);
 	pause_between(router_start.deaths);
+}
+
+/*
+ * One that follows another and cannot start (for want of files, perhaps) is tried again, and its
+ * state is not to blame. Returns whether it has been often enough.
+ */
+static bool failed(int status, uint64_t lived)
+{
+	static unsigned int failures;
+
+	if (lived >= LIFE_SHORT)
+		failures = 0;
+	if (++failures > FAILURES_MAX)
+		return true;
+	say_how_it_ended(status);
+	pause_between(PAUSE_FREE + failures);
+	return false;
+}
+
+/* Is the service over with the router that ended? @follows: there was one before it */
+static bool is_over(const struct end *end, bool follows, uint64_t lived)
+{
+	int status = end->status;
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
+		return true;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE)
+		return end->stopped || !follows || failed(status, lived);
+	/* It was killed, or a library ended it, as libnftables does without memory. */
+	died(status, lived);
+	return false;
 }
 
 int keeper_run(int (*router)(const struct keeper_start *start))
@@ -433,6 +474,7 @@ int keeper_run(int (*router)(const struct keeper_start *start))
 	block_signals();
 	for (;;) {
 		uint64_t began = now_ms();
+		bool follows = router_start.resumed;
 		pid_t pid = child_start(KEEPER_SERVE);
 		struct end end;
 
@@ -445,13 +487,11 @@ int keeper_run(int (*router)(const struct keeper_start *start))
 		trial_is_over();
 		if (former_fd >= 0 && !end.stopped)
 			say_trial(&end);
-		if (WIFSIGNALED(end.status))
-			killed(WTERMSIG(end.status), now_ms() - began);
-		else if (WEXITSTATUS(end.status) == KEEPER_UPGRADE)
+		if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == KEEPER_UPGRADE)
 			go_forward();
-		else if (WEXITSTATUS(end.status) == KEEPER_STORE)
+		else if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == KEEPER_STORE)
 			return give_away();
-		else
+		else if (is_over(&end, follows, now_ms() - began))
 			return WEXITSTATUS(end.status);
 	}
 }

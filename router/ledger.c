@@ -392,24 +392,26 @@ static bool grow(void **array, size_t num, size_t *size, size_t each)
 	return true;
 }
 
-size_t ledger_take(uint32_t container_id, uint64_t **cookies)
+int ledger_take(uint32_t container_id, uint64_t **cookies, size_t *num)
 {
 	struct cds_lfht_iter iter;
 	struct cds_lfht_node *node;
-	size_t num = 0, size = 0;
+	size_t size = 0;
 
 	*cookies = NULL;
+	*num = 0;
 	cds_lfht_for_each(by_cookie, &iter, node) {
 		struct ledger_entry *entry =
 			caa_container_of(node, struct ledger_entry, cookie_node);
 
 		if (entry->container_id != container_id)
 			continue;
-		if (grow((void **)cookies, num, &size, sizeof(**cookies)))
-			(*cookies)[num++] = entry->cookie;
+		if (!grow((void **)cookies, *num, &size, sizeof(**cookies)))
+			return -ENOMEM;
+		(*cookies)[(*num)++] = entry->cookie;
 		ledger_remove(entry);
 	}
-	return num;
+	return 0;
 }
 
 struct abort {
@@ -417,6 +419,7 @@ struct abort {
 	size_t cookies_num;
 	struct diag_socket *sockets;
 	size_t num, size;
+	int error;
 };
 
 static int compare_cookies(const void *a, const void *b)
@@ -431,13 +434,16 @@ static void abort_each(const struct diag_socket *socket, void *data)
 {
 	struct abort *work = data;
 
-	if (bsearch(&socket->cookie, work->cookies, work->cookies_num, sizeof(*work->cookies),
-		    compare_cookies) &&
-	    grow((void **)&work->sockets, work->num, &work->size, sizeof(*work->sockets)))
+	if (!bsearch(&socket->cookie, work->cookies, work->cookies_num, sizeof(*work->cookies),
+		     compare_cookies))
+		return;
+	if (grow((void **)&work->sockets, work->num, &work->size, sizeof(*work->sockets)))
 		work->sockets[work->num++] = *socket;
+	else
+		work->error = -ENOMEM;
 }
 
-void ledger_abort(struct diag *diag, uint64_t *cookies, size_t num)
+int ledger_abort(struct diag *diag, uint64_t *cookies, size_t num)
 {
 	struct abort work = { .cookies = cookies, .cookies_num = num };
 	int err;
@@ -450,8 +456,6 @@ void ledger_abort(struct diag *diag, uint64_t *cookies, size_t num)
 		if (failed && failed != -ENOENT)
 			err = failed;
 	}
-	if (err)
-		log_warning("cannot abort all connections of a detached container: %s",
-			    strerror(-err));
 	free(work.sockets);
+	return err ? err : work.error;
 }

@@ -119,11 +119,13 @@ unsigned long ledger_count(void);
 /* Control thread: compare with sock_diag. */
 void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t now);
 
-/* Removes all of a container's entries; *@cookies, to be freed by the caller, are their
- * sockets'. Returns their number. Read lock held, control thread. */
-size_t ledger_take(uint32_t container_id, uint64_t **cookies);
+/*
+ * Removes a container's entries; *@cookies, to be freed by the caller, are the *@num sockets of
+ * those. 0, or -ENOMEM: the others are there still. Read lock held, control thread.
+ */
+int ledger_take(uint32_t container_id, uint64_t **cookies, size_t *num);
 
-/* Aborts those sockets (and sorts @cookies). Can take long (aside.h). */
-void ledger_abort(struct diag *diag, uint64_t *cookies, size_t num);
+/* Aborts those sockets (and sorts @cookies). 0 or -errno. Can take long (aside.h). */
+int ledger_abort(struct diag *diag, uint64_t *cookies, size_t num);
 
 #endif

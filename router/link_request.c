@@ -5,14 +5,11 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "endpoint.h"
 
-struct answer {
-	bool (*each)(struct nlmsghdr *nlh, void *data);
-	void *data;
-	int err;
-};
+#define RECEIVE_BUFFER	32768	/* the kernel makes no longer datagrams */
 
 struct nl_sock *link_socket(void)
 {
@@ -80,70 +77,61 @@ void link_nest_end(struct nl_msg *msg, struct nlattr *nest)
 		nla_nest_end(msg, nest);
 }
 
-static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
+/* 0, or the error that a dump's last message or an answer carries */
+static int error_of(const struct nlmsghdr *nlh)
 {
-	struct answer *answer = arg;
+	int error = 0;
 
-	(void)from;
-	answer->err = err->error;
-	return NL_STOP;
+	if (nlmsg_datalen(nlh) >= (int)sizeof(error))
+		memcpy(&error, nlmsg_data(nlh), sizeof(error));
+	return error;
 }
 
-static int ack_cb(struct nl_msg *msg, void *arg)
+/*
+ * Reads until question @seq is answered. A dump ends with NLMSG_DONE, all else with an
+ * acknowledgement or an error. What still comes of an earlier question, whose answer was not
+ * read to its end, is left out. Needs no memory: what the kernel has done, it has done.
+ */
+static int receive(int fd, uint32_t seq, bool (*each)(struct nlmsghdr *nlh, void *data),
+		   void *data)
 {
-	struct answer *answer = arg;
+	union {
+		struct nlmsghdr nlh;
+		char bytes[RECEIVE_BUFFER];
+	} buffer;
 
-	(void)msg;
-	answer->err = 0;
-	return NL_STOP;
-}
+	for (;;) {
+		struct nlmsghdr *nlh = &buffer.nlh;
+		int len = (int)recv(fd, &buffer, sizeof(buffer), 0);
 
-static int valid_cb(struct nl_msg *msg, void *arg)
-{
-	struct answer *answer = arg;
-
-	if (!answer->each || answer->each(nlmsg_hdr(msg), answer->data))
-		return NL_OK;
-	answer->err = 0;
-	return NL_STOP;
-}
-
-/* A dump ends with NLMSG_DONE, all else with an acknowledgement or an error. */
-static int receive(struct nl_sock *sock, struct answer *answer)
-{
-	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
-	int err;
-
-	if (!cb)
-		return -ENOMEM;
-	nl_cb_err(cb, NL_CB_CUSTOM, error_cb, answer);
-	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, ack_cb, answer);
-	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, ack_cb, answer);
-	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, valid_cb, answer);
-	answer->err = 1;
-	errno = 0;
-	do {
-		err = nl_recvmsgs(sock, cb);
-	} while (err >= 0 && answer->err > 0);
-	nl_cb_put(cb);
-	if (answer->err <= 0)
-		return answer->err;
-	return errno ? -errno : -EIO;
+		if (len < 0 && errno != EINTR)
+			return -errno;
+		for (; nlmsg_ok(nlh, len); nlh = nlmsg_next(nlh, &len)) {
+			if (nlh->nlmsg_seq != seq)
+				continue;
+			if (nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR)
+				return error_of(nlh);
+			if (each && !each(nlh, data))
+				each = NULL;
+		}
+	}
 }
 
 int link_query(struct nl_sock *sock, struct nl_msg *msg,
 	       bool (*each)(struct nlmsghdr *nlh, void *data), void *data)
 {
-	struct answer answer = { .each = each, .data = data };
+	uint32_t seq;
 	int err;
 
 	if (!msg)
 		return -ENOMEM;
+	errno = 0;
 	err = nl_send_auto(sock, msg);
+	seq = nlmsg_hdr(msg)->nlmsg_seq;
 	nlmsg_free(msg);
 	if (err < 0)
 		return errno ? -errno : -EIO;
-	return receive(sock, &answer);
+	return receive(nl_socket_get_fd(sock), seq, each, data);
 }
 
 int link_request(struct nl_sock *sock, struct nl_msg *msg)

@@ -36,7 +36,7 @@ int link_request(struct nl_sock *sock, struct nl_msg *msg);
 
 /*
  * The same, with what is answered given to @each, one call a message, until it
- * returns false (after which @sock is good for nl_socket_free() only).
+ * returns false: the rest is left out.
  */
 int link_query(struct nl_sock *sock, struct nl_msg *msg,
 	       bool (*each)(struct nlmsghdr *nlh, void *data), void *data);

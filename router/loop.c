@@ -18,8 +18,8 @@ struct loop {
 	struct loop_event wake;		/* eventfd: tasks or stop */
 	bool stop;			/* atomic */
 	uint64_t now;
-	struct loop_timer **heap;	/* binary heap by expires; slots from 1 */
-	unsigned int heap_num, heap_size;
+	struct loop_timer *timers;	/* the one that expires first */
+	unsigned int timers_num;
 	struct cds_wfcq_head tasks_head;
 	struct cds_wfcq_tail tasks_tail;
 	struct loop_turn *turn;		/* or NULL */
@@ -79,7 +79,6 @@ void loop_free(struct loop *loop)
 	close(loop->wake.fd);
 	close(loop->epoll_fd);
 	cds_wfcq_destroy(&loop->tasks_head, &loop->tasks_tail);
-	free(loop->heap);
 	free(loop);
 }
 
@@ -110,85 +109,103 @@ void loop_remove(struct loop *loop, struct loop_event *event)
 	control(loop, EPOLL_CTL_DEL, event, 0);
 }
 
-static void heap_put(struct loop *loop, unsigned int slot, struct loop_timer *timer)
+/*
+ * The timers are a pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986), which needs no
+ * memory but theirs: setting one cannot fail. Of two trees, the one whose root expires
+ * later becomes the other root's first child.
+ */
+static struct loop_timer *heap_join(struct loop_timer *a, struct loop_timer *b)
 {
-	loop->heap[slot] = timer;
-	timer->slot = slot;
-}
+	if (!a || !b)
+		return a ? a : b;
+	if (b->expires < a->expires) {
+		struct loop_timer *later = a;
 
-static void heap_up(struct loop *loop, unsigned int slot, struct loop_timer *timer)
-{
-	while (slot > 1 && loop->heap[slot / 2]->expires > timer->expires) {
-		heap_put(loop, slot, loop->heap[slot / 2]);
-		slot /= 2;
+		a = b;
+		b = later;
 	}
-	heap_put(loop, slot, timer);
+	b->next = a->child;
+	b->before = a;
+	if (b->next)
+		b->next->before = b;
+	a->child = b;
+	return a;
 }
 
-static void heap_down(struct loop *loop, unsigned int slot, struct loop_timer *timer)
+/* Joins siblings: by twos as they come, and those from the last to the first. */
+static struct loop_timer *heap_join_all(struct loop_timer *first)
 {
-	for (;;) {
-		unsigned int child = 2 * slot;
+	struct loop_timer *pairs = NULL, *root = NULL;
 
-		if (child > loop->heap_num)
-			break;
-		if (child < loop->heap_num &&
-		    loop->heap[child + 1]->expires < loop->heap[child]->expires)
-			child++;
-		if (loop->heap[child]->expires >= timer->expires)
-			break;
-		heap_put(loop, slot, loop->heap[child]);
-		slot = child;
+	while (first) {
+		struct loop_timer *second = first->next;
+		struct loop_timer *rest = second ? second->next : NULL;
+		struct loop_timer *pair = heap_join(first, second);
+
+		pair->next = pairs;
+		pairs = pair;
+		first = rest;
 	}
-	heap_put(loop, slot, timer);
+	while (pairs) {
+		struct loop_timer *rest = pairs->next;
+
+		root = heap_join(root, pairs);
+		pairs = rest;
+	}
+	if (root) {
+		root->next = NULL;
+		root->before = NULL;
+	}
+	return root;
 }
 
-static bool heap_grow(struct loop *loop)
+/* Out of the list of siblings that it is in */
+static void heap_cut(struct loop_timer *timer)
 {
-	unsigned int size = loop->heap_size ? loop->heap_size * 2 : 64;
-	struct loop_timer **heap = realloc(loop->heap, size * sizeof(*heap));
-
-	if (!heap)
-		return false;
-	loop->heap = heap;
-	loop->heap_size = size;
-	return true;
+	if (timer->before->child == timer)
+		timer->before->child = timer->next;
+	else
+		timer->before->next = timer->next;
+	if (timer->next)
+		timer->next->before = timer->before;
 }
 
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 {
-	unsigned int slot = timer->slot;
-	struct loop_timer *last;
+	struct loop_timer *below;
 
 	if (!timer->expires)
 		return;
+	below = heap_join_all(timer->child);
+	if (timer == loop->timers) {
+		loop->timers = below;
+	} else {
+		heap_cut(timer);
+		loop->timers = heap_join(loop->timers, below);
+	}
 	timer->expires = 0;
-	last = loop->heap[loop->heap_num--];
-	if (last == timer)
-		return;
-	if (slot > 1 && loop->heap[slot / 2]->expires > last->expires)
-		heap_up(loop, slot, last);
-	else
-		heap_down(loop, slot, last);
+	timer->child = NULL;
+	timer->next = NULL;
+	timer->before = NULL;
+	loop->timers_num--;
 }
 
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, unsigned int delay)
 {
 	loop_timer_clear(loop, timer);
-	if (loop->heap_num + 1 >= loop->heap_size && !heap_grow(loop))
-		abort();	/* no memory for 8 bytes: nothing can be kept working */
 	timer->expires = loop->now + delay;
 	if (!timer->expires)
 		timer->expires = 1;
-	heap_up(loop, ++loop->heap_num, timer);
+	loop->timers = heap_join(loop->timers, timer);
+	loop->timers_num++;
 }
 
 static void run_timers(struct loop *loop)
 {
 	/* One that is set anew with no delay waits for the next turn. */
-	for (unsigned int left = loop->heap_num; left && loop->heap_num &&
-	     loop->heap[1]->expires <= loop->now; left--) {
-		struct loop_timer *timer = loop->heap[1];
+	for (unsigned int left = loop->timers_num; left && loop->timers &&
+	     loop->timers->expires <= loop->now; left--) {
+		struct loop_timer *timer = loop->timers;
 
 		loop_timer_clear(loop, timer);
 		timer->handle(timer);
@@ -202,12 +219,12 @@ static int wait_ms(struct loop *loop)
 	/* Left over from the last turn: nobody rings the bell for these again. */
 	if (loop->more || !cds_wfcq_empty(&loop->tasks_head, &loop->tasks_tail))
 		return 0;
-	if (!loop->heap_num)
+	if (!loop->timers)
 		return -1;
 	now = clock_ms();
-	if (loop->heap[1]->expires <= now)
+	if (loop->timers->expires <= now)
 		return 0;
-	return (int)(loop->heap[1]->expires - now);
+	return (int)(loop->timers->expires - now);
 }
 
 void loop_post(struct loop *loop, struct loop_task *task)

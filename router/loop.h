@@ -38,7 +38,8 @@ struct loop_event {
 struct loop_timer {
 	void (*handle)(struct loop_timer *timer);
 	uint64_t expires;		/* loop_now() ms; 0: not set */
-	unsigned int slot;		/* place in the loop's heap */
+	/* In the loop's heap (loop.c): first child, next sibling, the sibling or parent before it */
+	struct loop_timer *child, *next, *before;
 };
 
 /**
@@ -79,7 +80,7 @@ int loop_add(struct loop *loop, struct loop_event *event, uint32_t events);
 int loop_modify(struct loop *loop, struct loop_event *event, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_event *event);
 
-/* @delay: ms from loop_now(); sets it anew if it is set already. Loop's thread only. */
+/* @delay: ms from loop_now(); sets it anew if it is set already. Never fails. Loop's thread only. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, unsigned int delay);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 

@@ -197,7 +197,7 @@ static void timer_handle(struct loop_timer *timer)
 	if (channel->doomed) {
 		peer_channel_close(channel, channel->doomed);
 	} else if (channel->state != PEER_CHANNEL_UP) {
-		peer_channel_close(channel, "no HELLO within 5 s");
+		peer_channel_close(channel, "no HELLO in time");
 	} else if (loop_now(channel->loop) - channel->heard >= SLIM_WIRE_DEAD_AFTER) {
 		peer_channel_close(channel, "nothing was heard of it for 3 s");
 	} else {
@@ -414,7 +414,8 @@ static struct peer_channel *channel_new(struct loop *loop, SSL_CTX *tls, int fd,
 	set_options(fd);
 	if (loop_add(loop, &channel->event, events))
 		goto free_ssl;
-	loop_timer_set(loop, &channel->timer, SLIM_WIRE_HELLO_DEADLINE);
+	loop_timer_set(loop, &channel->timer,
+		       client ? SLIM_WIRE_DIAL_DEADLINE : SLIM_WIRE_HELLO_DEADLINE);
 	return channel;
 
 free_ssl:

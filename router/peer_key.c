@@ -25,19 +25,23 @@ const struct statefile_layout peer_key_layout = {
 static struct statefile *file;
 static uint64_t last_order;
 
-static struct peer_key_record *record_new(void)
+/* Where the file has no room, the key is good all the same: a restart will not know it. */
+static struct peer_key_record *record_new(bool *filed)
 {
-	return file ? statefile_new(file) : calloc(1, sizeof(struct peer_key_record));
+	struct peer_key_record *record = file ? statefile_new(file) : NULL;
+
+	*filed = record != NULL;
+	return record ? record : calloc(1, sizeof(*record));
 }
 
-static void record_free(struct peer_key_record *record)
+static void record_free(struct peer_key_record *record, bool filed)
 {
 	OPENSSL_cleanse(record->send, sizeof(record->send));
 	OPENSSL_cleanse(record->receive, sizeof(record->receive));
-	if (file)
-		statefile_drop(file, record);
-	else
+	if (!filed)
 		free(record);
+	else if (file)
+		statefile_drop(file, record);
 }
 
 static void key_free(struct rcu_head *head)
@@ -45,8 +49,8 @@ static void key_free(struct rcu_head *head)
 	struct peer_key *key = caa_container_of(head, struct peer_key, rcu);
 
 	/* What is in a file, the next router goes on with. */
-	if (!file || !key->kept)
-		record_free(key->record);
+	if (!key->filed || !key->kept)
+		record_free(key->record, key->filed);
 	free(key);
 }
 
@@ -80,21 +84,23 @@ struct peer_key *peer_keys_install(struct peer_keys *keys, const uint8_t *materi
 	const uint8_t *client_key = material + SLIM_WIRE_KEY_ID_LEN;
 	const uint8_t *server_key = client_key + SLIM_WIRE_KEY_LEN;
 	struct peer_key *key = calloc(1, sizeof(*key));
-	struct peer_key_record *record = record_new();
+	bool filed;
+	struct peer_key_record *record = record_new(&filed);
 
 	if (!key || !record) {
 		free(key);
 		if (record)
-			record_free(record);
+			record_free(record, filed);
 		return NULL;
 	}
 	key->record = record;
+	key->filed = filed;
 	record->host_id = keys->host_id;
 	record->order = ++last_order;
 	record->id = key_id(material);
 	memcpy(record->send, client ? client_key : server_key, MAC_KEY_LEN);
 	memcpy(record->receive, client ? server_key : client_key, MAC_KEY_LEN);
-	if (file)
+	if (filed)
 		statefile_commit(file, record);
 	for (int i = PEER_KEY_GENERATIONS - 1; i > 0; i--)
 		place_set(&keys->receive[i], keys->receive[i - 1]);
@@ -149,7 +155,7 @@ static void found_add(struct found *found, struct peer_key_record *record)
 			insert = old;
 		}
 	}
-	record_free(insert);
+	record_free(insert, true);
 }
 
 static void find(void *data, void *arg)
@@ -167,8 +173,10 @@ static struct peer_key *key_of(struct peer_key_record *record)
 {
 	struct peer_key *key = calloc(1, sizeof(*key));
 
-	if (key)
-		key->record = record;
+	if (!key)
+		return NULL;
+	key->record = record;
+	key->filed = true;
 	return key;
 }
 
@@ -190,7 +198,7 @@ unsigned int peer_keys_restore(struct peer_keys *keys)
 		send = record->chosen && !keys->send;
 		key = send || receive ? key_of(record) : NULL;
 		if (!key) {
-			record_free(record);
+			record_free(record, true);
 			continue;
 		}
 		num++;
@@ -215,7 +223,7 @@ static void forget(void *data, void *arg)
 	for (size_t i = 0; i < wanted->num; i++)
 		if (wanted->keys[i]->host_id == record->host_id)
 			return;
-	record_free(record);
+	record_free(record, true);
 }
 
 void peer_keys_forget_others(const struct peer_keys *const *keys, size_t num)

@@ -49,6 +49,7 @@ struct peer_key_record {
 struct peer_key {
 	struct peer_key_record *record;
 	unsigned int holds;		/* writer's: how many pointers below name it */
+	bool filed;			/* its record is in the state file */
 	bool kept;			/* it is let go, not replaced */
 	struct rcu_head rcu;
 };

@@ -113,12 +113,12 @@ static struct stray *next_one(void)
 	struct stray *stray;
 	int err = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += CLOSER_IDLE;
 	idle++;
 	while (!first && !(err && closers > 1)) {
 		if (closers > 1)
-			err = pthread_cond_timedwait(&more, &lock, &until);
+			err = pthread_cond_clockwait(&more, &lock, CLOCK_MONOTONIC, &until);
 		else
 			pthread_cond_wait(&more, &lock);	/* the last one stays */
 	}

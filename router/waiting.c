@@ -24,6 +24,7 @@
 #include "log.h"
 #include "relay.h"
 #include "ticket.h"
+#include "want.h"
 #include "worker.h"
 
 #define STATE_TIME_WAIT		6	/* of TCP, in sock_diag */
@@ -32,6 +33,8 @@
 #define WAITING_CHECK_MAX	250	/* ms between looks at an old ticket */
 #define WAITING_HANDED		150	/* ms until a shim has surely done what it had to */
 #define WAITING_HELD_MAX	1024	/* tickets held per listener */
+
+#define WAITING_SPLICE		5000	/* ms from the accept on for want of files to end */
 
 static struct log_limit refuse_limit = { .burst = 5 };
 static struct log_limit splice_limit = { .burst = 2 };
@@ -118,6 +121,26 @@ static unsigned int count_spliced(struct inbound *inbound)
 	return __atomic_add_fetch(&inbound->container->spliced, 1, __ATOMIC_RELAXED);
 }
 
+/* Tried again, while files or memory are wanting; its program waits for bytes meanwhile. */
+static void not_spliced(struct inbound *inbound, int error)
+{
+	uint64_t now = loop_now(inbound->worker->loop);
+
+	if (log_limit_ok(&refuse_limit))
+		log_warning("container %s: cannot carry a connection: %s",
+			    inbound->container->name, strerror(error));
+	if (!inbound->accepted_at)
+		inbound->accepted_at = now;
+	if (!want_is(error) || now - inbound->accepted_at >= WAITING_SPLICE) {
+		inbound_reset(inbound);
+		return;
+	}
+	__atomic_sub_fetch(&inbound->container->spliced, 1, __ATOMIC_RELAXED);
+	inbound_set_state(inbound, INBOUND_OWNED);
+	inflight_enter(inbound->record, INFLIGHT_TICKET);
+	loop_timer_set(inbound->worker->loop, &inbound->timer, WAITING_GRACE);
+}
+
 void waiting_splice(struct inbound *inbound)
 {
 	loop_timer_clear(inbound->worker->loop, &inbound->timer);
@@ -132,10 +155,7 @@ void waiting_splice(struct inbound *inbound)
 				     inbound->ticket->fd, inbound->deferred_byte ? 1 : 0,
 				     inbound->record, false);
 	if (!inbound->relay) {
-		if (log_limit_ok(&refuse_limit))
-			log_warning("container %s: cannot carry a connection: %s",
-				    inbound->container->name, strerror(errno));
-		inbound_reset(inbound);
+		not_spliced(inbound, errno);
 		return;
 	}
 	counter_inc(splices);

@@ -28,15 +28,12 @@ static int next_either(int fd, void *addr, socklen_t *len, int flags, bool is_ac
 	return is_accept4 ? next_accept4(fd, addr, len, flags) : next_accept(fd, addr, len);
 }
 
-static bool claim(int ticket, const struct slim_endpoint *source, uint16_t domain,
+static bool claim(const struct slim_endpoint *source, uint16_t domain,
 		  struct slim_claim_reply *reply, int *with)
 {
 	struct slim_claim request;
 
 	memset(&request, 0, sizeof(request));
-	/* With SCM_RIGHTS an fd that finds no room is lost, and the connection with it. */
-	if (!socket_has_room(ticket))
-		request.flags = SLIM_CLAIM_KEEP;
 	request.ticket = *source;
 	request.domain = domain;
 	return channel_ask(&request, sizeof(request), SLIM_FRAME_CLAIM, reply, sizeof(*reply),
@@ -68,7 +65,7 @@ static bool redeem(int ticket, const struct slim_endpoint *source, uint16_t doma
 	uint64_t cookie;
 	int with = -1;
 
-	if (!claim(ticket, source, domain, &reply, &with))
+	if (!claim(source, domain, &reply, &with))
 		return false;
 	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0) {
 		debug_say("accept: descriptor %d is a slim connection", ticket);
@@ -103,6 +100,8 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 		got = next_either(fd, addr, len, flags, is_accept4);
 	else
 		got = next_either(fd, &address, &own_len, flags, is_accept4);
+	if (got < 0 && next_errno() == EMFILE && channel_make_room())
+		return call_accept(fd, addr, len, flags, is_accept4);
 	if (got < 0)
 		return got;
 	error = next_errno();

@@ -521,6 +521,30 @@ static int slot_prepare(struct state *state, struct slot *slot)
 	return slot->cookie ? 0 : slot_open(state, slot);
 }
 
+/* With SCM_RIGHTS a descriptor that finds no room is lost, and its connection with it. */
+static bool has_room(const struct slot *slot)
+{
+	long spare = sys_fcntl(slot->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (spare < 0)
+		return false;
+	sys_close((int)spare);
+	return true;
+}
+
+/* Looks for room only now: the channel itself may have taken the last of it. */
+static int ask_on(struct state *state, struct slot *slot, void *request, uint32_t len,
+		  unsigned int type, void *reply, uint32_t reply_len, unsigned int reply_type,
+		  int *fd, bool last)
+{
+	if (fd && !has_room(slot)) {
+		if (type != SLIM_FRAME_CLAIM)
+			return -EMFILE;
+		((struct slim_claim *)request)->flags |= SLIM_CLAIM_KEEP;
+	}
+	return exchange(state, slot, request, len, type, reply, reply_len, reply_type, fd, last);
+}
+
 static int with_slot(void *request, uint32_t len, unsigned int type, void *reply,
 		     uint32_t reply_len, unsigned int reply_type, int *fd, bool last)
 {
@@ -542,12 +566,12 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 	if (!err && !channel_world_known())
 		err = hello(state, slot);	/* the first one's answer came too late */
 	if (!err && request)
-		err = exchange(state, slot, request, len, type, reply, reply_len, reply_type,
-			       fd, last);
+		err = ask_on(state, slot, request, len, type, reply, reply_len, reply_type, fd,
+			     last);
 	/* The router restarted, perhaps: once more on a new channel. */
 	if (err == -EPIPE && !slot_prepare(state, slot))
-		err = exchange(state, slot, request, len, type, reply, reply_len, reply_type,
-			       fd, last);
+		err = ask_on(state, slot, request, len, type, reply, reply_len, reply_type, fd,
+			     last);
 	if (slot == &own)
 		slot_close(slot);
 	else
@@ -585,6 +609,29 @@ int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 		check_generation(reply);
 	sys_sigprocmask(SIG_SETMASK_, &old, NULL);
 	return err;
+}
+
+bool channel_make_room(void)
+{
+	struct state *state = __atomic_load_n(&state_page, __ATOMIC_ACQUIRE);
+	uint64_t all = ~0ull, old = 0;
+	bool made = false;
+
+	sys_sigprocmask(SIG_BLOCK_, &all, &old);
+	for (int i = 0; state && i < SLOTS; i++) {
+		struct slot *slot = &state->slots[i];
+
+		if (__atomic_exchange_n(&slot->taken, 1, __ATOMIC_ACQUIRE))
+			continue;
+		/* One that is still owed an answer is what says when the router is slow no more. */
+		if (slot->cookie && !slot->late_id && sys_cookie(slot->fd) == slot->cookie) {
+			slot_close(slot);
+			made = true;
+		}
+		__atomic_store_n(&slot->taken, 0, __ATOMIC_RELEASE);
+	}
+	sys_sigprocmask(SIG_SETMASK_, &old, NULL);
+	return made;
 }
 
 static bool is_open(void)

@@ -36,7 +36,8 @@ bool channel_namespaces_may_differ(void);
  * channel_ask() - one request and its reply
  * @request:	a whole frame; its first fields are filled in
  * @reply:	the whole frame that comes back
- * @fd:		where an fd goes that came along (-1: none did); NULL: none may
+ * @fd:		where an fd goes that came along (-1: none did); NULL: none may. Where it would
+ *		find no room, a CLAIM becomes one to KEEP, and all else is not sent
  * @last:	a reply that comes too late must not come at all (CLAIM): on a
  *		time-out the channel is shut down first, then looked at once more
  *
@@ -45,6 +46,12 @@ bool channel_namespaces_may_differ(void);
  */
 int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 		uint32_t reply_len, unsigned int reply_type, int *fd, bool last);
+
+/*
+ * The program has no descriptor left: gives back those of channels that nobody uses now. Returns
+ * whether there were any; errno is left alone.
+ */
+bool channel_make_room(void);
 
 /* One request that has no reply; not sent where no channel is open. */
 void channel_tell(void *request, uint32_t len, unsigned int type);

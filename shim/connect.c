@@ -11,7 +11,7 @@
  * it answers with the error that is still owed, or with EINVAL.
  *
  * System calls of a connect that takes the slim path, non-blocking: probe, cookie, TCP_INFO,
- * F_GETFL, F_DUPFD, close, sigprocmask, channel's cookie, send, recvmsg, sigprocmask, F_GETOWN_EX, F_GETFD,
+ * F_GETFL, sigprocmask, channel's cookie, F_DUPFD, close, send, recvmsg, sigprocmask, F_GETOWN_EX, F_GETFD,
  * cookie, dup3, close. A blocking one adds connect.
  */
 #include <errno.h>
@@ -306,7 +306,7 @@ int call_connect(int fd, const void *addr, socklen_t len)
 		return connect_foreign(fd, attempt.cookie, addr, len);
 	if (!is_ours(&attempt, world))
 		return attempt.error ? next_result(attempt.error) : native(fd, addr, len);
-	if (!socket_has_room(fd) || !ask(&attempt, &reply, &with))
+	if (!ask(&attempt, &reply, &with))
 		return native(fd, addr, len);
 	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)
 		debug_say("connect: descriptor %d takes the slim path", fd);

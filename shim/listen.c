@@ -34,7 +34,16 @@ static bool is_inet_stream(int fd, uint16_t *domain)
 	return protocol == IPPROTO_TCP;
 }
 
-/* Whatever comes of it, the socket listens. Returns whether the router has answered. */
+/* Is it worth another try? What the router refuses for what the socket is, it refuses again. */
+static bool was_in_want(uint32_t error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+/*
+ * Whatever comes of it, the socket listens. Returns whether the router has heard of it, and has all
+ * that it takes.
+ */
 static bool announce(int fd, uint64_t cookie, uint64_t options)
 {
 	struct slim_listen_reply reply;
@@ -45,7 +54,7 @@ static bool announce(int fd, uint64_t cookie, uint64_t options)
 	request.options = options;
 	request.flags = options_listen_flags(fd, options);
 	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-			   SLIM_FRAME_LISTEN_REPLY, NULL, false) == 0;
+			   SLIM_FRAME_LISTEN_REPLY, NULL, false) == 0 && !was_in_want(reply.error);
 }
 
 /* The router's, as far as we know; 0: there is none */
@@ -72,7 +81,6 @@ static void tell_router(int fd, uint64_t cookie, uint16_t domain, struct fdtable
 
 int call_listen(int fd, int backlog)
 {
-	struct fdtable_entry *entry;
 	uint16_t domain;
 	uint64_t cookie;
 	int ret = next_listen(fd, backlog);
@@ -82,8 +90,7 @@ int call_listen(int fd, int backlog)
 	if (!is_inet_stream(fd, &domain) || !channel_world())
 		return 0;
 	cookie = sys_cookie(fd);
-	entry = fdtable_find(fd, cookie);
-	tell_router(fd, cookie, domain, entry);
+	tell_router(fd, cookie, domain, fdtable_find(fd, cookie));
 	return 0;
 }
 

@@ -46,16 +46,6 @@ bool socket_is_active(int fd)
 	       state != STATE_CLOSE;
 }
 
-bool socket_has_room(int fd)
-{
-	long spare = sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-	if (spare < 0)
-		return false;
-	sys_close((int)spare);
-	return true;
-}
-
 /* Who gets which signal of a socket's readiness; @pid 0: nobody */
 struct signals {
 	struct owner owner;

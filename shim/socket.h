@@ -32,9 +32,6 @@ int socket_replace(int fd, uint64_t cookie, const struct fdtable_entry *entry, i
  */
 int socket_restore(int fd, uint16_t domain, const struct slim_endpoint *bound);
 
-/* Is there a free number for one more fd? (@fd: any that is open) */
-bool socket_has_room(int fd);
-
 /* Is it a TCP socket in some state other than CLOSE? (TCP_INFO) */
 bool socket_is_active(int fd);
 

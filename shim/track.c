@@ -2,6 +2,7 @@
 /*
  * track.c - calls of which the shim only takes note
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -20,6 +21,8 @@ int call_socket(int domain, int type, int protocol)
 	int fd = next_socket(domain, type, protocol);
 	struct fdtable_entry *entry;
 
+	if (fd < 0 && next_errno() == EMFILE && channel_make_room())
+		fd = next_socket(domain, type, protocol);
 	if (fd < 0 || (domain != AF_INET && domain != AF_INET6) ||
 	    (type & TYPE_MASK) != SOCK_STREAM || (protocol && protocol != IPPROTO_TCP))
 		return fd;

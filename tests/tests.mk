@@ -8,6 +8,9 @@ BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/tests/bench/%)
 E2E_SRC := $(wildcard tests/e2e/*.c)
 E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(B)/tests/e2e/%)
+FAULTS_SRC := $(wildcard tests/faults/*.c)
+FAULTS_BIN := $(patsubst tests/faults/%.c,$(B)/tests/faults/%,$(filter-out %_preload.c,$(FAULTS_SRC))) \
+	      $(patsubst tests/faults/%.c,$(B)/tests/faults/%.so,$(filter %_preload.c,$(FAULTS_SRC)))
 SHIM_SRC := $(wildcard tests/shim/*.c)
 SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%)
 
@@ -92,7 +95,13 @@ $(E2E_ROUTERS:%=$(B)/tests/e2e/slimrouter-%): $(B)/tests/e2e/slimrouter-%: $(ROU
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter-out $(B)/router/$($*_file).o,$(ROUTER_OBJ)) $@.o \
 		$(LDFLAGS) $(LIBS)
 
-$(B)/tests/e2e/% $(B)/tests/shim/%: tests/$$(notdir $$(@D))/%.c
+# What is put into a program of ours that a fault is tried on
+$(B)/tests/faults/%.so: tests/faults/%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -fPIC -shared -o $@ $< $(LDFLAGS) -ldl
+
+$(B)/tests/e2e/% $(B)/tests/shim/% $(B)/tests/faults/%: tests/$$(notdir $$(@D))/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) -lpthread

@@ -67,7 +67,8 @@ enum slim_wire_tlv {
 #define SLIM_WIRE_TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
 /* Deadlines, in ms */
-#define SLIM_WIRE_HELLO_DEADLINE	5000	/* from connect or accept to HELLO */
+#define SLIM_WIRE_HELLO_DEADLINE	5000	/* from accept to HELLO */
+#define SLIM_WIRE_DIAL_DEADLINE		2500	/* from connect to HELLO */
 #define SLIM_WIRE_PING_INTERVAL		1000
 #define SLIM_WIRE_DEAD_AFTER		3000	/* with nothing received */
 

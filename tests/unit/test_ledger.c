@@ -207,16 +207,18 @@ START_TEST(abort_of_a_container)
 	static const uint64_t all[] = { 10, 11, 99, 0 };
 	struct ledger_entry *other = entry_new(11, 1001, 1);
 	uint64_t *cookies;
+	size_t num;
 
 	other->container_id = 2;
 	ledger_add(entry_new(10, 1000, 1));
 	ledger_add(other);
 	live = all;
-	ck_assert_uint_eq(ledger_take(1, &cookies), 1);
+	ck_assert_int_eq(ledger_take(1, &cookies, &num), 0);
+	ck_assert_uint_eq(num, 1);
 	ck_assert_uint_eq(cookies[0], 10);
 	ck_assert_ptr_null(ledger_find(10));
 	ck_assert_ptr_nonnull(ledger_find(11));
-	ledger_abort(NULL, cookies, 1);
+	ck_assert_int_eq(ledger_abort(NULL, cookies, 1), 0);
 	ck_assert_uint_eq(destroyed, 1);
 	free(cookies);
 }

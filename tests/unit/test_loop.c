@@ -22,6 +22,7 @@ static struct loop *loop;
 struct numbered {
 	struct loop_timer timer;
 	unsigned int delay;
+	uint64_t due;			/* ms */
 };
 
 static struct numbered timers[TIMERS];
@@ -55,6 +56,47 @@ START_TEST(timers_in_order)
 	}
 	loop_run(loop);
 	ck_assert_uint_eq(fired, TIMERS / 2);
+	loop_free(loop);
+}
+END_TEST
+
+static uint64_t last_fired;
+
+static void fire_later(struct loop_timer *timer)
+{
+	static unsigned int left = 2000;
+	struct numbered *timed = caa_container_of(timer, struct numbered, timer);
+	unsigned int other = (unsigned int)rand() % TIMERS;
+
+	ck_assert_uint_ge(timed->due, last_fired);
+	last_fired = timed->due;
+	if (!left || !--left) {
+		loop_stop(loop);
+		return;
+	}
+	/* Some are taken out of the middle, some set anew from there. */
+	loop_timer_clear(loop, &timers[other].timer);
+	other = (unsigned int)rand() % TIMERS;
+	timers[other].due = loop_now(loop) + 1 + (unsigned int)rand() % 4;
+	loop_timer_set(loop, &timers[other].timer, (unsigned int)(timers[other].due - loop_now(loop)));
+	timed->due = loop_now(loop) + 1 + (unsigned int)rand() % 4;
+	loop_timer_set(loop, timer, (unsigned int)(timed->due - loop_now(loop)));
+}
+
+START_TEST(timers_set_and_cleared_by_others)
+{
+	srand(11);
+	loop = loop_new();
+	last_fired = 0;
+	for (int i = 0; i < TIMERS; i++) {
+		timers[i].due = loop_now(loop) + 1 + (unsigned int)rand() % 20;
+		timers[i].timer = (struct loop_timer){ .handle = fire_later };
+		loop_timer_set(loop, &timers[i].timer,
+			       (unsigned int)(timers[i].due - loop_now(loop)));
+	}
+	loop_run(loop);
+	for (int i = 0; i < TIMERS; i++)
+		loop_timer_clear(loop, &timers[i].timer);
 	loop_free(loop);
 }
 END_TEST
@@ -200,6 +242,7 @@ int main(void)
 	tcase_add_test(tc, tasks_leave_room_for_others);
 	tcase_add_test(tc, tasks_of_a_stopped_loop);
 	tcase_add_test(tc, timers_in_order);
+	tcase_add_test(tc, timers_set_and_cleared_by_others);
 	tcase_add_test(tc, tasks_from_threads);
 	tcase_add_test(tc, descriptors);
 	suite_add_tcase(suite, tc);

@@ -247,13 +247,38 @@ START_TEST(no_room_for_the_descriptor)
 	ck_assert_int_eq(errno, EMFILE);
 	ORDER(router, fds, 1);
 	fake_router_order(router, MANNER_ANSWER, SLIM_FRAME_CONNECT, 1);
-	ck_assert_int_eq(ask_connect(80, &fd), 0);
+	/* It is not even asked for: it would be lost. */
+	ck_assert_int_eq(ask_connect(80, &fd), -EMFILE);
 	ck_assert_int_eq(fd, -1);
 	for (int other = first; other <= last; other++)
 		if (!is_channel(other))
 			close(other);
 	ck_assert_int_eq(ask_name(2), 0);
 	ck_assert_uint_eq(router->opened, 1);
+}
+END_TEST
+
+START_TEST(room_is_made)
+{
+	struct rlimit few = { 1024, 1024 };
+	int fd, last = 0;
+
+	ck_assert(!channel_make_room());
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ck_assert_int_eq(ask_name(1), 0);
+	while ((fd = dup(0)) >= 0)
+		last = fd;
+	errno = ENOENT;
+	ck_assert(channel_make_room());
+	ck_assert_int_eq(errno, ENOENT);
+	fd = dup(0);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!channel_make_room());
+	close(fd);
+	close(last);
+	/* Another one is opened when it is needed. */
+	ck_assert_int_eq(ask_name(2), 0);
+	ck_assert_uint_eq(router->opened, 2);
 }
 END_TEST
 
@@ -1145,6 +1170,7 @@ static void add_replies(TCase *tc)
 	tcase_add_test(tc, few_descriptors_allowed);
 	tcase_add_test(tc, a_descriptor_comes_along);
 	tcase_add_test(tc, no_room_for_the_descriptor);
+	tcase_add_test(tc, room_is_made);
 	tcase_add_test(tc, hints_have_no_reply);
 	tcase_add_test(tc, hints_to_a_full_channel);
 	tcase_add_test(tc, generation_changes);
