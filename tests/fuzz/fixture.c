@@ -25,9 +25,12 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/endpoint.h"
 #include "../../router/host_key.h"
 #include "../../router/base64.h"
+#include "../../router/housekeeping.h"
 #include "../../router/inbound.h"
+#include "../../router/keeper.h"
 #include "../../router/ledger.h"
 #include "../../router/listener.h"
+#include "../../router/manager.h"
 #include "../../router/namespace.h"
 #include "../../router/outbound.h"
 #include "../../router/packetpath.h"
@@ -37,6 +40,7 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/slimport.h"
 #include "../../router/stray.h"
 #include "../../router/ticket.h"
+#include "../../router/upgrade.h"
 
 #define TURNS		4	/* until a connection has gone all the way over loopback */
 #define TURNS_MAX	64	/* until all that was asked for has come to nothing */
@@ -155,7 +159,72 @@ void packetpath_container_clean(const struct packetpath_port *port)
 	(void)port;
 }
 
+/* --- other processes: none --- */
+
+int upgrade_check(const char *binary, void (*checked)(const char *error), char *error,
+		  size_t size)
+{
+	(void)binary, (void)checked;
+	snprintf(error, size, "there is no keeper");
+	return -ENOENT;
+}
+
+void upgrade_go(int client_fd)
+{
+	(void)client_fd;
+	abort();
+}
+
+int upgrade_client(void)
+{
+	return -1;
+}
+
+bool upgrade_outcome(json_t **reply, char *error, size_t size)
+{
+	(void)reply, (void)error, (void)size;
+	return false;
+}
+
+bool manager_has_control(void)
+{
+	return false;
+}
+
+int manager_store(const char *name, const int *fds, size_t num)
+{
+	(void)name, (void)fds, (void)num;
+	return 0;
+}
+
+void manager_forget(const char *name)
+{
+	(void)name;
+}
+
+void manager_flush(void)
+{
+}
+
+bool keeper_has_file(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+void keeper_progress(void)
+{
+}
+
 /* --- threads: none --- */
+
+void housekeeping_set_up(void)
+{
+}
+
+void housekeeping_hurry(void)
+{
+}
 
 static struct aside *asides[16];
 
@@ -242,6 +311,7 @@ void fixture_turn(void)
 	for (int i = 0; i < TURNS; i++)
 		turn();
 	asides_run();
+	turn();
 }
 
 static uint64_t passed;		/* ms that nobody has waited */
@@ -329,9 +399,10 @@ static void drop_once(void)
 	worker_drop(NULL);
 	for (int i = 0; i < 2; i++) {
 		uint64_t *cookies;
+		size_t num;
 
-		ledger_take(fixture_containers[i]->id, &cookies);
-		free(cookies);
+		if (ledger_take(fixture_containers[i]->id, &cookies, &num) == 0)
+			free(cookies);
 	}
 	rcu_read_unlock();
 	while ((fd = fixture_accept()) >= 0)
@@ -446,8 +517,17 @@ static struct container *attach(unsigned int number)
 	return container;
 }
 
+static void is_registered(struct listener_request *request, int err)
+{
+	(void)request;
+	if (err)
+		errx(1, "no listener: %s", strerror(-err));
+}
+
 static void listener_make(void)
 {
+	static struct listener_request request = { .done = is_registered };
+
 	struct sockaddr_in6 name = {
 		.sin6_family = AF_INET6, .sin6_port = htons(FIXTURE_LISTENER),
 	};
@@ -456,9 +536,13 @@ static void listener_make(void)
 	listener_fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(listener_fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 	setsockopt(listener_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(listener_fd, (struct sockaddr *)&name, sizeof(name)) || listen(listener_fd, 64) ||
-	    listener_register(fixture_containers[1], inherited_cookie(listener_fd), 0, 0, 1))
+	if (bind(listener_fd, (struct sockaddr *)&name, sizeof(name)) || listen(listener_fd, 64))
 		errx(1, "no listener");
+	request.cookie = inherited_cookie(listener_fd);
+	rcu_read_lock();
+	listener_register(fixture_containers[1], &request);
+	rcu_read_unlock();
+	asides_run();
 }
 
 static void worker_make(void)
@@ -469,6 +553,7 @@ static void worker_make(void)
 	fixture_worker.loop = fixture_worker.control = fixture_loop;
 	fixture_worker.config = fixture_config;
 	fixture_worker.mac = mac_new();
+	shares_init(&fixture_worker.shares, fixture_loop);
 }
 
 void fixture_start(void)
@@ -484,7 +569,7 @@ void fixture_start(void)
 	hash_seed_init();
 	fixture_loop = loop_new();
 	worker_make();
-	failed = namespace_init() || stray_init() || containers_init() ||
+	failed = namespace_init() || stray_init() || containers_init(1) ||
 		 listeners_init(fixture_loop) || ledger_init() || tickets_init() ||
 		 attach_init(fixture_config, fixture_loop) || directory_init(fixture_loop) ||
 		 peers_init(fixture_config, fixture_loop) || slimports_open(fixture_config) ||
@@ -496,6 +581,6 @@ void fixture_start(void)
 	rcu_read_lock();
 	fixture_containers[0] = attach(0);
 	fixture_containers[1] = attach(1);
-	listener_make();
 	rcu_read_unlock();
+	listener_make();
 }

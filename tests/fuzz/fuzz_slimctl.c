@@ -2,7 +2,7 @@
 /*
  * fuzz_slimctl.c - any bytes as a router's replies to slimctl
  *
- * links: tools/client.c tools/format.c tools/netns.c tools/slimctl.c tools/slimctl_attach.c tools/slimctl_key.c tools/slimctl_show.c tools/slimctl_status.c tools/slimctl_text.c tools/table.c router/host_key.c router/base64.c
+ * links: tools/client.c tools/format.c tools/netns.c tools/slimctl.c tools/slimctl_attach.c tools/slimctl_upgrade.c tools/slimctl_key.c tools/slimctl_show.c tools/slimctl_status.c tools/slimctl_text.c tools/table.c router/host_key.c router/base64.c
  * without: tools/client.c tools/slimctl.c
  * libs: jansson crypto
  *
