@@ -611,6 +611,16 @@ int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 	return err;
 }
 
+/* Does the number count against the limit of now? One beyond it gives nobody room. */
+static bool counts(int fd)
+{
+	long spare = sys_fcntl(fd, F_DUPFD_CLOEXEC, fd);
+
+	if (spare >= 0)
+		sys_close((int)spare);
+	return spare != -EINVAL;
+}
+
 bool channel_make_room(void)
 {
 	struct state *state = __atomic_load_n(&state_page, __ATOMIC_ACQUIRE);
@@ -624,7 +634,8 @@ bool channel_make_room(void)
 		if (__atomic_exchange_n(&slot->taken, 1, __ATOMIC_ACQUIRE))
 			continue;
 		/* One that is still owed an answer is what says when the router is slow no more. */
-		if (slot->cookie && !slot->late_id && sys_cookie(slot->fd) == slot->cookie) {
+		if (slot->cookie && !slot->late_id && sys_cookie(slot->fd) == slot->cookie &&
+		    counts(slot->fd)) {
 			slot_close(slot);
 			made = true;
 		}
