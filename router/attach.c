@@ -28,6 +28,7 @@
 #include "namespace.h"
 #include "packetpath.h"
 #include "packetpath_container.h"
+#include "peer.h"
 #include "state.h"
 #include "ticket.h"
 #include "worker.h"
@@ -80,6 +81,29 @@ static bool ifname_is_good(const char *name)
 	return !name[strcspn(name, "/: \t\n\v\f\r")];
 }
 
+/*
+ * Whoever has the address elsewhere would lose it. But one whose host is not there may have been
+ * started again here.
+ */
+static int check_elsewhere(const struct config_tenant *tenant, const struct in6_addr *addr,
+			   char *error, size_t size)
+{
+	struct peer *owner = directory_owner_of(tenant->vni, addr);
+	char text[INET6_ADDRSTRLEN];
+
+	if (!owner || owner == peer_self())
+		return 0;
+	addr_format(addr, text, sizeof(text));
+	if (peer_is_up(owner)) {
+		say(error, size, "address %s of tenant %s belongs to a container of host %s: detach "
+		    "that one first", text, tenant->name, peer_name(owner));
+		return -EEXIST;
+	}
+	log_warning("address %s of tenant %s was a container's of host %s, which is not up: it is "
+		    "this host's now", text, tenant->name, peer_name(owner));
+	return 0;
+}
+
 static int check_addresses(const struct attach_request *request,
 			   const struct config_tenant *tenant, char *error, size_t size)
 {
@@ -110,6 +134,8 @@ static int check_addresses(const struct attach_request *request,
 			    owner->name);
 			return -EEXIST;
 		}
+		if (check_elsewhere(tenant, addr, error, size))
+			return -EEXIST;
 	}
 	return 0;
 }

@@ -38,6 +38,7 @@ static struct config *config_new(void)
 	config->vxlan_port = 4789;
 	config->wire_mtu = 1500;
 	config->workers = workers_default();
+	config->key_lifetime = 3600;
 	config->egress = CONFIG_EGRESS_MASQUERADE;
 	config->log_level = LOG_LEVEL_INFO;
 	config->limits = (struct config_limits){

@@ -68,6 +68,7 @@ struct config {
 	char *key_file;			/* default /etc/slim/host.key */
 	char *control;			/* default CONFIG_DEFAULT_CONTROL */
 	char *state;			/* directory; default "state" beside the control socket */
+	unsigned int key_lifetime;	/* s; default 3600 */
 	unsigned int workers;		/* default: half the processors, 1 to 4 */
 	enum config_egress egress;	/* default masquerade */
 	enum log_level log_level;	/* default info */

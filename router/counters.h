@@ -12,6 +12,7 @@
 	X(connects_slim)	/* ... answered with a host socket */	\
 	X(connects_packet)	/* ... sent to the packet path */	\
 	X(connects_failed)	/* ... that the host could not make */	\
+	X(connects_late)	/* ... that were not connected in time */	\
 	X(accepts)		/* connections to slim ports */	\
 	X(accepts_refused)	/* ... reset: no preamble, no listener, ... */	\
 	X(preamble_bad)		/* ... not a preamble */		\
@@ -19,6 +20,7 @@
 	X(preamble_forged)	/* ... wrong MAC */			\
 	X(preamble_replayed)	/* ... seen before */			\
 	X(preamble_late)	/* ... none within its time */		\
+	X(preamble_crowded)	/* ... too many without one; the oldest of the busiest source */	\
 	X(source_foreign)	/* ... source that is not the sender's */	\
 	X(listener_gone)	/* ... nobody listens */		\
 	X(tuple_in_use)		/* ... virtual 4-tuple in use */	\

@@ -3,9 +3,12 @@
  * directory.c - who owns a virtual address, and who listens on it
  *
  * Theory of operation: a container brings a claim for each of its addresses. Several hosts may
- * claim one address (a container that moves, or a mistake); the latest claim is the current one,
- * the others wait until it goes. A host has at most one claim to an address, so there are never
- * more than peers. Announcements hang on their host's claim, and count only while
+ * claim one address (a mistake, a lie, a host that comes back); one claim is the current one, the
+ * others wait until it goes. That is this host's own, where it has one: it knows best who is here.
+ * Else it is the one that was first, as long as its host is up, so that nobody takes from a container
+ * what it has. Claims that come while this router starts (START ms) have no order that means
+ * anything: of them, the one of the smallest host id is current, so that all routers agree.
+ * A host has at most one claim to an address, so there are never more than peers. Announcements hang on their host's claim, and count only while
  * that claim is current: so finding a listener takes one look-up, by (tenant, address, port), and
  * moving an address from host to host touches the claims alone.
  *
@@ -32,12 +35,13 @@
 
 #include "../include/slim/wire.h"
 
+#define START	10000	/* ms */
 
 struct claim {
 	struct cds_lfht_node node;	/* in claims, by (vni, addr) */
 	struct container *container;
 	struct in6_addr addr;
-	uint64_t order;			/* higher is later */
+	uint64_t order;			/* higher is later; 0: it came while the router started */
 	bool current;			/* read by workers */
 	struct cds_list_head listeners;
 };
@@ -60,6 +64,7 @@ struct listener {
 	struct cds_lfht_node node;	/* in listeners, by (vni, addr, port) */
 	struct cds_list_head link;	/* in its claim's list */
 	struct claim *claim;
+	unsigned int sync;		/* its owner's, when it was last named */
 	uint16_t port;
 	bool busy;			/* read by workers */
 	struct rcu_head rcu;
@@ -68,6 +73,8 @@ struct listener {
 static struct cds_lfht *containers, *claims, *listeners;
 static unsigned long seed;
 static uint64_t claim_order;
+static const struct loop *loop;
+static uint64_t started_at;
 
 /* --- keys --- */
 
@@ -232,50 +239,79 @@ static struct claim *claim_find(const struct peer *peer, const struct addr_key *
 	return NULL;
 }
 
-/* The latest claim, and the one that is current so far (either may be NULL). */
-static struct claim *claim_latest(const struct addr_key *key, struct claim **current)
+/* Does @a come before @b? */
+static bool claim_precedes(const struct claim *a, const struct claim *b)
 {
-	struct claim *claim, *latest = NULL;
+	const struct peer *peer_a = a->container->peer, *peer_b = b->container->peer;
+
+	if ((peer_a == peer_self()) != (peer_b == peer_self()))
+		return peer_a == peer_self();
+	if (peer_is_up(peer_a) != peer_is_up(peer_b))
+		return peer_is_up(peer_a);
+	if (a->current != b->current && a->order + b->order)
+		return a->current;
+	if (a->order != b->order)
+		return a->order < b->order;
+	return peer_host_id(peer_a) < peer_host_id(peer_b);
+}
+
+/* The claim that is to be current, and the one that is (either may be NULL). */
+static struct claim *claim_first(const struct addr_key *key, struct claim **current)
+{
+	struct claim *claim, *first = NULL;
 	struct cds_lfht_iter iter;
 
 	*current = NULL;
 	cds_lfht_for_each_entry_duplicate(claims, addr_hash(key), claim_match, key, &iter,
 					  claim, node) {
-		if (!latest || claim->order > latest->order)
-			latest = claim;
+		if (!first || claim_precedes(claim, first))
+			first = claim;
 		if (claim->current)
 			*current = claim;
 	}
-	return latest;
+	return first;
 }
 
-static void conflict_warn(const struct claim *loser, const struct claim *winner)
+/* Every one that waits is said, once. */
+static void conflict_warn(const struct claim *waits, const struct claim *has)
 {
 	static struct log_limit limit = { .burst = 5 };
 	char text[INET6_ADDRSTRLEN];
 
-	if (loser->container->peer == winner->container->peer || !log_limit_ok(&limit))
+	if (!has || has == waits || !log_limit_ok(&limit))
 		return;
-	log_warning("%s of tenant %u is claimed by %s and, later, by %s: the later one has it now",
-		    addr_format(&winner->addr, text, sizeof(text)), winner->container->vni,
-		    peer_name(loser->container->peer), peer_name(winner->container->peer));
+	log_warning("%s of tenant %u is claimed by both %s and %s: %s has it, until one of them "
+		    "lets go of it", addr_format(&has->addr, text, sizeof(text)),
+		    has->container->vni, peer_name(has->container->peer),
+		    peer_name(waits->container->peer), peer_name(has->container->peer));
 }
 
-/* Makes the latest claim the current one. Between the two stores nobody has the address, and
- * connections take the packet path. */
+/* Between the two stores nobody has the address, and connections take the packet path. */
 static void claims_settle(const struct addr_key *key)
 {
-	struct claim *current, *latest = claim_latest(key, &current);
+	struct claim *current, *first = claim_first(key, &current);
 
-	if (latest == current)
+	if (first == current)
 		return;
 	if (current) {
 		CMM_STORE_SHARED(current->current, false);
 		republish(current->container);
-		conflict_warn(current, latest);
 	}
-	CMM_STORE_SHARED(latest->current, true);
-	republish(latest->container);
+	CMM_STORE_SHARED(first->current, true);
+	republish(first->container);
+	if (current)
+		conflict_warn(current, first);
+}
+
+static void claim_enter(struct claim *claim)
+{
+	struct addr_key at = { claim->addr, claim->container->vni, 0 };
+	struct claim *current;
+
+	cds_lfht_add(claims, addr_hash(&at), &claim->node);
+	claims_settle(&at);
+	if (!claim->current && claim_first(&at, &current))
+		conflict_warn(claim, current);
 }
 
 static void listener_free(struct rcu_head *head)
@@ -304,7 +340,7 @@ static void claim_init(struct claim *claim, struct container *container,
 {
 	claim->container = container;
 	claim->addr = *addr;
-	claim->order = ++claim_order;
+	claim->order = loop_now(loop) < started_at + START ? 0 : ++claim_order;
 	CDS_INIT_LIST_HEAD(&claim->listeners);
 }
 
@@ -356,13 +392,8 @@ static void container_insert(struct container *container)
 	cds_list_add_tail(&container->link, &owner->containers);
 	owner->containers_num++;
 	owner->addresses_num += (unsigned int)container->claims_num;
-	for (size_t i = 0; i < container->claims_num; i++) {
-		struct claim *claim = &container->claims[i];
-		struct addr_key at = { claim->addr, container->vni, 0 };
-
-		cds_lfht_add(claims, addr_hash(&at), &claim->node);
-		claims_settle(&at);
-	}
+	for (size_t i = 0; i < container->claims_num; i++)
+		claim_enter(&container->claims[i]);
 }
 
 static void container_free(struct rcu_head *head)
@@ -521,6 +552,7 @@ static int listener_new(struct claim *claim, const struct addr_key *key, bool bu
 	if (!listener)
 		return -ENOMEM;
 	listener->claim = claim;
+	listener->sync = owner->sync;
 	listener->port = (uint16_t)key->port;
 	listener->busy = busy;
 	cds_list_add_tail(&listener->link, &claim->listeners);
@@ -541,6 +573,7 @@ static int listener_set(struct peer *peer, const struct addr_key *key, bool busy
 	listener = listener_find(claim, key);
 	if (!listener)
 		return listener_new(claim, key, busy);
+	listener->sync = peer_owner(peer)->sync;
 	if (listener->busy == busy)
 		return 1;
 	CMM_STORE_SHARED(listener->busy, busy);
@@ -632,20 +665,42 @@ void directory_remote_listener_remove(struct peer *peer, uint32_t vni,
 
 /* --- whole peers --- */
 
+static void container_settle(const struct container *container)
+{
+	for (size_t i = 0; i < container->claims_num; i++) {
+		struct addr_key at = { container->claims[i].addr, container->vni, 0 };
+
+		claims_settle(&at);
+	}
+}
+
 void directory_peer_lost(struct peer *peer)
 {
 	struct container *container;
 
 	rcu_read_lock();
-	cds_list_for_each_entry(container, &peer_owner(peer)->containers, link)
+	cds_list_for_each_entry(container, &peer_owner(peer)->containers, link) {
 		for (size_t i = 0; i < container->claims_num; i++)
 			claim_drop_listeners(&container->claims[i]);
+		/* Another host that is up may have what it claims. */
+		container_settle(container);
+	}
 	rcu_read_unlock();
 }
 
 void directory_peer_sync_begin(struct peer *peer)
 {
 	peer_owner(peer)->sync++;
+}
+
+static void drop_old_listeners(struct container *container, unsigned int sync)
+{
+	struct listener *listener, *next;
+
+	for (size_t i = 0; i < container->claims_num; i++)
+		cds_list_for_each_entry_safe(listener, next, &container->claims[i].listeners, link)
+			if (listener->sync != sync)
+				listener_drop(listener);
 }
 
 void directory_peer_sync_end(struct peer *peer)
@@ -657,8 +712,23 @@ void directory_peer_sync_end(struct peer *peer)
 	cds_list_for_each_entry_safe(container, next, &owner->containers, link)
 		if (container->sync != owner->sync)
 			container_drop(container);
+		else
+			drop_old_listeners(container, owner->sync);
+	cds_list_for_each_entry(container, &owner->containers, link)
+		container_settle(container);
 	rcu_read_unlock();
 	__atomic_store_n(&owner->complete, true, __ATOMIC_RELEASE);
+}
+
+struct peer *directory_owner_of(uint32_t vni, const struct in6_addr *addr)
+{
+	struct addr_key key = { *addr, vni, 0 };
+	struct claim *current;
+
+	rcu_read_lock();
+	claim_first(&key, &current);
+	rcu_read_unlock();
+	return current ? current->container->peer : NULL;
 }
 
 bool directory_is_complete(struct peer *peer)
@@ -725,7 +795,8 @@ static void tables_free(void)
 
 int directory_init(struct loop *control)
 {
-	(void)control;
+	loop = control;
+	started_at = loop_now(control);
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
 	containers = table_new();

@@ -64,6 +64,9 @@ int directory_container_add(uint32_t vni, uint32_t id, const uint8_t mac[PACKETP
 			    const struct in6_addr *addresses, size_t num);
 void directory_container_remove(uint32_t vni, uint32_t id);
 
+/* Whose is the address now? NULL: nobody's that is known. */
+struct peer *directory_owner_of(uint32_t vni, const struct in6_addr *addr);
+
 /* One call an address and port (the caller counts several listeners on one). 0; -EPERM where no
  * container here has the address, -ENOSPC past what a host may announce, -ENOMEM. */
 int directory_listener_add(uint32_t vni, const struct in6_addr *addr, uint16_t port);
@@ -79,8 +82,8 @@ void directory_replay(uint32_t vni);
 
 /*
  * Takes the place of an earlier container of equal (peer, vni, id), and of those of the same
- * peer with which it shares an address. An address that another peer has passes to
- * the latest to claim it, and back when that one lets go. 0, -ENOSPC, -ENOMEM.
+ * peer with which it shares an address. An address that another host has stays that host's until
+ * it lets go of it, or is not up while the other one is. 0, -ENOSPC, -ENOMEM.
  */
 int directory_remote_container_add(struct peer *peer, uint32_t vni, uint32_t id,
 				   const uint8_t mac[PACKETPATH_MAC_LEN],
@@ -93,8 +96,8 @@ void directory_remote_listener_remove(struct peer *peer, uint32_t vni,
 				      const struct in6_addr *addr, uint16_t port);
 /* The peer's channel is gone: all its announcements are void (its containers stay). */
 void directory_peer_lost(struct peer *peer);
-/* The peer's first full account is in: drop its containers that it did not name
- * since directory_peer_sync_begin(). */
+/* A full account of the peer's is in: drop its containers and listeners that it did not name since
+ * directory_peer_sync_begin(). */
 void directory_peer_sync_begin(struct peer *peer);
 void directory_peer_sync_end(struct peer *peer);
 

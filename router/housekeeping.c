@@ -50,6 +50,7 @@ static void sweep(struct loop_timer *unused)
 	if (before) {
 		peers_each(widen, NULL);
 		ledger_sweep(diag, port_first, port_last, loop_now(loop));
+		peers_settle();
 	}
 	if (now_set_up != set_up || ledger_count() != before)
 		delay = SWEEP_MS;

@@ -29,7 +29,7 @@
 #include "worker.h"
 
 #define INBOUND_PREAMBLE_MS	5000	/* for all of the preamble to come */
-#define INBOUND_PREAMBLES_MAX	1024	/* per worker; a stranger more, and the oldest goes */
+#define INBOUND_PREAMBLES_MAX	1024	/* per worker; one more, and another one goes */
 #define INBOUND_RETRY_MS	20	/* while its sender's containers are not known, or files wanting */
 #define TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
@@ -75,11 +75,17 @@ static void free_rcu(struct rcu_head *head)
 	free(inbound);
 }
 
+void inbound_leave_preambles(struct inbound *inbound)
+{
+	inbound->worker->preambles_num--;
+	inbound->worker->preambles_from[inbound->origin]--;
+}
+
 void inbound_free(struct inbound *inbound)
 {
 	loop_timer_clear(inbound->worker->loop, &inbound->timer);
 	if (inbound_state(inbound) == INBOUND_PREAMBLE)
-		inbound->worker->preambles_num--;
+		inbound_leave_preambles(inbound);
 	cds_list_del(&inbound->node);
 	/* After the connection was closed: the next router must not take it for a new one. */
 	inflight_drop(inbound->record);
@@ -484,6 +490,24 @@ static bool is_tls(int fd)
 	return recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == TLS_HANDSHAKE;
 }
 
+/*
+ * Of those without a preamble, the oldest from where most of them come: whoever opens many
+ * connections displaces his own.
+ */
+static struct inbound *victim(struct worker *worker)
+{
+	struct inbound *inbound;
+	unsigned int most = 0;
+
+	for (unsigned int i = 1; i < WORKER_ORIGINS; i++)
+		if (worker->preambles_from[i] > worker->preambles_from[most])
+			most = i;
+	cds_list_for_each_entry(inbound, &worker->preambles, node)
+		if (inbound->origin == most && !inbound->from)
+			return inbound;
+	return cds_list_first_entry(&worker->preambles, struct inbound, node);
+}
+
 static struct inbound *inbound_new(struct worker *worker, int fd,
 				   const struct slim_endpoint *host_peer, uint16_t port)
 {
@@ -500,10 +524,13 @@ static struct inbound *inbound_new(struct worker *worker, int fd,
 	inbound->host_peer = *host_peer;
 	inbound->host_port = port;
 	inbound->began_at = loop_now(worker->loop);
+	inbound->origin = hash_bytes(host_peer->addr, sizeof(host_peer->addr), hash_seed()) %
+			  WORKER_ORIGINS;
 	cds_list_add_tail(&inbound->node, &worker->preambles);
+	worker->preambles_from[inbound->origin]++;
 	if (++worker->preambles_num > INBOUND_PREAMBLES_MAX) {
-		counter_inc(preamble_late);
-		refuse(cds_list_first_entry(&worker->preambles, struct inbound, node));
+		counter_inc(preamble_crowded);
+		refuse(victim(worker));
 	}
 	return inbound;
 }

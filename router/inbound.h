@@ -60,6 +60,7 @@ struct inbound {
 	bool watching, watching_ticket;
 	struct loop_timer timer;
 	uint64_t began_at;		/* ms */
+	unsigned int origin;		/* which of worker->preambles_from counts it */
 	struct slim_endpoint host_peer;
 	uint16_t host_port;		/* the slim port */
 
@@ -143,6 +144,9 @@ static inline bool inbound_own(struct inbound *inbound)
  * descriptor because another process has one.
  */
 void inbound_unwatch(struct inbound *inbound);
+
+/* Owner only: it leaves PREAMBLE. */
+void inbound_leave_preambles(struct inbound *inbound);
 
 /* Whoever has it: no claim can find it any more, the ticket is gone. */
 void inbound_end_ticket(struct inbound *inbound);

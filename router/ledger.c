@@ -13,12 +13,15 @@
 #include "log.h"
 #include "peer.h"
 #include "statefile.h"
+#include "syndata.h"
 #include "table.h"
 
 /* An entry younger than this (ms) may be in the tables only half, or its socket
  * not yet in the kernel's. */
 #define LEDGER_GRACE	500
 #define LEDGER_RECORDS	(1u << 20)
+#define LEDGER_DUMP	100	/* ms; what is younger came after the dump, perhaps */
+#define SYN_SENT	2	/* of TCP, in sock_diag */
 
 static struct cds_lfht *by_cookie, *by_ticket, *by_tuple;
 static unsigned long entries_num;
@@ -347,8 +350,26 @@ static void sweep_each(const struct diag_socket *socket, void *data)
 {
 	struct ledger_entry *entry = ledger_find(socket->cookie);
 
-	if (entry)
-		entry->seen = *(unsigned int *)data;
+	if (!entry)
+		return;
+	entry->seen = *(unsigned int *)data;
+	entry->connecting = socket->state == SYN_SENT;
+}
+
+/* What became of the data in its SYN? (One that is gone was answered.) */
+static void judge_syn(struct ledger_entry *entry, bool is_connecting, uint64_t now)
+{
+	struct peer *peer = peer_by_host_id(entry->fill_host);
+	uint64_t age = now - entry->created_at;
+
+	if (!peer || now < entry->created_at || (is_connecting && age < SYNDATA_LATE))
+		return;
+	/* Where the peer itself is not heard, its path says nothing. */
+	if (is_connecting && peer_heard(peer) < entry->created_at + SYNDATA_LATE)
+		return;
+	if (is_connecting || age < SYNDATA_PROMPT)
+		syndata_judge(peer_syndata(peer), is_connecting, entry->created_at);
+	entry->syn_data = false;
 }
 
 void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t now)
@@ -369,6 +390,9 @@ void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, ui
 		struct ledger_entry *entry =
 			caa_container_of(node, struct ledger_entry, cookie_node);
 
+		if (entry->syn_data &&
+		    (entry->seen == sweep || entry->created_at + LEDGER_DUMP < now))
+			judge_syn(entry, entry->seen == sweep && entry->connecting, now);
 		if (entry->seen == sweep || entry->created_at + LEDGER_GRACE >= now)
 			entry->missed = 0;
 		else if (++entry->missed >= 2)

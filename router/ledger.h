@@ -45,6 +45,7 @@ struct ledger_entry {
 	uint16_t host_port;			/* local */
 	uint8_t direction;		/* enum ledger_direction */
 	bool spliced;
+	bool syn_data;			/* the SYN had data, and nobody knows yet what became of it */
 	uint16_t domain;		/* of the application's socket */
 	uint64_t created_at;		/* ms */
 	unsigned int *fill;		/* peer's port, counted down at the end; or NULL */
@@ -53,6 +54,7 @@ struct ledger_entry {
 	struct ledger_record *record;	/* in the state file; or NULL */
 	unsigned int missed;		/* sweeps; control thread */
 	unsigned int seen;
+	bool connecting;		/* ... in SYN_SENT */
 	bool entered;			/* atomic: in all tables */
 	bool dead;
 

@@ -95,11 +95,26 @@ static void sync_listener(uint32_t vni, const struct in6_addr *addr, uint16_t po
 	peer_send(peer, &message);
 }
 
+static void tell_tenants(struct peer *peer)
+{
+	for (size_t i = 0; i < mesh_config->tenants_num; i++) {
+		const struct config_tenant *tenant = &mesh_config->tenants[i];
+		struct peer_message message = {
+			.type = SLIM_MESSAGE_TENANT, .tenant.vni = tenant->vni,
+		};
+
+		memcpy(message.tenant.name, tenant->name, sizeof(tenant->name));
+		peer_send(peer, &message);
+	}
+}
+
 void mesh_up(struct peer *peer)
 {
 	struct peer_message end = { .type = SLIM_MESSAGE_SYNC_END };
 
 	directory_peer_sync_begin(peer);
+	peer_warning_begin(peer);
+	tell_tenants(peer);
 	directory_each_local(sync_container, sync_listener, peer);
 	peer_send(peer, &end);
 }
@@ -111,12 +126,13 @@ void mesh_down(struct peer *peer)
 
 /* --- what is there --- */
 
-static void refused(const struct peer *peer, const char *what, uint32_t vni, const char *why)
+static void refused(struct peer *peer, const char *what, uint32_t vni, const char *why)
 {
 	static struct log_limit limit = { .burst = 5 };
 
+	peer_refused(peer);
 	if (log_limit_ok(&limit))
-		log_warning("%s announces a %s in tenant %u that was ignored: %s",
+		log_warning("peer %s announces a %s in tenant %u that was ignored: %s",
 			    peer_name(peer), what, vni, why);
 }
 
@@ -155,6 +171,20 @@ static void receive_listener(struct peer *peer, const struct peer_listener *list
 			strerror(-err));
 }
 
+/* One name for two tenants, or two for one: whoever wrote that means one tenant. */
+static void receive_tenant(struct peer *peer, const struct peer_tenant *theirs)
+{
+	const struct config_tenant *named = config_tenant_by_name(mesh_config, theirs->name);
+	const struct config_tenant *numbered = config_tenant_by_vni(mesh_config, theirs->vni);
+
+	if (named && named->vni != theirs->vni)
+		peer_warning_set(peer, "its tenant %s has the VNI %u, this host's has %u: they are "
+				 "not one tenant", theirs->name, theirs->vni, named->vni);
+	else if (numbered && strcmp(numbered->name, theirs->name) != 0)
+		peer_warning_set(peer, "it calls the tenant of VNI %u %s, this host calls it %s",
+				 theirs->vni, theirs->name, numbered->name);
+}
+
 void mesh_receive(struct peer *peer, const struct peer_message *message)
 {
 	const struct peer_container *container = &message->container;
@@ -174,7 +204,11 @@ void mesh_receive(struct peer *peer, const struct peer_message *message)
 		directory_remote_listener_remove(peer, listener->vni, &listener->addr,
 						 listener->port);
 		break;
+	case SLIM_MESSAGE_TENANT:
+		receive_tenant(peer, &message->tenant);
+		break;
 	case SLIM_MESSAGE_SYNC_END:
+		peer_warning_end(peer);
 		directory_peer_sync_end(peer);
 		break;
 	default:

@@ -7,11 +7,16 @@
  * the stream whether or not the peer takes data in the SYN, and returns at
  * once. So the socket can be handed over while it connects, and all waiting is
  * the application's own.
+ *
+ * Where SYNs with data do not arrive (syndata.h), or the host's kernel sends none, the router waits
+ * for the handshake, sends the preamble, and then hands over. The shim waits no longer than for
+ * any answer: what takes longer, takes the packet path.
  */
 #include "outbound.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -25,12 +30,14 @@
 #include "config.h"
 #include "container.h"
 #include "counters.h"
+#include "dial.h"
 #include "directory.h"
 #include "endpoint.h"
 #include "housekeeping.h"
 #include "ledger.h"
 #include "log.h"
 #include "peer.h"
+#include "syndata.h"
 #include "worker.h"
 
 #ifndef TCP_FASTOPEN_NO_COOKIE
@@ -42,6 +49,9 @@
  * source port takes long: go on to the next slim port.
  */
 #define OUTBOUND_FILL_MAX	10000
+
+/* ms: a handshake that is waited for must be over before the shim has another path. */
+#define OUTBOUND_DIAL		(SLIM_CHANNEL_DEADLINE - 10)
 
 /* ms: a request that seems as old as that is not. */
 #define CLOCK_STEP	600000
@@ -208,21 +218,33 @@ struct attempt {
 	int domain, fd;
 	uint64_t cookie;
 	struct ledger_entry *entry;
+	bool plain;			/* connect first, then the preamble */
+	bool connecting;		/* that is under way: the preamble is not sent yet */
+};
+
+/* A request that is answered when a handshake is over. */
+struct pending {
+	struct dial dial;
+	struct channel *channel;	/* reference held */
+	struct attempt attempt;
+	uint32_t id, flags;
+	struct rcu_head rcu;
 };
 
 static int open_socket(int domain, const struct slim_connect *request,
-		       const struct container *container)
+		       const struct container *container, bool plain)
 {
 	int flags = SOCK_STREAM | SOCK_CLOEXEC;
 	int one = 1;
 	int fd;
 
-	if (request->flags & SLIM_CONNECT_NONBLOCK)
+	if (plain || request->flags & SLIM_CONNECT_NONBLOCK)
 		flags |= SOCK_NONBLOCK;
 	fd = socket(domain, flags, 0);
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &one, sizeof(one)) < 0) {
+	if (!plain &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &one, sizeof(one)) < 0) {
 		int err = -errno;
 
 		close(fd);
@@ -234,29 +256,57 @@ static int open_socket(int domain, const struct slim_connect *request,
 	return fd;
 }
 
-static int send_preamble(struct attempt *attempt, struct worker *worker, unsigned int index)
+/* Writes it to @bytes; its length or -errno */
+static int seal(struct attempt *attempt, struct worker *worker, uint8_t *bytes)
 {
 	struct preamble fields = {
 		.src_port = attempt->src.port,
 		.dst_port = attempt->dst.port,
 		.vni = attempt->container->vni,
 	};
+
+	memcpy(fields.src, attempt->src.addr, sizeof(fields.src));
+	memcpy(fields.dst, attempt->dst.addr, sizeof(fields.dst));
+	return peer_preamble_seal(attempt->peer, worker->mac, &fields, bytes);
+}
+
+/* Begins to connect. In the same call the preamble goes, or @attempt says that it does not. */
+static int start(struct attempt *attempt, struct worker *worker, unsigned int index)
+{
 	uint16_t port = (uint16_t)(peer_port_first(attempt->peer) + index);
 	struct slim_endpoint host = endpoint_make(peer_address(attempt->peer), port);
 	struct sockaddr_storage to;
 	socklen_t to_len = endpoint_to_sockaddr(&host, attempt->domain, &to);
 	uint8_t bytes[PREAMBLE_MAX];
-	int len;
+	int len = 0;
 
-	memcpy(fields.src, attempt->src.addr, sizeof(fields.src));
-	memcpy(fields.dst, attempt->dst.addr, sizeof(fields.dst));
-	len = peer_preamble_seal(attempt->peer, worker->mac, &fields, bytes);
+	attempt->connecting = attempt->plain;
+	if (attempt->plain)
+		return connect(attempt->fd, (struct sockaddr *)&to, to_len) < 0 &&
+		       errno != EINPROGRESS ? -errno : 0;
+	len = seal(attempt, worker, bytes);
 	if (len < 0)
 		return len;
 	if (sendto(attempt->fd, bytes, (size_t)len, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
-		   (struct sockaddr *)&to, to_len) < 0 && errno != EINPROGRESS)
-		return -errno;
-	return 0;
+		   (struct sockaddr *)&to, to_len) >= 0)
+		return 0;
+	/* The kernel has sent a SYN without data, and kept nothing of it. */
+	attempt->connecting = errno == EINPROGRESS;
+	return attempt->connecting ? 0 : -errno;
+}
+
+/* The handshake is over: the preamble, before anybody else can write. */
+static int finish(struct attempt *attempt, struct worker *worker, uint32_t flags)
+{
+	uint8_t bytes[PREAMBLE_MAX];
+	int len = seal(attempt, worker, bytes);
+
+	if (len < 0)
+		return len;
+	if (send(attempt->fd, bytes, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL) != len)
+		return -EIO;
+	return fcntl(attempt->fd, F_SETFL, O_RDWR | (flags & SLIM_CONNECT_NONBLOCK ? O_NONBLOCK : 0)) < 0 ?
+	       -errno : 0;
 }
 
 /*
@@ -300,6 +350,7 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 					 (uint16_t)(peer_port_first(attempt->peer) + index));
 	entry->host_port = host_port;
 	entry->direction = LEDGER_OUT;
+	entry->syn_data = !attempt->plain;
 	entry->domain = request->domain;
 	entry->created_at = loop_now(worker->loop);
 	entry->fill = peer_port_fill(attempt->peer, index);
@@ -335,7 +386,7 @@ static int enter_and_send(struct attempt *attempt, const struct slim_connect *re
 
 	if (err)
 		return err;
-	err = send_preamble(attempt, worker, index);
+	err = start(attempt, worker, index);
 	if (!err)
 		err = host_port_of(attempt, &port);
 	if (err)
@@ -350,7 +401,7 @@ static int send_and_enter(struct attempt *attempt, const struct slim_connect *re
 			  struct worker *worker, unsigned int index)
 {
 	uint16_t port;
-	int err = send_preamble(attempt, worker, index);
+	int err = start(attempt, worker, index);
 
 	if (!err)
 		err = host_port_of(attempt, &port);
@@ -371,7 +422,7 @@ static int try_once(struct attempt *attempt, const struct slim_connect *request,
 	if (!attempt->src.port && !home)
 		take_port(attempt);
 	attempt->domain = choose_domain(request, peer_address(attempt->peer));
-	attempt->fd = open_socket(attempt->domain, request, attempt->container);
+	attempt->fd = open_socket(attempt->domain, request, attempt->container, attempt->plain);
 	if (attempt->fd < 0)
 		return attempt->fd;
 	if (attempt->src.port)
@@ -381,6 +432,20 @@ static int try_once(struct attempt *attempt, const struct slim_connect *request,
 	if (err)
 		close(attempt->fd);
 	return err;
+}
+
+/* As try_once(); a kernel that sends no data in SYNs connects without. */
+static int try_either(struct attempt *attempt, const struct slim_connect *request,
+		      struct worker *worker, unsigned int number)
+{
+	struct slim_endpoint src = attempt->src;
+	int err = try_once(attempt, request, worker, number);
+
+	if (err != -EOPNOTSUPP || attempt->plain)
+		return err;
+	attempt->src = src;
+	attempt->plain = true;
+	return try_once(attempt, request, worker, number);
 }
 
 /* The source that the other end sees: what is bound, else the first address of that family. */
@@ -436,9 +501,14 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 	attempt->container = container;
 	attempt->peer = listener.peer;
 	attempt->dst = request->dst;
+	attempt->plain = !syndata_ask(peer_syndata(attempt->peer),
+				      loop_now(channel->worker->loop));
+	/* The shim would not wait for that handshake. */
+	if (attempt->plain && peer_rtt(attempt->peer) > OUTBOUND_DIAL * 1000)
+		return -ETIMEDOUT;
 	for (unsigned int i = 0; i < OUTBOUND_TRIES; i++) {
 		attempt->src = src;
-		err = try_once(attempt, request, channel->worker, i);
+		err = try_either(attempt, request, channel->worker, i);
 		/* All source ports to this slim port are in use: the next one has others. */
 		if (err == -EADDRNOTAVAIL)
 			continue;
@@ -471,33 +541,109 @@ static bool is_late(const struct slim_connect *request)
 	return age >= SLIM_CHANNEL_DEADLINE && age < CLOCK_STEP;
 }
 
-void outbound_connect(struct channel *channel, const struct slim_connect *request)
+static void answer_packet(struct channel *channel, uint32_t id)
 {
-	struct slim_connect_reply reply = { .generation = channel->container->generation };
-	struct attempt attempt = { .fd = -1 };
-	int err;
+	struct slim_connect_reply reply = {
+		.generation = channel->container->generation, .verdict = SLIM_VERDICT_PACKET,
+	};
 
-	counter_inc(connects);
-	if (is_late(request) || slim_path(channel, request, &attempt)) {
-		counter_inc(connects_packet);
-		reply.verdict = SLIM_VERDICT_PACKET;
-		if (channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
-				  request->frame.id))
-			channel_close(channel);
-		return;
-	}
-	reply.verdict = SLIM_VERDICT_SLIM;
-	reply.cookie = attempt.cookie;
-	reply.local = attempt.src;
-	reply.peer = attempt.dst;
-	err = channel_hand_over(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
-				request->frame.id, attempt.fd);
-	if (err) {
-		close(attempt.fd);
-		ledger_remove(attempt.entry);
+	counter_inc(connects_packet);
+	if (channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY, id))
+		channel_close(channel);
+}
+
+static void answer_slim(struct channel *channel, uint32_t id, const struct attempt *attempt)
+{
+	struct slim_connect_reply reply = {
+		.generation = channel->container->generation, .verdict = SLIM_VERDICT_SLIM,
+		.cookie = attempt->cookie, .local = attempt->src, .peer = attempt->dst,
+	};
+
+	if (channel_hand_over(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY, id,
+			      attempt->fd)) {
+		close(attempt->fd);
+		ledger_remove(attempt->entry);
 		channel_close(channel);
 		return;
 	}
 	counter_inc(connects_slim);
 	housekeeping_set_up();
+}
+
+static void give_up(struct attempt *attempt)
+{
+	struct ledger_entry *entry = ledger_find(attempt->cookie);
+
+	close(attempt->fd);
+	if (entry)
+		ledger_remove(entry);
+}
+
+static void free_pending(struct rcu_head *head)
+{
+	free(caa_container_of(head, struct pending, rcu));
+}
+
+static void dialled(struct dial *dial, int err)
+{
+	struct pending *pending = caa_container_of(dial, struct pending, dial);
+	struct channel *channel = pending->channel;
+
+	channel_request_end(channel);
+	if (!err && (channel->closed || container_is_dead(channel->container)))
+		err = -ESHUTDOWN;
+	if (!err)
+		err = finish(&pending->attempt, dial->worker, pending->flags);
+	/* It may have left the ledger: its container was detached meanwhile. */
+	pending->attempt.entry = ledger_find(pending->attempt.cookie);
+	if (!err && !pending->attempt.entry)
+		err = -ESHUTDOWN;
+	if (err)
+		give_up(&pending->attempt);
+	if (err == -ETIMEDOUT)
+		counter_inc(connects_late);
+	if (!channel->closed && err)
+		answer_packet(channel, pending->id);
+	else if (!err)
+		answer_slim(channel, pending->id, &pending->attempt);
+	channel_put(channel);
+	call_rcu(&pending->rcu, free_pending);
+}
+
+/* It is answered later. 0 or -errno. */
+static int wait_for_it(struct channel *channel, const struct slim_connect *request,
+		       const struct attempt *attempt)
+{
+	struct pending *pending = calloc(1, sizeof(*pending));
+	int err;
+
+	if (!pending)
+		return -ENOMEM;
+	pending->channel = channel;
+	pending->attempt = *attempt;
+	pending->id = request->frame.id;
+	pending->flags = request->flags;
+	err = dial_start(&pending->dial, channel->worker, attempt->fd, OUTBOUND_DIAL, dialled);
+	if (err) {
+		free(pending);
+		return err;
+	}
+	channel_get(channel);
+	channel_request_begin(channel);
+	return 0;
+}
+
+void outbound_connect(struct channel *channel, const struct slim_connect *request)
+{
+	struct attempt attempt = { .fd = -1 };
+
+	counter_inc(connects);
+	if (is_late(request) || slim_path(channel, request, &attempt)) {
+		answer_packet(channel, request->frame.id);
+	} else if (!attempt.connecting) {
+		answer_slim(channel, request->frame.id, &attempt);
+	} else if (wait_for_it(channel, request, &attempt)) {
+		give_up(&attempt);
+		answer_packet(channel, request->frame.id);
+	}
 }

@@ -65,6 +65,11 @@ uint64_t peer_host_id(const struct peer *peer)
 	return peer->host_id;
 }
 
+bool peer_is_up(const struct peer *peer)
+{
+	return peer->self || peer->up;
+}
+
 bool peer_alive(const struct peer *peer)
 {
 	uint64_t heard;
@@ -162,11 +167,31 @@ struct peer *peer_preamble_reopen(struct mac *mac, const uint8_t *data, size_t l
 	return !err || err == -EALREADY ? peer : NULL;
 }
 
+uint64_t peer_heard(const struct peer *peer)
+{
+	return peer->self ? UINT64_MAX : __atomic_load_n(&peer->heard, __ATOMIC_RELAXED);
+}
+
+unsigned int peer_rtt(const struct peer *peer)
+{
+	return __atomic_load_n(&peer->rtt_us, __ATOMIC_RELAXED);
+}
+
+struct syndata *peer_syndata(struct peer *peer)
+{
+	return &peer->syndata;
+}
+
 /* --- channels --- */
 
-void peer_error_set(struct peer *peer, const char *why)
+struct peer *peer_by_address(const struct in6_addr *addr)
 {
-	snprintf(peer->error, sizeof(peer->error), "%s", why ? why : "");
+	for (size_t i = 0; i < peers.num; i++)
+		for (size_t j = 0; j < peers.sorted[i]->addresses_num; j++)
+			if (!peers.sorted[i]->self &&
+			    !memcmp(&peers.sorted[i]->addresses[j], addr, sizeof(*addr)))
+				return peers.sorted[i];
+	return NULL;
 }
 
 static bool accept_key(const uint8_t *public_key, void *data)
@@ -174,14 +199,28 @@ static bool accept_key(const uint8_t *public_key, void *data)
 	struct peer_channel *channel = data;
 	struct peer *peer = peer_by_host_id(host_key_id(public_key));
 
-	if (!peer || peer->self || memcmp(peer->public_key, public_key, HOST_KEY_PUBLIC_LEN))
+	if (!peer || peer->self || memcmp(peer->public_key, public_key, HOST_KEY_PUBLIC_LEN) ||
+	    (channel->client && channel->peer != peer)) {
+		peer_key_refuse(channel, public_key);
 		return false;
+	}
 	if (channel->client)
-		return channel->peer == peer;
-	if (peer_dials(peer))
+		return true;
+	if (peer_dials(peer)) {
+		snprintf(channel->refusal, sizeof(channel->refusal),
+			 "it knocks, where this host is to dial");
 		return false;
+	}
 	channel->peer = peer;
 	return true;
+}
+
+const char *peer_channel_verified(struct peer_channel *channel)
+{
+	if (!channel->client || peer_dials(channel->peer))
+		return NULL;
+	return "its public key is the right one, but it does not dial: does it know this host's "
+	       "key and address?";
 }
 
 static const struct peer_tls_verifier verifier = { .accept = accept_key };
@@ -219,6 +258,16 @@ static const struct in6_addr *choose_address(const struct peer *peer,
 	return &peer->addresses[0];
 }
 
+/* From now on only the new one is heard. The other side may still send by it. */
+static void retire(struct peer *peer, struct peer_channel *old)
+{
+	if (peer->retired)
+		peer_channel_close(peer->retired, NULL);
+	peer->retired = old;
+	peer_channel_retire(old);
+	peers_count(channels_renewed);
+}
+
 static void take_hello(struct peer *peer, const struct peer_channel *channel,
 		       const struct peer_hello *hello)
 {
@@ -234,6 +283,8 @@ static void take_hello(struct peer *peer, const struct peer_channel *channel,
 const char *peer_channel_up(struct peer_channel *channel, const struct peer_hello *hello)
 {
 	struct peer *peer = channel->peer;
+	struct peer_channel *old = peer->channel;
+	bool renewed = old && peer->instance == hello->instance;
 	char text[INET6_ADDRSTRLEN];
 
 	peer_incoming_done(channel);
@@ -241,28 +292,38 @@ const char *peer_channel_up(struct peer_channel *channel, const struct peer_hell
 		peer->attempt = NULL;
 	if (hello->host_id != peer->host_id)
 		return "its HELLO names another host id than its key does";
-	if (peer->channel)
-		peer_channel_close(peer->channel, "a new channel has taken its place");
+	if (old && !renewed)
+		peer_channel_close(old, "its router has started anew");
 	peer->channel = channel;
+	if (renewed)
+		retire(peer, old);
 	/* It installed this key before it said HELLO. */
 	peer_keys_choose(&peer->keys, channel->key);
 	take_hello(peer, channel, hello);
-	peer->since = loop_now(peers.loop);
-	peer->rtt_us = 0;
-	peer_error_set(peer, NULL);
+	peer->keyed_at = loop_now(peers.loop);
+	if (!renewed)
+		peer->since = peer->keyed_at;
+	__atomic_store_n(&peer->rtt_us, 0, __ATOMIC_RELAXED);
+	peer_error_clear(peer);
 	peers_count(channels_opened);
 	__atomic_store_n(&peer->heard, loop_now(peers.loop), __ATOMIC_RELAXED);
 	__atomic_store_n(&peer->up, true, __ATOMIC_RELEASE);
-	log_info("peer %s (%016" PRIx64 ", says it is \"%s\"): channel opened, %s %s", peer->name,
-		 peer->host_id, hello->name, channel->client ? "dialled" : "accepted from",
-		 addr_format(&channel->remote, text, sizeof(text)));
+	if (renewed)
+		log_debug("peer %s: new channel, new keys", peer->name);
+	else
+		log_info("peer %s (%016" PRIx64 ", says it is \"%s\"): channel opened, %s %s",
+			 peer->name, peer->host_id, hello->name,
+			 channel->client ? "dialled" : "accepted from",
+			 addr_format(&channel->remote, text, sizeof(text)));
 	mesh_up(peer);
+	peer_dial_start(peer);
 	return NULL;
 }
 
 void peer_channel_received(struct peer_channel *channel, const struct peer_message *message)
 {
-	mesh_receive(channel->peer, message);
+	if (channel->peer->channel == channel)
+		mesh_receive(channel->peer, message);
 }
 
 void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_us)
@@ -273,21 +334,7 @@ void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_us)
 		return;
 	__atomic_store_n(&peer->heard, channel->heard, __ATOMIC_RELAXED);
 	if (rtt_us)
-		peer->rtt_us = rtt_us;
-}
-
-static void handshake_failed(struct peer_channel *channel, const char *why)
-{
-	static struct log_limit limit = { .burst = 5 };
-	struct peer *peer = channel->peer;
-	char text[INET6_ADDRSTRLEN];
-
-	peers_count(handshakes_failed);
-	if (peer && !peer->up)
-		peer_error_set(peer, why);
-	if (log_limit_ok(&limit))
-		log_debug("no channel with %s (%s): %s", peer ? peer->name : "a stranger",
-			  addr_format(&channel->remote, text, sizeof(text)), why);
+		__atomic_store_n(&peer->rtt_us, rtt_us, __ATOMIC_RELAXED);
 }
 
 static void channel_lost(struct peer *peer, const char *why)
@@ -296,7 +343,7 @@ static void channel_lost(struct peer *peer, const char *why)
 	__atomic_store_n(&peer->up, false, __ATOMIC_RELEASE);
 	peer->channel = NULL;
 	peer->since = loop_now(peers.loop);
-	peer_error_set(peer, why);
+	snprintf(peer->error, sizeof(peer->error), "%s", why);
 	peers_count(channels_lost);
 	mesh_down(peer);
 }
@@ -310,10 +357,14 @@ void peer_channel_ended(struct peer_channel *channel, enum peer_channel_state st
 		why = "this router stops";
 	if (state != PEER_CHANNEL_UP) {
 		peer_incoming_done(channel);
-		handshake_failed(channel, why);
+		peer_handshake_failed(channel, why);
 	}
 	if (!peer)
 		return;
+	if (peer->retired == channel) {
+		peer->retired = NULL;
+		return;
+	}
 	if (peer->attempt == channel)
 		peer->attempt = NULL;
 	if (peer->channel == channel)
@@ -355,6 +406,22 @@ struct directory_owner *peer_owner(struct peer *peer)
 	return &peer->owner;
 }
 
+void peers_settle(void)
+{
+	for (size_t i = 0; i < peers.num; i++) {
+		struct peer *peer = peers.sorted[i];
+
+		if (!syndata_settle(&peer->syndata, loop_now(peers.loop)))
+			continue;
+		if (syndata_is_lost(&peer->syndata))
+			log_warning("peer %s: SYNs with data do not arrive there: connections to it "
+				    "take a round trip longer; looking again in %u minutes",
+				    peer->name, SYNDATA_REMEMBERED / 60000);
+		else
+			log_info("peer %s: SYNs with data arrive there again", peer->name);
+	}
+}
+
 static const char *state_name(const struct peer *peer)
 {
 	if (peer->self)
@@ -379,6 +446,10 @@ static void info_give(const struct peer *peer,
 		.listeners = peer->owner.listeners_num,
 		.rtt_us = peer->rtt_us,
 		.error = peer->error[0] ? peer->error : NULL,
+		.warning = peer->warning[0] ? peer->warning : NULL,
+		.refused = peer->refused,
+		.slowed = peer->slowed,
+		.syn_data = !syndata_is_lost(&peer->syndata),
 	};
 
 	each(&info, data);
@@ -417,6 +488,7 @@ static struct peer *peer_new(const char *name, const uint8_t *public_key,
 	peer->addresses_num = num;
 	peer->address = &addresses[0];
 	peer->since = loop_now(peers.loop);
+	peer->allowance = (struct allowance){ .burst = PEER_BURST, .rate = PEER_RATE };
 	directory_owner_init(&peer->owner);
 	peer->keys.host_id = peer->host_id;
 	peer_keys_restore(&peer->keys);
@@ -593,6 +665,8 @@ void peers_exit(void)
 
 		if (peer->attempt)
 			peer_channel_close(peer->attempt, NULL);
+		if (peer->retired)
+			peer_channel_close(peer->retired, NULL);
 		if (peer->channel)
 			peer_channel_close(peer->channel, NULL);
 		peer_dial_stop(peer);

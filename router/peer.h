@@ -46,6 +46,9 @@ struct peer *peer_by_host_id(uint64_t host_id);
 uint64_t peer_host_id(const struct peer *peer);
 bool peer_alive(const struct peer *peer);
 
+/* Is its channel open (or is it this host)? For the control thread. */
+bool peer_is_up(const struct peer *peer);
+
 /* Where its slim ports are. @addr: IPv4 mapped. */
 const struct in6_addr *peer_address(const struct peer *peer);
 uint16_t peer_port_first(const struct peer *peer);
@@ -54,6 +57,16 @@ uint16_t peer_port_last(const struct peer *peer);
 /* Per slim port, how many live connections were set up from here (atomic):
  * @index counts from peer_port_first(); past 255 it starts again. */
 unsigned int *peer_port_fill(struct peer *peer, unsigned int index);
+
+/* When it was last heard of: ms of CLOCK_MONOTONIC. */
+uint64_t peer_heard(const struct peer *peer);
+
+/* Of a keep-alive, in us; 0: not measured. */
+unsigned int peer_rtt(const struct peer *peer);
+
+/* What is known of SYNs with data on the way to it (syndata.h). */
+struct syndata;
+struct syndata *peer_syndata(struct peer *peer);
 
 /**
  * peer_preamble_seal() - write a preamble for a new connection to @peer
@@ -98,6 +111,10 @@ struct peer_info {
 	unsigned int containers, listeners;
 	unsigned int rtt_us;		/* of the last keep-alive; 0 unknown */
 	const char *error;		/* why it is down, or NULL */
+	const char *warning;		/* what of it does not fit, or NULL */
+	unsigned int refused;		/* announcements that were not believed */
+	unsigned int slowed;		/* how often it had said too much */
+	bool syn_data;			/* SYNs to it may carry data */
 };
 
 /* Queue a message for @peer, or for all; nothing where a channel is not up. A peer that does
@@ -112,8 +129,23 @@ const uint8_t *peers_public_key(void);
 /* Where its VXLAN device is: the first configured address, whichever the channel took. */
 const struct in6_addr *peer_vxlan_address(const struct peer *peer);
 
+/*
+ * The account of @peer, which begins with its HELLO, is coming in: what in it does not fit this
+ * host's configuration is said in the log when it is new. begin and end clear what no longer is so.
+ */
+void peer_warning_begin(struct peer *peer);
+void peer_warning_set(struct peer *peer, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void peer_warning_end(struct peer *peer);
+
+/* It has announced what it may not. */
+void peer_refused(struct peer *peer);
+
 /* What the directory keeps for @peer. */
 struct directory_owner *peer_owner(struct peer *peer);
+
+/* A sweep of the ledger is over, and has judged what became of SYNs with data. */
+void peers_settle(void);
 
 /* Calls @each for every peer, this host first. */
 void peers_each(void (*each)(const struct peer_info *info, void *data), void *data);
@@ -122,7 +154,9 @@ void peers_each(void (*each)(const struct peer_info *info, void *data), void *da
 struct peer_counters {
 	uint64_t preambles_sealed, preambles_opened;
 	uint64_t bad_preamble, unknown_host, unknown_key, bad_mac, replayed;
-	uint64_t channels_opened, channels_lost, handshakes_failed;
+	uint64_t channels_opened, channels_lost, channels_renewed, channels_slowed;
+	uint64_t handshakes_failed, handshakes_late, handshakes_crowded, keys_unknown;
+	uint64_t announcements_refused;
 };
 void peers_counters(struct peer_counters *out);
 

@@ -20,6 +20,9 @@
 #define OUTPUT_KEEP	65536	/* a buffer up to this size is kept when it is empty */
 #define OUTPUT_MIN	4096
 #define READS_MAX	16	/* TLS records in a row, then others have their turn */
+#define TURN_MAX	256	/* messages in a row */
+#define REST		100	/* ms, of a peer that has said too much */
+#define RETIRED		2000	/* ms until the other side has surely changed over */
 
 static uint64_t clock_us(void)
 {
@@ -47,6 +50,7 @@ void peer_channel_close(struct peer_channel *channel, const char *why)
 		return;
 	channel->state = PEER_CHANNEL_CLOSED;
 	loop_timer_clear(channel->loop, &channel->timer);
+	loop_timer_clear(channel->loop, &channel->rest);
 	loop_remove(channel->loop, &channel->event);
 	SSL_free(channel->ssl);
 	close(channel->event.fd);
@@ -58,7 +62,8 @@ void peer_channel_close(struct peer_channel *channel, const char *why)
 
 static void close_err(struct peer_channel *channel, int err)
 {
-	peer_channel_close(channel, peer_tls_error(err));
+	peer_channel_close(channel, channel->refusal[0] ? channel->refusal :
+			   peer_tls_error(err));
 }
 
 /* For callers who have @channel in their hands: closed by its own timer, at once. */
@@ -68,10 +73,23 @@ static void doom(struct peer_channel *channel, const char *why)
 	loop_timer_set(channel->loop, &channel->timer, 0);
 }
 
+void peer_channel_retire(struct peer_channel *channel)
+{
+	channel->doomed = "a new channel has taken its place";
+	loop_timer_set(channel->loop, &channel->timer, RETIRED);
+}
+
 /* --- output --- */
+
+static bool is_resting(const struct peer_channel *channel)
+{
+	return channel->rest.expires;
+}
 
 static void watch(struct peer_channel *channel, uint32_t events)
 {
+	if (is_resting(channel))
+		events &= ~(uint32_t)EPOLLIN;
 	if (channel->events != events &&
 	    !loop_modify(channel->loop, &channel->event, events))
 		channel->events = events;
@@ -197,6 +215,7 @@ static void timer_handle(struct loop_timer *timer)
 	if (channel->doomed) {
 		peer_channel_close(channel, channel->doomed);
 	} else if (channel->state != PEER_CHANNEL_UP) {
+		peer_channel_late();
 		peer_channel_close(channel, "no HELLO in time");
 	} else if (loop_now(channel->loop) - channel->heard >= SLIM_WIRE_DEAD_AFTER) {
 		peer_channel_close(channel, "nothing was heard of it for 3 s");
@@ -243,37 +262,80 @@ static const char *receive(struct peer_channel *channel, const struct peer_messa
 	return NULL;
 }
 
+/* Nothing more is read for a while: others have their turn, or the peer has said too much. */
+static void rest(struct peer_channel *channel, unsigned int ms)
+{
+	loop_timer_set(channel->loop, &channel->rest, ms);
+	watch(channel, channel->events);
+}
+
+/* Is it the message's turn? */
+static bool is_due(struct peer_channel *channel, const struct peer_message *message)
+{
+	if (!channel->turn) {
+		rest(channel, 1);
+		return false;
+	}
+	channel->turn--;
+	if (channel->state != PEER_CHANNEL_UP || peer_channel_spend(channel, message))
+		return true;
+	rest(channel, REST);
+	return false;
+}
+
+/* The message at @pos of the input: its length; 0: not whole, or not yet due; *@why: what is wrong. */
+static size_t take(struct peer_channel *channel, size_t pos, const char **why)
+{
+	struct peer_message message = { .type = SLIM_MESSAGE_UNSPEC };
+	const uint8_t *data = channel->input + pos;
+	int err, len = peer_message_length(data, channel->input_len - pos);
+
+	if (!len || (len > 0 && (size_t)len > channel->input_len - pos))
+		return 0;
+	err = len < 0 ? len : peer_message_decode(data, (size_t)len, &message);
+	if (err == -EBADMSG) {
+		*why = "it sent a malformed message";
+		return 0;
+	}
+	if (!is_due(channel, &message))
+		return 0;
+	if (!err)
+		*why = receive(channel, &message);
+	return (size_t)len;
+}
+
 /* Takes whole messages from the input. */
 static const char *consume(struct peer_channel *channel)
 {
 	const char *why = NULL;
-	size_t pos = 0;
+	size_t pos = 0, len;
 
-	while (!why) {
-		const uint8_t *data = channel->input + pos;
-		int len = peer_message_length(data, channel->input_len - pos);
-		struct peer_message message;
-		int err;
-
-		if (!len || (len > 0 && (size_t)len > channel->input_len - pos))
-			break;
-		err = len < 0 ? len : peer_message_decode(data, (size_t)len, &message);
-		if (err == -EBADMSG)
-			return "it sent a malformed message";
-		if (!err)
-			why = receive(channel, &message);
-		pos += (size_t)len;
-	}
+	do {
+		len = take(channel, pos, &why);
+		pos += len;
+	} while (len && !why);
 	channel->input_len -= pos;
 	memmove(channel->input, channel->input + pos, channel->input_len);
 	return why;
 }
 
+/* False: nothing more is to be read now, or ever. */
+static bool consume_or_close(struct peer_channel *channel)
+{
+	const char *why = consume(channel);
+
+	if (why)
+		peer_channel_close(channel, why);
+	return !why && !is_resting(channel);
+}
+
 static void channel_read(struct peer_channel *channel)
 {
+	channel->turn = TURN_MAX;
+	if (!consume_or_close(channel))
+		return;
 	/* What TLS has decrypted already, epoll does not tell of. */
 	for (int i = 0; i < READS_MAX || SSL_pending(channel->ssl); i++) {
-		const char *why;
 		int got, res;
 
 		ERR_clear_error();
@@ -291,11 +353,8 @@ static void channel_read(struct peer_channel *channel)
 		channel->heard = loop_now(channel->loop);
 		channel->input_len += (size_t)got;
 		peer_channel_heard(channel, 0);
-		why = consume(channel);
-		if (why) {
-			peer_channel_close(channel, why);
+		if (!consume_or_close(channel))
 			return;
-		}
 	}
 }
 
@@ -324,6 +383,7 @@ static void say_hello(struct peer_channel *channel)
 /* Returns whether the channel is ready for messages. */
 static bool handshake(struct peer_channel *channel)
 {
+	const char *why;
 	int done, res;
 
 	ERR_clear_error();
@@ -335,6 +395,11 @@ static bool handshake(struct peer_channel *channel)
 			close_err(channel, res);
 		else
 			watch(channel, (uint32_t)res);
+		return false;
+	}
+	why = peer_channel_verified(channel);
+	if (why) {
+		peer_channel_close(channel, why);
 		return false;
 	}
 	res = install_key(channel);
@@ -362,24 +427,40 @@ static bool connected(struct peer_channel *channel)
 	return true;
 }
 
+static void write_or_close(struct peer_channel *channel)
+{
+	int err = channel_write(channel);
+
+	if (err)
+		close_err(channel, err);
+}
+
 static void event_handle(struct loop_event *event, uint32_t events)
 {
 	struct peer_channel *channel = caa_container_of(event, struct peer_channel, event);
-	int err;
 
-	(void)events;
 	if (channel->state == PEER_CHANNEL_CONNECTING && !connected(channel))
 		return;
 	if (channel->state == PEER_CHANNEL_HANDSHAKE && !handshake(channel))
 		return;
 	if (channel->state == PEER_CHANNEL_CLOSED)
 		return;
+	if (!is_resting(channel))
+		channel_read(channel);
+	else if (events & (EPOLLERR | EPOLLHUP))
+		close_err(channel, -EPIPE);
+	if (channel->state != PEER_CHANNEL_CLOSED)
+		write_or_close(channel);
+}
+
+static void rest_handle(struct loop_timer *timer)
+{
+	struct peer_channel *channel = caa_container_of(timer, struct peer_channel, rest);
+
+	watch(channel, EPOLLIN | EPOLLOUT);
 	channel_read(channel);
-	if (channel->state == PEER_CHANNEL_CLOSED)
-		return;
-	err = channel_write(channel);
-	if (err)
-		close_err(channel, err);
+	if (channel->state != PEER_CHANNEL_CLOSED)
+		write_or_close(channel);
 }
 
 static void set_options(int fd)
@@ -408,6 +489,7 @@ static struct peer_channel *channel_new(struct loop *loop, SSL_CTX *tls, int fd,
 	channel->client = client;
 	channel->events = events;
 	channel->timer.handle = timer_handle;
+	channel->rest.handle = rest_handle;
 	channel->event.fd = fd;
 	channel->event.handle = event_handle;
 	CDS_INIT_LIST_HEAD(&channel->link);

@@ -46,6 +46,9 @@ struct peer_channel {
 	enum peer_channel_state state;
 	bool client;
 	const char *doomed;		/* why the timer will close it */
+	char refusal[PEER_CHANNEL_ERROR];	/* why its key was not accepted; or empty */
+	struct loop_timer rest;		/* while it runs, nothing is read */
+	unsigned int turn;		/* messages that may follow before others have their turn */
 	SSL *ssl;
 	uint32_t events;		/* that the loop watches for */
 	struct peer *peer;		/* NULL: not known yet */
@@ -73,15 +76,23 @@ struct peer_channel *peer_channel_accept(struct loop *loop, SSL_CTX *tls, int fd
 /* Queues a message; goes out after the present event batch. */
 void peer_channel_send(struct peer_channel *channel, const struct peer_message *message);
 
+/* Another has taken its place: ends soon, and says nothing more. */
+void peer_channel_retire(struct peer_channel *channel);
+
 /* @why: for people; NULL where all is well */
 void peer_channel_close(struct peer_channel *channel, const char *why);
 
 /* --- what peer.c makes of it --- */
 
-/* TLS is done with @channel->peer: a copy of the HELLO to send. */
+/* TLS is done. NULL, or why nothing follows. */
+const char *peer_channel_verified(struct peer_channel *channel);
+/* @channel->peer is known: a copy of the HELLO to send. */
 void peer_channel_hello(struct peer_channel *channel, struct peer_hello *hello);
+void peer_channel_late(void);
 /* Its HELLO came. NULL, or why it is not welcome. */
 const char *peer_channel_up(struct peer_channel *channel, const struct peer_hello *hello);
+/* May the peer say that now? False: later. */
+bool peer_channel_spend(struct peer_channel *channel, const struct peer_message *message);
 void peer_channel_received(struct peer_channel *channel, const struct peer_message *message);
 /* Something came; @rtt_us: where it was the answer to a PING, else 0 */
 void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_us);

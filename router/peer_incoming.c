@@ -5,8 +5,8 @@
  * Theory of operation: workers push descriptors on a lock-free stack and post one task, which
  * takes them all. Until its HELLO a channel is on the list of handshakes, oldest first. The list
  * is short; when it is full the oldest one has to go, of those that do not come from a
- * configured address if there are any: whoever fills the list can so neither keep a peer out by
- * sitting in it, nor by coming again faster than a handshake takes.
+ * configured address if there are any, else of the address that has most of them: whoever fills
+ * the list can so neither keep a peer out by sitting in it, nor by coming again faster than a handshake takes.
  */
 #include "peer_state.h"
 
@@ -36,29 +36,38 @@ static unsigned int posted_num;		/* atomic */
 static struct cds_list_head handshakes;
 static unsigned int handshakes_num;
 
-static bool is_configured(const struct in6_addr *addr)
+/* How many handshakes are under way from there */
+static unsigned int num_from(const struct in6_addr *addr)
 {
-	for (size_t i = 0; i < peers.num; i++)
-		for (size_t j = 0; j < peers.sorted[i]->addresses_num; j++)
-			if (!memcmp(&peers.sorted[i]->addresses[j], addr, sizeof(*addr)))
-				return true;
-	return false;
+	struct peer_channel *channel;
+	unsigned int num = 0;
+
+	cds_list_for_each_entry(channel, &handshakes, link)
+		num += !memcmp(&channel->remote, addr, sizeof(*addr));
+	return num;
 }
 
 static void make_room(void)
 {
 	struct peer_channel *channel, *victim = NULL;
+	unsigned int most = 0;
 
 	cds_list_for_each_entry(channel, &handshakes, link) {
-		if (!victim)
-			victim = channel;
-		if (!is_configured(&channel->remote)) {
+		unsigned int num = num_from(&channel->remote);
+
+		if (!peer_by_address(&channel->remote)) {
 			victim = channel;
 			break;
 		}
+		if (num <= most)
+			continue;
+		most = num;
+		victim = channel;
 	}
-	if (victim)
-		peer_channel_close(victim, "too many handshakes are under way");
+	if (!victim)
+		return;
+	peers_count(handshakes_crowded);
+	peer_channel_close(victim, "too many handshakes are under way");
 }
 
 void peer_incoming_done(struct peer_channel *channel)

@@ -14,6 +14,7 @@ union frame {
 	struct slim_message_container_remove container_remove;
 	struct slim_message_listener listener;
 	struct slim_message_ping ping;
+	struct slim_message_tenant tenant;
 };
 
 #define HELLO_LEN(num)		(offsetof(struct slim_message_hello, addresses) + 16 * (num))
@@ -196,6 +197,25 @@ static bool ping_decode(const union frame *frame, size_t len, struct peer_messag
 	return true;
 }
 
+static size_t tenant_encode(const struct peer_message *message, union frame *frame)
+{
+	const struct peer_tenant *in = &message->tenant;
+
+	frame->tenant.vni = htobe32(in->vni);
+	memcpy(frame->tenant.name, in->name, strnlen(in->name, sizeof(in->name) - 1));
+	return sizeof(frame->tenant);
+}
+
+static bool tenant_decode(const union frame *frame, size_t len, struct peer_message *message)
+{
+	struct peer_tenant *out = &message->tenant;
+
+	(void)len;
+	out->vni = be32toh(frame->tenant.vni);
+	memcpy(out->name, frame->tenant.name, sizeof(out->name));
+	return out->vni && out->vni <= SLIM_WIRE_VNI_MAX && name_ok(out->name);
+}
+
 #define FIXED(type)	sizeof(type), sizeof(type)
 
 static const struct kind kinds[SLIM_MESSAGE_NUM] = {
@@ -212,6 +232,7 @@ static const struct kind kinds[SLIM_MESSAGE_NUM] = {
 	[SLIM_MESSAGE_SYNC_END] = { FIXED(struct slim_message), empty_encode, empty_decode },
 	[SLIM_MESSAGE_PING] = { FIXED(struct slim_message_ping), ping_encode, ping_decode },
 	[SLIM_MESSAGE_PONG] = { FIXED(struct slim_message_ping), ping_encode, ping_decode },
+	[SLIM_MESSAGE_TENANT] = { FIXED(struct slim_message_tenant), tenant_encode, tenant_decode },
 };
 
 static bool known(unsigned int type)

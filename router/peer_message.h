@@ -40,6 +40,11 @@ struct peer_listener {
 	struct in6_addr addr;
 };
 
+struct peer_tenant {
+	uint32_t vni;
+	char name[SLIM_WIRE_NAME_LEN];
+};
+
 /* A message in host byte order; which member counts follows from @type. */
 struct peer_message {
 	enum slim_message_type type;
@@ -47,6 +52,7 @@ struct peer_message {
 		struct peer_hello hello;
 		struct peer_container container;
 		struct peer_listener listener;
+		struct peer_tenant tenant;
 		uint64_t token;
 	};
 };

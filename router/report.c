@@ -23,6 +23,7 @@
 #include "listener.h"
 #include "log.h"
 #include "peer.h"
+#include "ruleset.h"
 #include "../include/slim/version.h"
 
 static const struct config *config;
@@ -152,6 +153,38 @@ json_t *report_containers(void)
 
 /* --- status --- */
 
+static void dropped(const char *name, uint64_t packets, void *data)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "dropped_%s", name ? name : "");
+	json_object_set_new(data, key, json_integer((json_int_t)packets));
+}
+
+/* What peers.c counts, by the names that people see */
+static void report_peer_counters(json_t *object, const struct peer_counters peer)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} *each, list[] = {
+		{ "preambles_sealed", peer.preambles_sealed },
+		{ "preambles_opened", peer.preambles_opened },
+		{ "peer_channels_opened", peer.channels_opened },
+		{ "peer_channels_lost", peer.channels_lost },
+		{ "peer_channels_renewed", peer.channels_renewed },
+		{ "peer_channels_slowed", peer.channels_slowed },
+		{ "peer_handshakes_failed", peer.handshakes_failed },
+		{ "peer_handshakes_late", peer.handshakes_late },
+		{ "peer_handshakes_crowded", peer.handshakes_crowded },
+		{ "peer_keys_unknown", peer.keys_unknown },
+		{ "announcements_refused", peer.announcements_refused },
+	};
+
+	for (each = list; each < list + sizeof(list) / sizeof(list[0]); each++)
+		json_object_set_new(object, each->name, json_integer((json_int_t)each->value));
+}
+
 static json_t *report_counters(void)
 {
 	struct peer_counters peer;
@@ -163,16 +196,8 @@ static json_t *report_counters(void)
 	COUNTERS(X)
 #undef X
 	peers_counters(&peer);
-	json_object_set_new(object, "preambles_sealed",
-			    json_integer((json_int_t)peer.preambles_sealed));
-	json_object_set_new(object, "preambles_opened",
-			    json_integer((json_int_t)peer.preambles_opened));
-	json_object_set_new(object, "peer_channels_opened",
-			    json_integer((json_int_t)peer.channels_opened));
-	json_object_set_new(object, "peer_channels_lost",
-			    json_integer((json_int_t)peer.channels_lost));
-	json_object_set_new(object, "peer_handshakes_failed",
-			    json_integer((json_int_t)peer.handshakes_failed));
+	report_peer_counters(object, peer);
+	(void)ruleset_counters(dropped, object);
 	return object;
 }
 
@@ -424,7 +449,7 @@ char *report_connections(const char *head, const char *tail, uint64_t now)
 static void peer(const struct peer_info *info, void *data)
 {
 	json_array_append_new(data, json_pack(
-		"{s:s, s:o, s:o, s:s, s:f, s:i, s:i, s:f, s:s?}",
+		"{s:s, s:o, s:o, s:s, s:f, s:i, s:i, s:f, s:b, s:i, s:i, s:s?, s:s?}",
 		"name", info->name,
 		"host_id", json_sprintf("%016" PRIx64, info->host_id),
 		"address", address(&info->address),
@@ -433,6 +458,10 @@ static void peer(const struct peer_info *info, void *data)
 		"containers", (int)info->containers,
 		"listeners", (int)info->listeners,
 		"rtt_ms", (double)info->rtt_us / 1000.0,
+		"syn_data", (int)info->syn_data,
+		"refused", (int)info->refused,
+		"slowed", (int)info->slowed,
+		"warning", info->warning,
 		"error", info->error));
 }
 

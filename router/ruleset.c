@@ -34,6 +34,10 @@
 
 static bool masquerade;
 
+static const char *const counter_names[] = {
+	RULESET_COUNTERS
+};
+
 static void put_host_elements(struct ruleset_batch *batch, const struct in6_addr *addresses,
 			      size_t num)
 {
@@ -78,6 +82,12 @@ static void ports_text(const struct config *config, char *out, size_t size)
 	snprintf(out, size, "%u-%u", config->port_first, config->port_last);
 }
 
+static void put_counters(struct ruleset_batch *batch)
+{
+	for (size_t i = 0; i < sizeof(counter_names) / sizeof(counter_names[0]); i++)
+		fprintf(batch->out, "\tcounter %s {\n\t}\n", counter_names[i]);
+}
+
 /* Segments of connections that were let in, most of all packets, are done with first. */
 static void put_input(struct ruleset_batch *batch, const struct config *config)
 {
@@ -93,13 +103,14 @@ static void put_input(struct ruleset_batch *batch, const struct config *config)
 		"		iifname \"lo\" accept\n"
 		"		ip saddr @hosts4 accept\n"
 		"		ip6 saddr @hosts6 accept\n"
-		"		drop\n"
+		"		meta l4proto tcp counter name strangers_slim drop\n"
+		"		counter name strangers_vxlan drop\n"
 		"	}\n"
 		"	chain gateway {\n"
 		"		icmp type echo-request accept\n"
 		"		icmpv6 type { echo-request, nd-neighbor-solicit,"
 		" nd-neighbor-advert } accept\n"
-		"		drop\n"
+		"		counter name containers_gateway drop\n"
 		"	}\n",
 		config->port_first, config->port_last, config->vxlan_port);
 }
@@ -114,12 +125,12 @@ static void put_forward(struct ruleset_batch *batch, const struct config *config
 		"	}\n"
 		"	chain outward {\n"
 		"		iifname . oifname @bridged accept\n"
-		"		oifname \"slimb*\" drop\n"
+		"		oifname \"slimb*\" counter name containers_tenant drop\n"
 		"		meta mark & 0x%08x != 0x%08x drop\n"
-		"		ip daddr @hosts4 tcp dport @ports drop\n"
-		"		ip daddr @hosts4 udp dport %u drop\n"
-		"		ip6 daddr @hosts6 tcp dport @ports drop\n"
-		"		ip6 daddr @hosts6 udp dport %u drop\n"
+		"		ip daddr @hosts4 tcp dport @ports counter name containers_slim drop\n"
+		"		ip daddr @hosts4 udp dport %u counter name containers_vxlan drop\n"
+		"		ip6 daddr @hosts6 tcp dport @ports counter name containers_slim drop\n"
+		"		ip6 daddr @hosts6 udp dport %u counter name containers_vxlan drop\n"
 		"		%s\n"
 		"	}\n"
 		"	chain inward {\n"
@@ -205,6 +216,7 @@ static int table_load(const struct config *config, bool untracked)
 	      "\tset hosts4 {\n\t\ttype ipv4_addr\n\t}\n"
 	      "\tset hosts6 {\n\t\ttype ipv6_addr\n\t}\n", batch.out);
 	put_ports(&batch, config);
+	put_counters(&batch);
 	put_input(&batch, config);
 	put_forward(&batch, config);
 	put_classify(&batch, untracked);

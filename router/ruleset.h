@@ -20,6 +20,14 @@
 
 #define RULESET_TABLE		"slim"
 
+/*
+ * Packets that were dropped: strangers' to slim ports and to VXLAN's, containers' to those of hosts,
+ * to other ports of their gateway, and to other tenants.
+ */
+#define RULESET_COUNTERS							\
+	"strangers_slim", "strangers_vxlan", "containers_slim", "containers_vxlan",	\
+	"containers_gateway", "containers_tenant",
+
 /* Marks of packets that a tenant's containers sent: this, and the VNI in the low 24 bits. */
 #define RULESET_MARK		0x53000000u
 #define RULESET_MARK_MASK	0xff000000u
@@ -57,6 +65,9 @@ void ruleset_close(void);
  */
 int ruleset_init(const struct config *config, bool untracked);
 void ruleset_exit(void);
+
+/* Calls @each for every one of RULESET_COUNTERS. 0 or -errno. */
+int ruleset_counters(void (*each)(const char *name, uint64_t packets, void *data), void *data);
 
 int ruleset_tenant_add(const struct ruleset_tenant *tenant);
 void ruleset_tenant_remove(const struct ruleset_tenant *tenant);

@@ -70,6 +70,18 @@ int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 	return err;
 }
 
+char *ruleset_batch_ask(const char *command)
+{
+	char *answer = NULL;
+
+	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
+	if (!nft_run_cmd_from_buffer(nft, command))
+		answer = strdup(nft_ctx_get_output_buffer(nft));
+	nft_ctx_output_set_flags(nft, 0);
+	(void)nft_ctx_get_error_buffer(nft);	/* empties it */
+	return answer;
+}
+
 size_t ruleset_batch_addresses(struct ruleset_batch *batch, const struct in6_addr *addresses,
 			       size_t num, bool v4)
 {

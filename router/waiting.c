@@ -324,7 +324,7 @@ static void record_ticket(const struct inbound *inbound)
 static void begin(struct inbound *inbound)
 {
 	inbound_set_state(inbound, INBOUND_OWNED);
-	inbound->worker->preambles_num--;
+	inbound_leave_preambles(inbound);
 	cds_list_move(&inbound->node, &inbound->worker->inbounds);
 	__atomic_add_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
 	inbound->connected_at = loop_now(inbound->worker->loop);

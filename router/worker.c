@@ -10,6 +10,7 @@
 
 #include "channel.h"
 #include "container.h"
+#include "dial.h"
 #include "inbound.h"
 
 struct drop_task {
@@ -37,6 +38,7 @@ static int start(struct worker *worker)
 	int err;
 
 	CDS_INIT_LIST_HEAD(&worker->channels);
+	CDS_INIT_LIST_HEAD(&worker->dials);
 	CDS_INIT_LIST_HEAD(&worker->inbounds);
 	CDS_INIT_LIST_HEAD(&worker->preambles);
 	worker->loop = loop_new();
@@ -73,6 +75,7 @@ static void drop(struct worker *worker, struct container *container)
 {
 	struct channel *channel, *next_channel;
 	struct inbound *inbound, *next_inbound;
+	struct dial *dial, *next_dial;
 
 	cds_list_for_each_entry_safe(channel, next_channel, &worker->channels, node)
 		if (!container || channel->container == container)
@@ -80,9 +83,11 @@ static void drop(struct worker *worker, struct container *container)
 	cds_list_for_each_entry_safe(inbound, next_inbound, &worker->inbounds, node)
 		if (!container || inbound->container == container)
 			inbound_abort(inbound);
-	/* Those are not anybody's yet. */
+	/* Those are not anybody's yet, or end soon by themselves. */
 	if (container)
 		return;
+	cds_list_for_each_entry_safe(dial, next_dial, &worker->dials, node)
+		dial_cancel(dial);
 	cds_list_for_each_entry_safe(inbound, next_inbound, &worker->preambles, node)
 		inbound_abort(inbound);
 }

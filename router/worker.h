@@ -18,6 +18,8 @@
 #include "mac.h"
 #include "share.h"
 
+#define WORKER_ORIGINS	256
+
 struct container;
 
 struct worker {
@@ -29,9 +31,11 @@ struct worker {
 	const struct config *config;
 	struct shares shares;
 	struct cds_list_head channels;	/* struct channel */
+	struct cds_list_head dials;	/* struct dial */
 	struct cds_list_head inbounds;	/* struct inbound */
 	struct cds_list_head preambles;	/* ... in PREAMBLE, the oldest first */
 	unsigned int preambles_num;
+	unsigned int preambles_from[WORKER_ORIGINS];	/* by a hash of where they come from */
 };
 
 /* Makes config->workers of them, running. 0 or -errno. */

@@ -90,14 +90,16 @@ LIST(connections, "connections");
 static const struct table_column peers_columns[] = {
 	{ "NAME", LEFT }, { "STATE", LEFT }, { "SINCE", RIGHT }, { "ADDRESS", LEFT },
 	{ "CONTAINERS", RIGHT }, { "LISTENERS", RIGHT }, { "RTT", RIGHT },
-	{ "HOST-ID", LEFT }, { "ERROR", LEFT },
+	{ "HOST-ID", LEFT }, { "SYN-DATA", LEFT }, { "REFUSED", RIGHT }, { "ERROR", LEFT },
+	{ "WARNING", LEFT },
 };
 static const struct field peers_fields[] = {
 	{ "name", slimctl_text_string }, { "state", slimctl_text_string },
 	{ "since_s", slimctl_text_seconds }, { "address", slimctl_text_string },
 	{ "containers", slimctl_text_number }, { "listeners", slimctl_text_number },
 	{ "rtt_ms", slimctl_text_milliseconds }, { "host_id", slimctl_text_string },
-	{ "error", slimctl_text_string },
+	{ "syn_data", slimctl_text_bool }, { "refused", slimctl_text_number },
+	{ "error", slimctl_text_string }, { "warning", slimctl_text_string },
 };
 LIST(peers, "peers");
 

@@ -16,6 +16,7 @@
  *   SYNC_END            what the sender had when HELLO came has all been said
  *   PING                answered by PONG with the same token
  *   PONG
+ *   TENANT              the sender has a tenant of this name and VNI
  *
  * All fields of the structs below are in network byte order on the wire.
  */
@@ -95,6 +96,7 @@ enum slim_message_type {
 	SLIM_MESSAGE_SYNC_END,
 	SLIM_MESSAGE_PING,
 	SLIM_MESSAGE_PONG,
+	SLIM_MESSAGE_TENANT,
 	SLIM_MESSAGE_NUM
 };
 
@@ -161,11 +163,19 @@ struct slim_message_ping {
 	uint64_t token;
 };
 
+/* TENANT */
+struct slim_message_tenant {
+	struct slim_message message;
+	uint32_t vni;
+	char name[SLIM_WIRE_NAME_LEN];
+};
+
 _Static_assert(sizeof(struct slim_message) == 8, "a boundary type");
 _Static_assert(sizeof(struct slim_message_hello) == 104 + 16 * 16, "a boundary type");
 _Static_assert(sizeof(struct slim_message_container) == 24 + 16 * 16, "a boundary type");
 _Static_assert(sizeof(struct slim_message_container_remove) == 16, "a boundary type");
 _Static_assert(sizeof(struct slim_message_listener) == 32, "a boundary type");
 _Static_assert(sizeof(struct slim_message_ping) == 16, "a boundary type");
+_Static_assert(sizeof(struct slim_message_tenant) == 76, "a boundary type");
 
 #endif

@@ -63,6 +63,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config->wire_mtu, 1500);
 	ck_assert_str_eq(config->key_file, "/etc/slim/host.key");
 	ck_assert_str_eq(config->control, CONFIG_DEFAULT_CONTROL);
+	ck_assert_uint_eq(config->key_lifetime, 3600);
 	ck_assert_uint_ge(config->workers, 1);
 	ck_assert_uint_le(config->workers, 4);
 	ck_assert_int_eq(config->egress, CONFIG_EGRESS_MASQUERADE);
@@ -88,7 +89,7 @@ static const char everything[] =
 	"tenant blue { vni 100; prefix 10.32.0.0/16; prefix \"fd32::/48\"; }\n"
 	"tenant red{vni 16777215;prefix 10.32.0.0/16;}\n"
 	"limits { containers 1; channels 2; listeners 3; connections 4; pending 5; spliced 6; requests 7; }\n"
-	"egress none; control /run/x.sock; workers 3; log-level debug;";
+	"egress none; control /run/x.sock; workers 3; key-lifetime 60; log-level debug;";
 
 START_TEST(everything_globals)
 {
@@ -111,6 +112,7 @@ START_TEST(everything_globals)
 	ck_assert_int_eq(config->egress, CONFIG_EGRESS_NONE);
 	ck_assert_str_eq(config->control, "/run/x.sock");
 	ck_assert_uint_eq(config->workers, 3);
+	ck_assert_uint_eq(config->key_lifetime, 60);
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
 	config_free(config);
 }

@@ -15,6 +15,7 @@
 #include "../../router/directory.h"
 #include "../../router/endpoint.h"
 #include "../../router/log.h"
+#include "../../router/loop.h"
 #include "../../router/mesh.h"
 #include "../../router/peer.h"
 
@@ -23,12 +24,31 @@
 struct peer {
 	const char *name;
 	bool alive;
+	uint64_t host_id;
 	struct directory_owner owner;
 	struct in6_addr address;
 };
 
-static struct peer self = { .name = "self", .alive = true };
-static struct peer b = { .name = "b", .alive = true }, c = { .name = "c", .alive = true };
+static struct peer self = { .name = "self", .alive = true, .host_id = 9 };
+static struct peer b = { .name = "b", .alive = true, .host_id = 5 };
+static struct peer c = { .name = "c", .alive = true, .host_id = 4 };
+static uint64_t now;
+
+uint64_t loop_now(const struct loop *loop)
+{
+	(void)loop;
+	return now;
+}
+
+bool peer_is_up(const struct peer *peer)
+{
+	return peer->alive;
+}
+
+uint64_t peer_host_id(const struct peer *peer)
+{
+	return peer->host_id;
+}
 
 struct peer *peer_self(void)
 {
@@ -155,7 +175,9 @@ static void setup(void)
 {
 	log_level_set(LOG_LEVEL_ERROR);
 	rcu_register_thread();
+	now = 1000;
 	ck_assert_int_eq(directory_init(NULL), 0);
+	now += 60000;
 	directory_owner_init(&self.owner);
 	directory_owner_init(&b.owner);
 	directory_owner_init(&c.owner);
@@ -199,32 +221,95 @@ START_TEST(test_remote)
 }
 END_TEST
 
-/* A container that moves: whichever message comes first, the new place wins. */
+static struct peer *owner_of(uint8_t last)
+{
+	struct in6_addr addr = at(last);
+
+	return directory_owner_of(1, &addr);
+}
+
+/* Nobody takes an address from a host that is up, but this host for a container of its own. */
 START_TEST(test_conflict)
 {
 	remote(&b, 1, 0xb, 1, 2);
 	announce(&b, 1, 80);
-	announce(&b, 2, 80);
 	remote(&c, 1, 0xc, 1, 0);
-	ck_assert_uint_eq(path[1], 0xc);
-	ck_assert_uint_eq(path[2], 0xb);
-	ck_assert_ptr_null(find(1, 80));
-	ck_assert_ptr_eq(find(2, 80), &b);
 	announce(&c, 1, 80);
+	ck_assert_uint_eq(path[1], 0xb);
+	ck_assert_ptr_eq(find(1, 80), &b);
+	ck_assert_ptr_eq(owner_of(1), &b);
+	directory_remote_container_remove(&b, 1, 1);
 	ck_assert_ptr_eq(find(1, 80), &c);
-	/* Naming the same again is no new claim. */
+	ck_assert_uint_eq(path[1], 0xc);
 	remote(&b, 1, 0xb, 1, 2);
 	ck_assert_ptr_eq(find(1, 80), &c);
-	directory_remote_container_remove(&c, 1, 1);
-	ck_assert_ptr_eq(find(1, 80), &b);
-	ck_assert_uint_eq(path[1], 0xb);
+	ck_assert_ptr_eq(owner_of(2), &b);
 	ck_assert_int_eq(local(1, 1), 0);
 	ck_assert_ptr_null(find(1, 80));
+	ck_assert_ptr_eq(owner_of(1), &self);
 	ck_assert_uint_eq(path[1], 0);
 	ck_assert_uint_eq(path[2], 0xb);
-	directory_remote_container_remove(&b, 1, 1);
-	ck_assert_uint_eq(path[2], 0);
 	directory_container_remove(1, 1);
+	ck_assert_ptr_eq(owner_of(1), &c);
+	ck_assert_uint_eq(path[1], 0xc);
+	ck_assert_ptr_null(owner_of(3));
+}
+END_TEST
+
+/* A host that is not up loses to one that is, and stays so when it comes back. */
+START_TEST(test_conflict_lost)
+{
+	remote(&b, 1, 0xb, 1, 0);
+	remote(&c, 1, 0xc, 1, 0);
+	b.alive = false;
+	directory_peer_lost(&b);
+	ck_assert_ptr_eq(owner_of(1), &c);
+	ck_assert_uint_eq(path[1], 0xc);
+	b.alive = true;
+	directory_peer_sync_begin(&b);
+	remote(&b, 1, 0xb, 1, 0);
+	directory_peer_sync_end(&b);
+	ck_assert_ptr_eq(owner_of(1), &c);
+}
+END_TEST
+
+/* Whoever is heard first while this router starts: the smaller host id has it. */
+START_TEST(test_conflict_start)
+{
+	now = 2000;
+	remote(&b, 1, 0xb, 1, 0);
+	remote(&c, 1, 0xc, 1, 0);
+	remote(&c, 2, 0xd, 2, 0);
+	remote(&b, 2, 0xe, 2, 0);
+	ck_assert_ptr_eq(owner_of(1), &c);
+	ck_assert_ptr_eq(owner_of(2), &c);
+	ck_assert_uint_eq(path[1], 0xc);
+	now += 60000;
+	/* Later ones come after both. */
+	directory_remote_container_remove(&c, 1, 1);
+	ck_assert_ptr_eq(owner_of(1), &b);
+	remote(&c, 1, 0xc, 1, 0);
+	ck_assert_ptr_eq(owner_of(1), &b);
+}
+END_TEST
+
+/* A new account over a new channel: nothing is lost meanwhile, what it leaves out goes. */
+START_TEST(test_renewed)
+{
+	remote(&b, 1, 0xb, 1, 0);
+	announce(&b, 1, 80);
+	announce(&b, 1, 81);
+	directory_peer_sync_begin(&b);
+	ck_assert_ptr_eq(find(1, 80), &b);
+	ck_assert_ptr_eq(find(1, 81), &b);
+	remote(&b, 1, 0xb, 1, 0);
+	announce(&b, 1, 80);
+	announce(&b, 1, 82);
+	directory_peer_sync_end(&b);
+	ck_assert_ptr_eq(find(1, 80), &b);
+	ck_assert_ptr_null(find(1, 81));
+	ck_assert_ptr_eq(find(1, 82), &b);
+	ck_assert_uint_eq(b.owner.listeners_num, 2);
 }
 END_TEST
 
@@ -364,6 +449,9 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_remote);
 	tcase_add_test(tc, test_conflict);
+	tcase_add_test(tc, test_conflict_lost);
+	tcase_add_test(tc, test_conflict_start);
+	tcase_add_test(tc, test_renewed);
 	tcase_add_test(tc, test_replace);
 	tcase_add_test(tc, test_sync);
 	tcase_add_test(tc, test_local);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_ledger.c - live connections: who may have which 4-tuple, and when they end
- * links: router/ledger.c router/endpoint.c router/log.c router/statefile.c
+ * links: router/ledger.c router/syndata.c router/endpoint.c router/log.c router/statefile.c
  * libs: urcu urcu-cds urcu-common
  */
 #include <check.h>
@@ -16,10 +16,12 @@
 #include "../../router/endpoint.h"
 #include "../../router/ledger.h"
 #include "../../router/peer.h"
+#include "../../router/syndata.h"
 
 static struct container the_container = { .id = 1 };
 static const uint64_t *live;		/* what sock_diag would show; 0 ends it */
 static unsigned int destroyed;
+static int live_state;
 
 struct container *container_by_id(uint32_t id)
 {
@@ -31,6 +33,21 @@ static unsigned int port_fill;
 struct peer *peer_by_host_id(uint64_t host_id)
 {
 	return host_id == 5 ? (struct peer *)&port_fill : NULL;
+}
+
+static struct syndata syndata;
+static uint64_t heard;
+
+uint64_t peer_heard(const struct peer *peer)
+{
+	(void)peer;
+	return heard;
+}
+
+struct syndata *peer_syndata(struct peer *peer)
+{
+	(void)peer;
+	return &syndata;
 }
 
 unsigned int *peer_port_fill(struct peer *peer, unsigned int index)
@@ -50,7 +67,7 @@ int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first, uint1
 	if (!live)
 		return -EIO;
 	for (const uint64_t *cookie = live; *cookie; cookie++)
-		each(&(struct diag_socket){ .cookie = *cookie }, data);
+		each(&(struct diag_socket){ .cookie = *cookie, .state = live_state }, data);
 	return 0;
 }
 

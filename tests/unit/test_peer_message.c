@@ -50,6 +50,8 @@ static const struct {
 		0, 7, 0, 0, 0, 0, 0, 16, 1, 2, 3, 4, 5, 6, 7, 8 } },
 	{ { .type = SLIM_MESSAGE_PONG, .token = 0x0102030405060708 }, 16, {
 		0, 8, 0, 0, 0, 0, 0, 16, 1, 2, 3, 4, 5, 6, 7, 8 } },
+	{ { .type = SLIM_MESSAGE_TENANT, .tenant = { .vni = 100, .name = "blue" } }, 76, {
+		0, 9, 0, 0, 0, 0, 0, 76, 0, 0, 0, 100, 'b', 'l', 'u', 'e' } },
 };
 
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };

@@ -43,6 +43,7 @@ REPLIES = {
     "peers": {"peers": [
         {"name": "h2", "host_id": "00000000000000ff", "address": "192.0.2.2", "state": "down",
          "since_s": 7500, "containers": 0, "listeners": 0, "rtt_ms": 0.25,
+         "syn_data": True, "refused": 3, "slowed": 0, "warning": None,
          "error": "connection refused"}]},
     "status": {
         "host": "h1", "version_text": "0.1.0", "pid": 7, "uptime_s": 3.25, "mode": "open",
@@ -143,9 +144,9 @@ class Slimctl(unittest.TestCase):
                 "192.0.2.2:4790  ESTAB  45s  1.2 MB      12 B  85 us"],
             "peers": [
                 "NAME  STATE  SINCE  ADDRESS    CONTAINERS  LISTENERS     RTT  HOST-ID           "
-                "ERROR",
+                "SYN-DATA  REFUSED  ERROR               WARNING",
                 "h2    down   2h05m  192.0.2.2           0          0  250 us  00000000000000ff  "
-                "connection refused"],
+                "yes             3  connection refused  -"],
         }
         for command, lines in tables.items():
             with self.subTest(command):
