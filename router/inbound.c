@@ -185,6 +185,24 @@ static int enter(struct inbound *inbound, const struct listener_endpoint *listen
 	return ledger_add(entry);
 }
 
+static const char *refusal(int error)
+{
+	switch (error) {
+	case -EBADMSG:
+		return "what it began with is no preamble";
+	case -ENOENT:
+		return "its preamble is of a host that is no peer";
+	case -EKEYEXPIRED:
+		return "its preamble was sealed with an unknown key";
+	case -EKEYREJECTED:
+		return "its preamble has a wrong MAC";
+	case -EALREADY:
+		return "its preamble was seen before";
+	default:
+		return strerror(-error);
+	}
+}
+
 static void count_bad(int error)
 {
 	switch (error) {
@@ -371,6 +389,7 @@ static bool consume(struct inbound *inbound)
 /* Checks who sends, and that it was not sent before. */
 static struct peer *judge(struct inbound *inbound)
 {
+	char text[ENDPOINT_STRLEN];
 	struct peer *from;
 	int err = 0;
 
@@ -384,8 +403,9 @@ static struct peer *judge(struct inbound *inbound)
 		return from;
 	count_bad(err);
 	if (log_limit_ok(&refuse_limit))
-		log_warning("a stranger's connection to port %u was reset: %s",
-			    inbound->host_port, strerror(-err));
+		log_warning("a connection from %s to slim port %u was reset: %s",
+			    endpoint_format(&inbound->host_peer, text, sizeof(text)),
+			    inbound->host_port, refusal(err));
 	return NULL;
 }
 

@@ -356,10 +356,18 @@ static void sweep_each(const struct diag_socket *socket, void *data)
 	entry->connecting = socket->state == SYN_SENT;
 }
 
-/* What became of the data in its SYN? (One that is gone was answered.) */
-static void judge_syn(struct ledger_entry *entry, bool is_connecting, uint64_t now)
+static enum syndata_fate fate_of(const struct ledger_entry *entry, unsigned int sweep)
+{
+	if (entry->seen != sweep)
+		return SYNDATA_GONE;
+	return entry->connecting ? SYNDATA_CONNECTING : SYNDATA_CONNECTED;
+}
+
+/* What became of the data in its SYN? */
+static void judge_syn(struct ledger_entry *entry, enum syndata_fate fate, uint64_t now)
 {
 	struct peer *peer = peer_by_host_id(entry->fill_host);
+	bool is_connecting = fate == SYNDATA_CONNECTING;
 	uint64_t age = now - entry->created_at;
 
 	if (!peer || now < entry->created_at || (is_connecting && age < SYNDATA_LATE))
@@ -368,7 +376,7 @@ static void judge_syn(struct ledger_entry *entry, bool is_connecting, uint64_t n
 	if (is_connecting && peer_heard(peer) < entry->created_at + SYNDATA_LATE)
 		return;
 	if (is_connecting || age < SYNDATA_PROMPT)
-		syndata_judge(peer_syndata(peer), is_connecting, entry->created_at);
+		syndata_judge(peer_syndata(peer), fate, entry->created_at);
 	entry->syn_data = false;
 }
 
@@ -392,7 +400,7 @@ void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, ui
 
 		if (entry->syn_data &&
 		    (entry->seen == sweep || entry->created_at + LEDGER_DUMP < now))
-			judge_syn(entry, entry->seen == sweep && entry->connecting, now);
+			judge_syn(entry, fate_of(entry, sweep), now);
 		if (entry->seen == sweep || entry->created_at + LEDGER_GRACE >= now)
 			entry->missed = 0;
 		else if (++entry->missed >= 2)

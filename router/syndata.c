@@ -7,7 +7,7 @@ bool syndata_is_lost(const struct syndata *syndata)
 	return __atomic_load_n(&syndata->lost, __ATOMIC_RELAXED);
 }
 
-bool syndata_ask(struct syndata *syndata, uint64_t now)
+static bool may(struct syndata *syndata, uint64_t now)
 {
 	uint64_t at;
 
@@ -19,18 +19,37 @@ bool syndata_ask(struct syndata *syndata, uint64_t now)
 					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-void syndata_judge(struct syndata *syndata, bool lost, uint64_t sent_at)
+bool syndata_ask(struct syndata *syndata, uint64_t now)
 {
-	if (lost)
+	if (!may(syndata, now))
+		return false;
+	__atomic_fetch_add(&syndata->asked, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+void syndata_judge(struct syndata *syndata, enum syndata_fate fate, uint64_t sent_at)
+{
+	if (fate == SYNDATA_CONNECTING)
 		syndata->sweep_lost++;
+	else if (!syndata_is_lost(syndata))
+		syndata->sweep_taken += fate == SYNDATA_CONNECTED;
 	/* What was sent before it was noticed says nothing of now. */
-	else if (!syndata_is_lost(syndata) || sent_at > syndata->lost_at)
+	else if (sent_at > syndata->lost_at)
 		syndata->sweep_taken++;
+}
+
+static bool is_losing(struct syndata *syndata, unsigned int lost, unsigned int asked)
+{
+	if (!lost || lost * SYNDATA_PART < asked)
+		return false;
+	syndata->losses += lost;
+	return syndata->losses >= SYNDATA_LOSSES;
 }
 
 bool syndata_settle(struct syndata *syndata, uint64_t now)
 {
 	unsigned int lost = syndata->sweep_lost, taken = syndata->sweep_taken;
+	unsigned int asked = __atomic_exchange_n(&syndata->asked, 0, __ATOMIC_RELAXED);
 	bool was = syndata->lost;
 
 	syndata->sweep_lost = 0;
@@ -38,13 +57,11 @@ bool syndata_settle(struct syndata *syndata, uint64_t now)
 	if (taken > lost) {
 		syndata->losses = 0;
 		__atomic_store_n(&syndata->lost, false, __ATOMIC_RELAXED);
-	} else if (lost) {
-		syndata->losses += lost;
+	} else if (is_losing(syndata, lost, asked + syndata->asked_before)) {
+		syndata->lost_at = now;
+		__atomic_store_n(&syndata->trial_at, now + SYNDATA_REMEMBERED, __ATOMIC_RELAXED);
+		__atomic_store_n(&syndata->lost, true, __ATOMIC_RELAXED);
 	}
-	if (!lost || syndata->losses < SYNDATA_LOSSES)
-		return was != syndata->lost;
-	syndata->lost_at = now;
-	__atomic_store_n(&syndata->trial_at, now + SYNDATA_REMEMBERED, __ATOMIC_RELAXED);
-	__atomic_store_n(&syndata->lost, true, __ATOMIC_RELAXED);
-	return !was;
+	syndata->asked_before = asked;
+	return was != syndata->lost;
 }
