@@ -32,6 +32,10 @@
 #define RULESET_MARK		0x53000000u
 #define RULESET_MARK_MASK	0xff000000u
 
+/* What containers sent with a source that is not theirs: MAC, IPv4, ARP, IPv6, neighbour discovery */
+#define RULESET_PORT_COUNTERS							\
+	"spoofed_mac", "spoofed_ip", "spoofed_arp", "spoofed_ip6", "spoofed_nd",
+
 /*
  * A tenant as the rules see it.
  * @zone:	1 .. 65535, which keeps its connections apart from those of others
@@ -66,7 +70,7 @@ void ruleset_close(void);
 int ruleset_init(const struct config *config, bool untracked);
 void ruleset_exit(void);
 
-/* Calls @each for every one of RULESET_COUNTERS. 0 or -errno. */
+/* Calls @each for every one of RULESET_COUNTERS and RULESET_PORT_COUNTERS. 0 or -errno. */
 int ruleset_counters(void (*each)(const char *name, uint64_t packets, void *data), void *data);
 
 int ruleset_tenant_add(const struct ruleset_tenant *tenant);

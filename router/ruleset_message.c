@@ -67,6 +67,21 @@ struct nl_msg *ruleset_message_ingress(const char *table, const char *chain,
 	return msg;
 }
 
+struct nl_msg *ruleset_message_counter(const char *table, const char *name)
+{
+	struct nl_msg *msg = ruleset_message(NFT_MSG_NEWOBJ, NLM_F_CREATE);
+	static const uint64_t none;
+	struct nlattr *data;
+
+	link_put_string(msg, NFTA_OBJ_TABLE, table);
+	link_put_string(msg, NFTA_OBJ_NAME, name);
+	link_put_u32(msg, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+	data = link_nest(msg, NFTA_OBJ_DATA);
+	link_put(msg, NFTA_COUNTER_PACKETS, &none, sizeof(none));
+	link_nest_end(msg, data);
+	return msg;
+}
+
 /* Begins or ends a transaction. */
 static struct nl_msg *bracket(int type)
 {

@@ -42,6 +42,9 @@ struct nl_msg *ruleset_message(int type, int flags);
 struct nl_msg *ruleset_message_ingress(const char *table, const char *chain,
 				       const char *device, int priority);
 
+/* A counter that rules of the table may name; nothing changes where it is there. */
+struct nl_msg *ruleset_message_counter(const char *table, const char *name);
+
 /*
  * The tables of family netdev whose names begin with @prefix: removes them. 0 or -errno;
  * a kernel without nf_tables has none.

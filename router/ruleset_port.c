@@ -9,7 +9,7 @@
  * their ports. Chains are named after the host's end of the veth.
  *
  * A port has one ingress chain, whose policy is to drop. The first rule is what nearly all
- * packets meet.
+ * packets meet. What is spoofed is counted by what it is, for all ports of a table together.
  * Every rule names the Ethernet type as the frame has it, or comes after the one that does,
  * which leaves no way in for tagged frames (their tag may sit beside the packet, where other
  * matches do not look).
@@ -61,6 +61,10 @@ struct pin {
 
 static unsigned int ports_num[TABLES_NUM];
 
+static const char *const counter_names[] = {
+	RULESET_PORT_COUNTERS
+};
+
 /*
  * --- matches ---
  *
@@ -110,6 +114,16 @@ static void ether_not(struct pin *pin, uint16_t type)
 	ethernet(pin);
 	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_LL_HEADER,
 			     offsetof(struct ether_header, ether_type), NFT_CMP_NEQ,
+			     &value, sizeof(value));
+}
+
+static void ether_is(struct pin *pin, uint16_t type)
+{
+	const uint16_t value = htons(type);
+
+	ethernet(pin);
+	ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_LL_HEADER,
+			     offsetof(struct ether_header, ether_type), NFT_CMP_EQ,
 			     &value, sizeof(value));
 }
 
@@ -177,6 +191,12 @@ static void end(struct pin *pin, int verdict)
 	ruleset_rule_end(&pin->rule, verdict, NULL, &pin->transaction);
 }
 
+static void end_spoofed(struct pin *pin, const char *counter)
+{
+	ruleset_rule_counter(&pin->rule, counter);
+	end(pin, NF_DROP);
+}
+
 static void put_v4(struct pin *pin, const struct in6_addr *addr)
 {
 	begin(pin, pin->port);
@@ -189,7 +209,7 @@ static void put_v4(struct pin *pin, const struct in6_addr *addr)
 	end(pin, NF_ACCEPT);
 }
 
-/* All but ICMPv6, and nothing else than IPv6 passes these. */
+/* All but ICMPv6 */
 static void put_v6(struct pin *pin)
 {
 	for (size_t i = 0; i < pin->v6_num; i++) {
@@ -199,9 +219,20 @@ static void put_v6(struct pin *pin)
 		ip6_from(pin, &pin->v6[i]);
 		end(pin, NF_ACCEPT);
 	}
+}
+
+/* From here on there is nothing but IPv6, from the container's MAC. */
+static void put_spoofed(struct pin *pin)
+{
 	begin(pin, pin->port);
 	ether_not_from(pin);
-	end(pin, NF_DROP);
+	end_spoofed(pin, "spoofed_mac");
+	begin(pin, pin->port);
+	ether_is(pin, ETHERTYPE_ARP);
+	end_spoofed(pin, "spoofed_arp");
+	begin(pin, pin->port);
+	ether_is(pin, ETHERTYPE_IP);
+	end_spoofed(pin, "spoofed_ip");
 	begin(pin, pin->port);
 	ether_not(pin, ETHERTYPE_IPV6);
 	end(pin, NF_DROP);
@@ -275,6 +306,9 @@ static void put_chain(struct pin *pin, int type, const char *name)
 
 static void put_chains(struct pin *pin)
 {
+	for (size_t i = 0; i < sizeof(counter_names) / sizeof(counter_names[0]); i++)
+		ruleset_transaction_add(&pin->transaction,
+					ruleset_message_counter(pin->table, counter_names[i]));
 	ruleset_transaction_add(&pin->transaction,
 				ruleset_message_ingress(pin->table, pin->port, pin->port,
 							BEFORE_ALL));
@@ -288,14 +322,20 @@ static void put_rules(struct pin *pin, const struct ruleset_port *port)
 		if (addr_is4(&port->addresses[i]))
 			put_v4(pin, &port->addresses[i]);
 	}
+	if (pin->v6_num)
+		put_v6(pin);
+	put_spoofed(pin);
 	if (!pin->v6_num)
 		return;
-	put_v6(pin);
 	put_icmp6_dropped(pin);
 	for (size_t i = 0; i < pin->v6_num; i++) {
 		put_icmp6_from(pin, &pin->v6[i]);
 		put_icmp6_unspecified(pin, &pin->v6[i]);
 	}
+	begin(pin, pin->port);
+	end_spoofed(pin, "spoofed_ip6");
+	begin(pin, pin->advertised);
+	end_spoofed(pin, "spoofed_nd");
 }
 
 static void pin_name(struct pin *pin, const char *ifname)

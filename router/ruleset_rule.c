@@ -105,6 +105,15 @@ void ruleset_rule_fragment(struct ruleset_rule *rule)
 	compare(msg, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
+void ruleset_rule_counter(struct ruleset_rule *rule, const char *name)
+{
+	struct expression expression = expression_begin(rule->msg, "objref");
+
+	put_number(rule->msg, NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+	link_put_string(rule->msg, NFTA_OBJREF_IMM_NAME, name);
+	expression_end(rule->msg, &expression);
+}
+
 void ruleset_rule_end(struct ruleset_rule *rule, int verdict, const char *chain,
 		      struct ruleset_transaction *transaction)
 {

@@ -32,6 +32,9 @@ void ruleset_rule_meta(struct ruleset_rule *rule, enum nft_meta_keys key, enum n
 /* "frag frag-off > 0": not the first fragment */
 void ruleset_rule_fragment(struct ruleset_rule *rule);
 
+/* "counter name NAME": one of the table's; not a match */
+void ruleset_rule_counter(struct ruleset_rule *rule, const char *name);
+
 /* @verdict: NF_ACCEPT, NF_DROP, or NFT_GOTO to @chain. Adds it to @transaction. */
 void ruleset_rule_end(struct ruleset_rule *rule, int verdict, const char *chain,
 		      struct ruleset_transaction *transaction);

@@ -9,7 +9,7 @@ others=${E2E_OTHERS:-20000}
 crr=$build/tests/bench/crr
 port=7900
 
-lab_start -H 3 -C 1
+lab_start -H 3 -C 2
 server=$(address h2c1)
 serve crr shim h2c1 $port "$crr" server -p $port
 serve echo shim h2c1 $((port + 1)) python3 "$e2e/servers.py" threads $((port + 1))
@@ -64,7 +64,9 @@ in_ h1c1 "$programs/talk" client 4 "$server" $((port + 1)) 10
 check "what he sends again is counted" poll 10 grown h2 preamble_replayed 40
 check "the set-ups that went on meanwhile succeeded" finish load
 cat "$work/load"
-check "... over the slim path" holds "$(counter h1 connects_packet) - $before_packet == 0"
+# (A machine that is busy with something else lets a shim's deadline pass now and then.)
+check "... over the slim path" holds \
+	"($(counter h1 connects_packet) - $before_packet) * 100 < $(counter h1 connects_slim)"
 check "memory is bounded" holds "$(router_kb) - $before_kb < 32768"
 check "no set-up was displaced" holds "$(counter h2 limit_reached) == 0"
 wait $replay || true
@@ -88,6 +90,25 @@ check "... for its own host's" more dropped_containers_gateway container_tcp h2
 container_vxlan() { plain h2c1 python3 "$e2e/udp_echo.py" vxlan "$server" "$(address h1)" 100 \
 	02:00:00:00:00:01 02:00:00:00:00:02 10.32.1.2 10.32.1.2; }
 check "... and for VXLAN" more dropped_containers_vxlan container_vxlan
+
+# --- a container that is somebody else ---
+
+# From h2c1 to its neighbour, by the neighbour's MAC
+neighbour=$(ctl h2 -j containers | jq -r '.containers[] | select(.name == "h2c2").mac')
+received() { ip -n "$(space h2c2)" -j -s link show eth0 | jq '.[0].stats64.rx.packets'; }
+arrived() { (($(received) > $1)); }
+spoof() { plain h2c1 python3 "$e2e/stranger.py" spoof "$1" eth0 "$neighbour" "$server" \
+	"$(address -6 h2c1)" "$(address h2c2)" "$(address -6 h2c2)"; }
+
+before=$(received)
+spoof right
+check "what is a container's own arrives (so the others could)" poll 2 arrived "$((before + 9))"
+plain h2c1 ping -c 1 -W 2 "$(address h2c2)" >/dev/null
+for kind in mac ip arp ip6 nd; do
+	before=$(received)
+	check "a spoofed $kind is counted" more "dropped_spoofed_$kind" spoof $kind
+	check "... and does not arrive" holds "$(received) - $before < 10"
+done
 
 # --- floods of SYNs ---
 

@@ -3,6 +3,7 @@
 
 silent | garbage | truncated | forged | tls | slow ADDRESS COUNT: so many connections at a time
 replay ADDRESS DEVICE: waits for a preamble that is sent to it by way of the device, and sends it again
+spoof KIND DEVICE TO OWN OWN6 OTHER OTHER6: from within a container, what is not its own: mac, ip, arp, ip6, nd
 flood ADDRESS SECONDS SOURCE data|bare: SYNs from random ports of the source
 """
 import os
@@ -152,6 +153,43 @@ def flood(address, seconds, source, what):
             sock.sendto(ip + ends + head + data, (address, 0))
             sent += 1
     print("sent", sent, flush=True)
+
+
+def icmp6(source, to, body):
+    pseudo = source + to + struct.pack("!II", len(body), 58)
+    body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    return struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + source + to + body
+
+
+def echo(source, to):
+    body = struct.pack("!BBHHH", 8, 0, 0, 77, 1) + b"slim"
+    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, 1, 0)
+    head = head[:10] + struct.pack("!H", checksum(head + source + to)) + head[12:]
+    return head + source + to + body
+
+
+def spoof(kind, device, to_mac, own, own6, other, other6):
+    """To the MAC, which is a neighbour's, ten times"""
+    other_mac = bytes.fromhex("020000007777")
+    to_mac = bytes.fromhex(to_mac.replace(":", ""))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+        sock.bind((device, 0))
+        mac = sock.getsockname()[4]
+        own, other = socket.inet_aton(own), socket.inet_aton(other)
+        own6, other6 = (socket.inet_pton(socket.AF_INET6, each) for each in (own6, other6))
+        frames = {
+            "right": mac + b"\x08\x00" + echo(own, other),
+            "mac": other_mac + b"\x08\x00" + echo(own, other),
+            "ip": mac + b"\x08\x00" + echo(other, own),
+            "arp": mac + b"\x08\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, 2) + mac + other +
+                   to_mac + own,
+            "ip6": mac + b"\x86\xdd" + icmp6(other6, own6, struct.pack("!BBHHH", 128, 0, 0, 7, 1)),
+            "nd": mac + b"\x86\xdd" + icmp6(own6, other6, struct.pack("!BBHI", 136, 0, 0, 0x20000000) +
+                                            other6 + b"\2\1" + mac),
+        }
+        for _ in range(10):
+            sock.send(to_mac + frames[kind])
 
 
 globals()[sys.argv[1]](*sys.argv[2:])
