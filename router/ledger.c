@@ -21,6 +21,7 @@
 #define LEDGER_GRACE	500
 #define LEDGER_RECORDS	(1u << 20)
 #define LEDGER_DUMP	100	/* ms; what is younger came after the dump, perhaps */
+#define LEDGER_JUDGED	4000	/* ms; older SYNs say nothing of the path as it is */
 #define SYN_SENT	2	/* of TCP, in sock_diag */
 
 static struct cds_lfht *by_cookie, *by_ticket, *by_tuple;
@@ -363,19 +364,27 @@ static enum syndata_fate fate_of(const struct ledger_entry *entry, unsigned int 
 	return entry->connecting ? SYNDATA_CONNECTING : SYNDATA_CONNECTED;
 }
 
-/* What became of the data in its SYN? */
+/*
+ * What became of the data in its SYN? Where the peer itself is not heard meanwhile, being late says
+ * nothing of the path: then the next sweep tells.
+ */
 static void judge_syn(struct ledger_entry *entry, enum syndata_fate fate, uint64_t now)
 {
 	struct peer *peer = peer_by_host_id(entry->fill_host);
-	bool is_connecting = fate == SYNDATA_CONNECTING;
 	uint64_t age = now - entry->created_at;
 
-	if (!peer || now < entry->created_at || (is_connecting && age < SYNDATA_LATE))
+	if (!peer || now < entry->created_at || age > LEDGER_JUDGED) {
+		entry->syn_data = false;
 		return;
-	/* Where the peer itself is not heard, its path says nothing. */
-	if (is_connecting && peer_heard(peer) < entry->created_at + SYNDATA_LATE)
+	}
+	if (fate == SYNDATA_CONNECTING && age >= SYNDATA_LATE)
+		entry->syn_late = true;
+	if (entry->syn_late)
+		fate = SYNDATA_CONNECTING;
+	if (fate == SYNDATA_CONNECTING &&
+	    (!entry->syn_late || peer_heard(peer) < entry->created_at + SYNDATA_LATE))
 		return;
-	if (is_connecting || age < SYNDATA_PROMPT)
+	if (entry->syn_late || age < SYNDATA_PROMPT)
 		syndata_judge(peer_syndata(peer), fate, entry->created_at);
 	entry->syn_data = false;
 }

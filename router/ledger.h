@@ -55,6 +55,7 @@ struct ledger_entry {
 	unsigned int missed;		/* sweeps; control thread */
 	unsigned int seen;
 	bool connecting;		/* ... in SYN_SENT */
+	bool syn_late;			/* it was so for too long */
 	bool entered;			/* atomic: in all tables */
 	bool dead;
 

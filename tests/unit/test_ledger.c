@@ -326,6 +326,55 @@ START_TEST(records_outlive_the_router)
 }
 END_TEST
 
+#define SYN_SENT	2
+
+static void one_sweep(int state, uint64_t heard_at, uint64_t now)
+{
+	static const uint64_t there[] = { 10, 0 };
+
+	live = there;
+	live_state = state;
+	heard = heard_at;
+	ledger_sweep(NULL, 0, 0, now);
+}
+
+/* A SYN with data that is late counts as lost when its peer was heard since; also if that turns out
+ * only when it has been sent again. */
+static const struct {
+	const char *what;
+	struct {
+		int state;
+		uint64_t heard, now;
+	} sweeps[2];
+	unsigned int lost, taken;
+} syns[] = {
+	{ "at once", { { 1, 0, 10500 } }, 0, 1 },
+	{ "late, its peer is heard", { { SYN_SENT, 10400, 10500 } }, 1, 0 },
+	{ "late, its peer is silent", { { SYN_SENT, 10200, 10500 }, { SYN_SENT, 10200, 11500 } },
+	  0, 0 },
+	{ "late, its peer is heard later", { { SYN_SENT, 10200, 10500 }, { 1, 11300, 11500 } }, 1, 0 },
+	{ "too young, and then it may have been sent again",
+	  { { SYN_SENT, 10250, 10250 }, { 1, 11250, 11250 } }, 0, 0 },
+};
+
+START_TEST(syns_with_data_are_judged)
+{
+	struct ledger_entry *entry = entry_new(10, 1000, 1);
+
+	syndata = (struct syndata){ 0 };
+	entry->fill_host = 5;
+	entry->created_at = 10000;
+	entry->syn_data = true;
+	ck_assert_int_eq(ledger_add(entry), 0);
+	for (int i = 0; i < 2 && syns[_i].sweeps[i].now; i++)
+		one_sweep(syns[_i].sweeps[i].state, syns[_i].sweeps[i].heard,
+			  syns[_i].sweeps[i].now);
+	ck_assert_msg(syndata.sweep_lost == syns[_i].lost, "%s", syns[_i].what);
+	ck_assert_msg(syndata.sweep_taken == syns[_i].taken, "%s", syns[_i].what);
+	ledger_remove(entry);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ledger");
@@ -344,6 +393,7 @@ int main(void)
 	tcase_add_test(tc, the_end);
 	tcase_add_test(tc, an_unknown_host_port_is_no_match);
 	tcase_add_test(tc, records_outlive_the_router);
+	tcase_add_loop_test(tc, syns_with_data_are_judged, 0, sizeof(syns) / sizeof(syns[0]));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
