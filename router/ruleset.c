@@ -88,7 +88,12 @@ static void put_counters(struct ruleset_batch *batch)
 		fprintf(batch->out, "\tcounter %s {\n\t}\n", counter_names[i]);
 }
 
-/* Segments of connections that were let in, most of all packets, are done with first. */
+/*
+ * Segments of connections that were let in, most of all packets, are done with first. What the
+ * kernel tells itself of a host that no neighbour answers for would end connections to it that are being
+ * set up, where over the packet path they wait, and it may be back soon. (The ports are those of the
+ * packet that the message is about.)
+ */
 static void put_input(struct ruleset_batch *batch, const struct config *config)
 {
 	fprintf(batch->out,
@@ -98,6 +103,10 @@ static void put_input(struct ruleset_batch *batch, const struct config *config)
 		"		tcp flags & (syn | ack) != syn accept\n"
 		"		tcp dport %u-%u goto host\n"
 		"		udp dport %u goto host\n"
+		"		iifname \"lo\" icmp type destination-unreachable"
+		" icmp code host-unreachable @th,240,16 %u-%u drop\n"
+		"		iifname \"lo\" icmpv6 type destination-unreachable"
+		" icmpv6 code addr-unreachable @th,400,16 %u-%u drop\n"
 		"	}\n"
 		"	chain host {\n"
 		"		iifname \"lo\" accept\n"
@@ -112,7 +121,8 @@ static void put_input(struct ruleset_batch *batch, const struct config *config)
 		" nd-neighbor-advert } accept\n"
 		"		counter name containers_gateway drop\n"
 		"	}\n",
-		config->port_first, config->port_last, config->vxlan_port);
+		config->port_first, config->port_last, config->vxlan_port, config->port_first,
+		config->port_last, config->port_first, config->port_last);
 }
 
 static void put_forward(struct ruleset_batch *batch, const struct config *config)

@@ -13,6 +13,11 @@ server=$(address h2c1)
 serve echo shim h2c1 $port python3 "$e2e/servers.py" threads $port
 serve crr shim h2c1 $((port + 1)) "$crr" server -p $((port + 1))
 
+# Channels that are being renewed come and go.
+for host in h1 h2 h3; do
+	echo $(($(<"$work/fds-$host") + 6)) >"$work/fds-$host"
+done
+
 child() { ctl "$1" -j status | jq .pid; }
 log() { echo "/run/slim-lab/$name/$1/router.log"; }
 conf() { echo "/run/slim-lab/$name/$1/slimrouter.conf"; }
@@ -59,7 +64,7 @@ for round in 1 2 3; do
 	best=$(($(longest stopped) < best ? $(longest stopped) : best))
 done
 kill -CONT "$pid"
-check "one waits for no longer than its deadline" holds "$best <= 50 + 30"
+check "one waits for no longer than its deadline" holds "$best <= 50 + 45"
 check "... and the others not at all" holds "$(median stopped) <= $(median warm) + 10"
 check "it goes on: the slim path is back" poll 10 slim_again
 check "... and the peers have a channel" poll 10 peer_state h1 h2 up
@@ -87,7 +92,10 @@ check "the slim path is back" poll 10 slim_again
 background cut connects 200 6
 poll 5 eval '(($(wc -l <"$work/cut") > 2))'
 ip -n "$(space h2)" link set eth0 down
+# As after a while, so that the kernel asks for its neighbour again, and says that it is not there
+ip -n "$(space h1)" neigh flush dev eth0
 check "the far host is cut off" poll 10 peer_state h1 h2 down
+sleep 2
 ip -n "$(space h2)" link set eth0 up
 check "it is back" finish cut
 check_not "no connect is lost" has "$work/cut" failed

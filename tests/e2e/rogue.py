@@ -70,9 +70,12 @@ def speak(channel):
     end = time.monotonic() + 4
     while time.monotonic() < end:
         try:
-            data += channel.recv(65536)
+            more = channel.recv(65536)
         except TimeoutError:
             continue
+        if not more:
+            raise OSError("it was not let in")
+        data += more
         while len(data) >= 8 and len(data) >= struct.unpack("!I", data[4:8])[0]:
             length = struct.unpack("!I", data[4:8])[0]
             if data[:2] == b"\0\7":
