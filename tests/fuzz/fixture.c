@@ -37,6 +37,7 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/packetpath_container.h"
 #include "../../router/peer.h"
 #include "../../router/report.h"
+#include "../../router/ruleset.h"
 #include "../../router/slimport.h"
 #include "../../router/stray.h"
 #include "../../router/ticket.h"
@@ -82,7 +83,13 @@ int poll(struct pollfd *fds, nfds_t num, int timeout)
 	return num ? ppoll(fds, num, timeout < 0 ? NULL : &time, NULL) : 0;
 }
 
-/* --- devices: none --- */
+/* --- devices and rules: none --- */
+
+int ruleset_counters(void (*each)(const char *name, uint64_t packets, void *data), void *data)
+{
+	each("strangers_slim", 0, data);
+	return 0;
+}
 
 int packetpath_attach(const struct config_tenant *tenant, struct packetpath_port *port)
 {
@@ -548,6 +555,7 @@ static void listener_make(void)
 static void worker_make(void)
 {
 	CDS_INIT_LIST_HEAD(&fixture_worker.channels);
+	CDS_INIT_LIST_HEAD(&fixture_worker.dials);
 	CDS_INIT_LIST_HEAD(&fixture_worker.inbounds);
 	CDS_INIT_LIST_HEAD(&fixture_worker.preambles);
 	fixture_worker.loop = fixture_worker.control = fixture_loop;

@@ -156,7 +156,7 @@ static void make_sense(uint8_t type, uint8_t hints)
 
 static void step_message(struct input *input)
 {
-	static const uint16_t lengths[SLIM_MESSAGE_NUM] = { 8, 104, 24, 16, 32, 32, 8, 16, 16 };
+	static const uint16_t lengths[SLIM_MESSAGE_NUM] = { 8, 104, 24, 16, 32, 32, 8, 16, 16, 76 };
 	uint8_t type = input_byte(input) % SLIM_MESSAGE_NUM, hints = input_byte(input);
 	size_t len = lengths[type], addresses = hints >> 4 & 7;
 
@@ -270,7 +270,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	channel->peer = other;
 	for (int i = 0; i < STEPS_MAX && input.left; i++) {
 		step(&input);
-		require(remote_listeners() == other->owner.listeners_num);
+		/* What this host has itself, no other one has. */
+		require(remote_listeners() <= other->owner.listeners_num);
 	}
 	close(wire[1]);
 	tls_ends = true;
