@@ -45,7 +45,7 @@ static const struct {
 	{ "one now and then among others", { { 1, 90, 0 }, { 1, 90, 0 }, { 1, 90, 0 }, { 1, 90, 0 } }, false },
 	{ "many, but more arrive", { { 20, 900, 0 } }, false },
 	{ "more are lost than arrive", { { 20, 5, 0 } }, true },
-	{ "a few among many short ones", { { 5, 0, 5000 }, { 5, 0, 5000 } }, false },
+	{ "a few among many short ones", { [3] = { 5, 0, 5000 } }, false },
 	{ "many, and some that were given up", { { 5, 0, 3 }, { 5, 0, 3 } }, true },
 	{ "one, then it arrives, then one", { { 1, 0, 0 }, { 0, 1, 0 }, { 1, 0, 0 } }, false },
 };
