@@ -114,6 +114,7 @@ check "the slim path is back" poll 15 slim_again
 
 # --- an address that another host has ---
 
+check "all are peers again" poll 15 peer_state h2 h3 up
 stolen=$(address h3c1)
 ip netns add "$(space h2c9)"
 thief() { ctl h2 attach thief --netns "/run/netns/$(space h2c9)" --tenant t1 --ip "$stolen"; }
