@@ -44,15 +44,15 @@ static void sweep(struct loop_timer *unused)
 {
 	uint64_t now_set_up = __atomic_load_n(&counters.connects_slim, __ATOMIC_RELAXED) +
 			      __atomic_load_n(&counters.tickets, __ATOMIC_RELAXED);
-	unsigned long before = ledger_count();
+	unsigned long before = ledger_count(), doubtful = 0;
 
 	(void)unused;
 	if (before) {
 		peers_each(widen, NULL);
-		ledger_sweep(diag, port_first, port_last, loop_now(loop));
+		doubtful = ledger_sweep(diag, port_first, port_last, loop_now(loop));
 		peers_settle();
 	}
-	if (now_set_up != set_up || ledger_count() != before)
+	if (now_set_up != set_up || ledger_count() != before || doubtful)
 		delay = SWEEP_MS;
 	else if (delay < SWEEP_MAX_MS)
 		delay *= 2;

@@ -241,15 +241,10 @@ static void heed(struct inbound *inbound, const struct listener_endpoint *listen
 
 static bool has_too_many(struct container *container)
 {
-	const struct config_limits *limits = container->limits;
-
-	if (__atomic_load_n(&container->pending, __ATOMIC_RELAXED) >= limits->pending)
+	if (__atomic_load_n(&container->pending, __ATOMIC_RELAXED) >= container->limits->pending)
 		limit_refuse(container, LIMIT_pending);
-	else if (__atomic_load_n(&container->connections, __ATOMIC_RELAXED) >=
-		 limits->connections)
-		limit_refuse(container, LIMIT_connections);
 	else
-		return false;
+		return limit_has_all_connections(container);
 	return true;
 }
 

@@ -389,9 +389,11 @@ static void judge_syn(struct ledger_entry *entry, enum syndata_fate fate, uint64
 	entry->syn_data = false;
 }
 
-void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t now)
+unsigned long ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last,
+			   uint64_t now)
 {
 	static unsigned int sweep;
+	unsigned long doubtful = 0;
 	struct cds_lfht_iter iter;
 	struct cds_lfht_node *node;
 	int err;
@@ -401,20 +403,25 @@ void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, ui
 	if (err) {
 		log_warning("sock_diag: %s: closed connections stay in the ledger for now",
 			    strerror(-err));
-		return;
+		return 0;
 	}
 	cds_lfht_for_each(by_cookie, &iter, node) {
 		struct ledger_entry *entry =
 			caa_container_of(node, struct ledger_entry, cookie_node);
 
+		if (entry->seen != sweep)
+			doubtful++;
 		if (entry->syn_data &&
 		    (entry->seen == sweep || entry->created_at + LEDGER_DUMP < now))
 			judge_syn(entry, fate_of(entry, sweep), now);
-		if (entry->seen == sweep || entry->created_at + LEDGER_GRACE >= now)
+		if (entry->seen == sweep || entry->created_at + LEDGER_GRACE >= now) {
 			entry->missed = 0;
-		else if (++entry->missed >= 2)
+		} else if (++entry->missed >= 2) {
 			ledger_remove(entry);
+			doubtful--;
+		}
 	}
+	return doubtful;
 }
 
 /* Makes room for one more of @num in *@array. False: no memory. */

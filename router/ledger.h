@@ -119,8 +119,9 @@ struct ledger_entry *ledger_find(uint64_t cookie);
 /* Live entries (those whose end is not yet known included). */
 unsigned long ledger_count(void);
 
-/* Control thread: compare with sock_diag. */
-void ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t now);
+/* Control thread: compare with sock_diag. Returns how many may be over and are still there: the next
+ * sweep knows. */
+unsigned long ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t now);
 
 /*
  * Removes a container's entries; *@cookies, to be freed by the caller, are the *@num sockets of

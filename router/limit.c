@@ -6,6 +6,7 @@
 
 #include "container.h"
 #include "counters.h"
+#include "housekeeping.h"
 #include "log.h"
 
 #define SAY_AGAIN	60		/* s */
@@ -62,6 +63,19 @@ void limit_refuse(struct container *container, enum limit limit)
 		log_warning("container %s: has reached its limit of %s (%u): %s; "
 			    "see `slimctl containers -v`", container->name, texts[limit].name,
 			    limit_most(container->limits, limit), texts[limit].beyond);
+}
+
+bool limit_has_all_connections(struct container *container)
+{
+	unsigned int most = container->limits->connections;
+	unsigned int num = __atomic_load_n(&container->connections, __ATOMIC_RELAXED);
+
+	if (num >= most - most / 4)
+		housekeeping_hurry();
+	if (num < most)
+		return false;
+	limit_refuse(container, LIMIT_connections);
+	return true;
 }
 
 unsigned int limit_request_wait(struct container *container)

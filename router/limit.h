@@ -8,6 +8,7 @@
 #ifndef LIMIT_H
 #define LIMIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -41,6 +42,12 @@ unsigned int limit_most(const struct config_limits *limits, enum limit limit);
 
 /* Counts and says that @container wanted more. Any thread. */
 void limit_refuse(struct container *container, enum limit limit);
+
+/*
+ * Has it all the connections that it may have? (Counted and said.) From three quarters on, those that
+ * are over are looked for at once. Any thread.
+ */
+bool limit_has_all_connections(struct container *container);
 
 /*
  * May the container's next request be looked at? 0, or for how many ms not (counted and said).

@@ -490,11 +490,8 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 		return -ENOENT;
 	if (container_has_address(container, &dst))
 		return -ELOOP;
-	if (__atomic_load_n(&container->connections, __ATOMIC_RELAXED) >=
-	    container->limits->connections) {
-		limit_refuse(container, LIMIT_connections);
+	if (limit_has_all_connections(container))
 		return -ENOSPC;
-	}
 	err = choose_source(container, request, &src);
 	if (err)
 		return err;
