@@ -5,7 +5,7 @@
 # crash_points.c, preloaded into the routers, kills one before its Nth system call. Each round
 # lets one connection meet that, and looks at all that could be left over. A sample of the
 # points is tried; E2E_POINTS=all tries each, E2E_ONLY=TEXT those whose text has that.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 stride=29
 [[ ${E2E_POINTS:-} != all ]] || stride=1

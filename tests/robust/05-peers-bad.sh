@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Routers that are stopped, dead, wrongly configured or lying: set-ups find a way, people are told.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 crr=$build/tests/bench/crr
 port=7900

@@ -4,14 +4,14 @@
 # they have company.
 #
 # E2E_REQUESTS=N: floods are N requests long (for the long form) rather than a few seconds
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 hostile=$programs/hostile
 crr=$build/tests/bench/crr
 port=7900
 own=7901
 seconds=0.7
-rounds=2
+rounds=3
 channels=300
 requests=${E2E_REQUESTS:-}
 export LAB_CONFIG='limits { channels 400; listeners 300; pending 200; spliced 32; connections 10000; }'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Strangers and losses on the wire: nothing reaches a container, all is counted, set-ups go on.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 many=${E2E_STRANGERS:-1500}
 seconds=${E2E_FLOOD:-3}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Another program in the router's place, and restarts by a service manager, under load. h1's router
 # is nobody's, h2's is a service of manager.py's.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 rounds=${E2E_UPGRADES:-1}
 idle=${E2E_IDLE:-200}
