@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 steps=(0 1 2 3 4 6 9 12)
-[[ ! $long ]] || steps=($(seq 0 40))
+[[ ! $long ]] || mapfile -t steps < <(seq 0 40)
 
 faults_start
 

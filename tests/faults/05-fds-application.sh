@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 limits=(3 4 5 6 7 8 9 10 12)
-[[ ! $long ]] || limits=($(seq 3 30))
+[[ ! $long ]] || mapfile -t limits < <(seq 3 30)
 
 faults_start
 to=$(address h2c1)

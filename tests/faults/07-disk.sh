@@ -42,7 +42,7 @@ start() { lab router h2 start && ctl h2 detach h2c2 >/dev/null; }
 sizes=(4 512)
 [[ ! $long ]] || sizes=(4 64 260 512 800 1100)
 for size in "${sizes[@]}"; do
-	small $size
+	small "$size"
 	: >"$log"
 	check "a router starts though only $size KiB are there, all full" start
 	check "... and says so" said "No space left on device"

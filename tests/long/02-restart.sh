@@ -90,8 +90,8 @@ took=$(($(milliseconds) - began))
 wait "${looks[@]}"
 echo "         $KILLS kills in $took ms; the next router answered after most" \
 	"$(sort -n "$work"/look-* | grep ' ms ' | tail -n 1)"
-equal "after each kill, another router answers" $KILLS "$(cat "$work"/look-* | grep -c ' ms ')"
-equal "and its ledger is complete" $KILLS "$(cat "$work"/look-* | grep -cx complete)"
+equal "after each kill, another router answers" "$KILLS" "$(cat "$work"/look-* | grep -c ' ms ')"
+equal "and its ledger is complete" "$KILLS" "$(cat "$work"/look-* | grep -cx complete)"
 grep -hvE '^complete$|^[0-9]+ ms' "$work"/look-* | sed 's/^/         /' || true
 check "set-ups at full rate: none has failed" finish load
 echo "         set-ups: $(tail -n 1 "$work/load")"

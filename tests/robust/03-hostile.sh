@@ -309,7 +309,7 @@ check "... and works" in_ h1c1 "$crr" client "$server" -p $port -n 5
 # --- floods, beside which the neighbours are measured ---
 
 for flood in ${requests:+hello listen name} connect unlisten claim; do
-	fair $flood $channels
+	fair "$flood" $channels
 done
 fair all 60
 check "requests beyond the limit have waited, and are counted" \
