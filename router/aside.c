@@ -53,7 +53,8 @@ int aside_start(struct aside *aside)
 		__atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
 	else
 		pthread_detach(thread);
-	return -err;
+	/* It says so where there are no more threads or no memory. */
+	return err == EAGAIN ? -ENOMEM : -err;
 }
 
 bool aside_exit(void)

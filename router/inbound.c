@@ -520,6 +520,7 @@ static struct inbound *victim(struct worker *worker)
 	cds_list_for_each_entry(inbound, &worker->preambles, node)
 		if (inbound->origin == most && !inbound->from)
 			return inbound;
+	/* All of those are judged, and wait. */
 	return cds_list_first_entry(&worker->preambles, struct inbound, node);
 }
 
@@ -532,6 +533,11 @@ static struct inbound *inbound_new(struct worker *worker, int fd,
 		close_reset(fd);
 		return NULL;
 	}
+	/* Before it is among them: it must not be the one that goes. */
+	if (worker->preambles_num >= INBOUND_PREAMBLES_MAX) {
+		counter_inc(preamble_crowded);
+		refuse(victim(worker));
+	}
 	inbound->worker = worker;
 	inbound->event.fd = fd;
 	inbound->event.handle = event_handle;
@@ -543,10 +549,7 @@ static struct inbound *inbound_new(struct worker *worker, int fd,
 			  WORKER_ORIGINS;
 	cds_list_add_tail(&inbound->node, &worker->preambles);
 	worker->preambles_from[inbound->origin]++;
-	if (++worker->preambles_num > INBOUND_PREAMBLES_MAX) {
-		counter_inc(preamble_crowded);
-		refuse(victim(worker));
-	}
+	worker->preambles_num++;
 	return inbound;
 }
 

@@ -38,6 +38,7 @@
 /* What keeper and child tell each other, in a page that they share */
 struct shared {
 	bool ready;			/* atomic */
+	uint64_t ready_at;		/* ms; before it is said */
 	uint64_t progress_at;		/* atomic: ms, the last one */
 	bool upgrading;			/* @upgrade is to be done, or is to be answered */
 	struct keeper_upgrade upgrade;
@@ -125,6 +126,7 @@ void keeper_progress(void)
 
 void keeper_ready(void)
 {
+	shared->ready_at = now_ms();
 	__atomic_store_n(&shared->ready, true, __ATOMIC_RELEASE);
 	kill(getppid(), SIGUSR1);
 }
@@ -240,6 +242,9 @@ static void keep_over_exec(bool keep)
 	}
 	if (dir)
 		closedir(dir);
+	/* There is no number left to look with. */
+	for (int fd = FD_FIRST; !dir && fd < getdtablesize(); fd++)
+		fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
 }
 
 static void upgrade_to_environment(const struct keeper_upgrade *upgrade)
@@ -426,22 +431,28 @@ static int give_away(void)
 	return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : EXIT_FAILURE;
 }
 
-/* SIGKILL comes from somebody; the others are its own fault. */
-static void died(int status, uint64_t lived)
+/* SIGKILL comes from somebody; the others are its own fault. @lived: served() */
+static void died(int status, int64_t lived)
 {
-	if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) || lived >= LIFE_SHORT)
+	static unsigned int short_lives;
+	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+
+	short_lives++;
+	if (lived >= (killed ? 0 : LIFE_SHORT))
+		short_lives = 0;
+	if (killed || lived >= LIFE_SHORT)
 		router_start.deaths = 0;
 	else
 		router_start.deaths++;
 	say_how_it_ended(status);
-	pause_between(router_start.deaths);
+	pause_between(short_lives);
 }
 
 /*
  * One that follows another and cannot start (for want of files, perhaps) is tried again, and its
  * state is not to blame. Returns whether it has been often enough.
  */
-static bool failed(int status, uint64_t lived)
+static bool failed(int status, int64_t lived)
 {
 	static unsigned int failures;
 
@@ -455,7 +466,7 @@ static bool failed(int status, uint64_t lived)
 }
 
 /* Is the service over with the router that ended? @follows: there was one before it */
-static bool is_over(const struct end *end, bool follows, uint64_t lived)
+static bool is_over(const struct end *end, bool follows, int64_t lived)
 {
 	int status = end->status;
 
@@ -468,12 +479,27 @@ static bool is_over(const struct end *end, bool follows, uint64_t lived)
 	return false;
 }
 
+/* How long the router that ended was ready, in ms; -1: it never was */
+static int64_t served(void)
+{
+	if (!__atomic_load_n(&shared->ready, __ATOMIC_ACQUIRE))
+		return -1;
+	return (int64_t)(now_ms() - shared->ready_at);
+}
+
+/* It was told to stop, and did. */
+static bool stopped_in_order(const struct end *end)
+{
+	return end->stopped && WIFEXITED(end->status) &&
+	       (WEXITSTATUS(end->status) == EXIT_SUCCESS ||
+		WEXITSTATUS(end->status) == KEEPER_STORE);
+}
+
 int keeper_run(int (*router)(const struct keeper_start *start))
 {
 	router_run = router;
 	block_signals();
 	for (;;) {
-		uint64_t began = now_ms();
 		bool follows = router_start.resumed;
 		pid_t pid = child_start(KEEPER_SERVE);
 		struct end end;
@@ -485,13 +511,16 @@ int keeper_run(int (*router)(const struct keeper_start *start))
 		end = child_wait(pid, former_fd >= 0 ? KEEPER_TRIAL_MS : 0);
 		router_start.resumed = true;
 		trial_is_over();
-		if (former_fd >= 0 && !end.stopped)
+		/* Whoever comes next is to stop, too. */
+		if (end.stopped && !stopped_in_order(&end))
+			kill(getpid(), SIGTERM);
+		if (former_fd >= 0 && !stopped_in_order(&end))
 			say_trial(&end);
 		if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == KEEPER_UPGRADE)
 			go_forward();
 		else if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == KEEPER_STORE)
 			return give_away();
-		else if (is_over(&end, follows, now_ms() - began))
+		else if (is_over(&end, follows, served()))
 			return WEXITSTATUS(end.status);
 	}
 }

@@ -446,9 +446,10 @@ static void look_done(struct aside *aside)
 static void look_aside(struct aside *aside)
 {
 	struct listener_look *work = caa_container_of(aside, struct listener_look, aside);
+	uint64_t began_at = clock_us(CLOCK_THREAD_CPUTIME_ID);
 
 	work->err = look_run(work->look, work->container);
-	work->took = clock_us(CLOCK_THREAD_CPUTIME_ID);
+	work->took = clock_us(CLOCK_THREAD_CPUTIME_ID) - began_at;
 }
 
 /* With the first requests and all that is registered. NULL: no memory */
@@ -499,6 +500,7 @@ static void look_now(struct container *container)
 	if (!err)
 		return;
 	fail_all(&work->requests, err);
+	fail_all(&container->looks.requests, err);
 	free(work->look);
 	free(work);
 	container_put(container);

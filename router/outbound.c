@@ -350,7 +350,7 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 					 (uint16_t)(peer_port_first(attempt->peer) + index));
 	entry->host_port = host_port;
 	entry->direction = LEDGER_OUT;
-	entry->syn_data = !attempt->plain;
+	entry->syn_data = !attempt->plain && !attempt->connecting;
 	entry->domain = request->domain;
 	entry->created_at = loop_now(worker->loop);
 	entry->fill = peer_port_fill(attempt->peer, index);

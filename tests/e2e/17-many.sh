@@ -55,15 +55,16 @@ check "it is said why" has "$work/refusal" "as many containers on this host as a
 check "and nothing is left of it" same "$(<"$work/tables")" "$(tables)"
 ip -n "$(space h1)" link delete group 77
 
-# A container that moves: its new host says so before its old one has detached it.
+# A container that moves: its old host has it until it is detached there.
 moved=$(space h2c9)
 ip netns add "$moved"
-moves() { grep -c 'not adding a remote container' "/run/slim-lab/$name/h1/router.log"; }
+moves() { ctl h2 attach mover --netns "/run/netns/$moved" --tenant t1 --ip 10.32.1.9; }
 ctl h1 attach mover --netns "/run/netns/$extra" --tenant t1 --ip 10.32.1.9 >/dev/null
-ctl h2 attach mover --netns "/run/netns/$moved" --tenant t1 --ip 10.32.1.9 >/dev/null
-check "its old host hears of it first" poll 5 moves
+check "the other host hears of it" poll 5 plain h2c1 ping -c 1 -W 1 10.32.1.9
+check_not "and does not take it" moves
 ctl h1 detach mover >/dev/null
-check "it is reached from there all the same" poll 5 plain h1c1 ping -c 1 -W 1 10.32.1.9
+check "and takes it when it is detached" poll 5 moves
+check "it is reached from there" poll 5 plain h1c1 ping -c 1 -W 1 10.32.1.9
 ctl h2 detach mover >/dev/null
 
 kill "$holder"

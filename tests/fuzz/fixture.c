@@ -383,15 +383,17 @@ static unsigned int count_files(void)
 	return num;
 }
 
-/* What is let go is closed by other threads, by and by. */
+/* What is let go is closed by other threads, by and by, or when its request has had its turn. */
 static void check_files(void)
 {
 	unsigned int num = count_files();
 
 	if (num > FILES_KEPT)
 		rcu_barrier();
-	for (int i = 0; (num = count_files()) > FILES_KEPT && i < PATIENCE; i++)
+	for (int i = 0; (num = count_files()) > FILES_KEPT && i < PATIENCE; i++) {
 		usleep(1000);
+		fixture_turn();
+	}
 	if (num <= FILES_KEPT)
 		return;
 	fprintf(stderr, "%u files are open that should be closed\n", num);
