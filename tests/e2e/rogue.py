@@ -86,13 +86,22 @@ def speak(channel):
 
 
 CERTIFICATE = certificate()
-with socket.create_server((own, 4790)) as listener:
+
+
+def accepted(listener):
+    if select.select([listener], [], [], 0.5)[0]:
+        speak(context(True).wrap_socket(listener.accept()[0], server_side=True))
+
+
+def dialled(_):
+    speak(context(False).wrap_socket(socket.create_connection((peer, 4790), 2)))
+
+
+# Either may be in vain: a host that waits to be dialled knocks all the same.
+with socket.create_server((own, 4790)) as server:
     while True:
-        try:
-            if select.select([listener], [], [], 0.5)[0]:
-                speak(context(True).wrap_socket(listener.accept()[0], server_side=True))
-            else:
-                raw = socket.create_connection((peer, 4790), 2)
-                speak(context(False).wrap_socket(raw))
-        except OSError as error:
-            print(error, flush=True)
+        for way in (accepted, dialled):
+            try:
+                way(server)
+            except OSError as error:
+                print(error, flush=True)
