@@ -89,8 +89,12 @@ CERTIFICATE = certificate()
 
 
 def accepted(listener):
-    if select.select([listener], [], [], 0.5)[0]:
-        speak(context(True).wrap_socket(listener.accept()[0], server_side=True))
+    if not select.select([listener], [], [], 0.5)[0]:
+        return
+    raw, name = listener.accept()
+    if name[0] == peer:
+        speak(context(True).wrap_socket(raw, server_side=True))
+    raw.close()
 
 
 def dialled(_):
