@@ -333,8 +333,10 @@ void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_us)
 	if (peer->channel != channel)
 		return;
 	__atomic_store_n(&peer->heard, channel->heard, __ATOMIC_RELAXED);
-	if (rtt_us)
-		__atomic_store_n(&peer->rtt_us, rtt_us, __ATOMIC_RELAXED);
+	if (!rtt_us)
+		return;
+	__atomic_store_n(&peer->rtt_us, rtt_us, __ATOMIC_RELAXED);
+	peer_keys_expire(&peer->keys);
 }
 
 static void channel_lost(struct peer *peer, const char *why)

@@ -8,17 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "log.h"
 #include "statefile.h"
 
 #include "../include/slim/wire.h"
 
-/* Three generations at most hang on a peer: two to receive with, one to send with. */
+/* Of a thousand peers: one or two each, but for some minutes after their channels' ends. */
 #define RECORDS_MAX	4096
 
 const struct statefile_layout peer_key_layout = {
-	.name = "keys", .version = 1, .size = sizeof(struct peer_key_record),
+	.name = "keys", .version = 2, .size = sizeof(struct peer_key_record),
 	.fixed = offsetof(struct peer_key_record, sequence), .max = RECORDS_MAX,
 };
 
@@ -60,6 +61,14 @@ static void key_put(struct peer_key *key)
 		call_rcu(&key->rcu, key_free);
 }
 
+static uint64_t clock_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec;
+}
+
 /* Lets *@place name @key (may be NULL), and lets go of what it named. */
 static void place_set(struct peer_key **place, struct peer_key *key)
 {
@@ -76,6 +85,17 @@ static uint32_t key_id(const uint8_t *material)
 {
 	return (uint32_t)material[0] << 24 | (uint32_t)material[1] << 16 |
 	       (uint32_t)material[2] << 8 | material[3];
+}
+
+/* The first free place, or that of the oldest which is not the chosen one. */
+static int place_for_new(const struct peer_keys *keys)
+{
+	int last = PEER_KEY_GENERATIONS - 1;
+
+	for (int i = 0; i < last; i++)
+		if (!keys->receive[i])
+			return i;
+	return keys->receive[last] && keys->receive[last] == keys->send ? last - 1 : last;
 }
 
 struct peer_key *peer_keys_install(struct peer_keys *keys, const uint8_t *material,
@@ -102,7 +122,7 @@ struct peer_key *peer_keys_install(struct peer_keys *keys, const uint8_t *materi
 	memcpy(record->receive, client ? server_key : client_key, MAC_KEY_LEN);
 	if (filed)
 		statefile_commit(file, record);
-	for (int i = PEER_KEY_GENERATIONS - 1; i > 0; i--)
+	for (int i = place_for_new(keys); i > 0; i--)
 		place_set(&keys->receive[i], keys->receive[i - 1]);
 	place_set(&keys->receive[0], key);
 	return key;
@@ -110,11 +130,40 @@ struct peer_key *peer_keys_install(struct peer_keys *keys, const uint8_t *materi
 
 void peer_keys_choose(struct peer_keys *keys, const struct peer_key *key)
 {
-	for (int i = 0; i < PEER_KEY_GENERATIONS; i++)
+	bool older = false;
+
+	for (int i = 0; i < PEER_KEY_GENERATIONS && keys->receive[i]; i++) {
+		struct peer_key_record *record = keys->receive[i]->record;
+
 		if (keys->receive[i] == key) {
-			__atomic_store_n(&key->record->chosen, 1, __ATOMIC_RELAXED);
+			__atomic_store_n(&record->chosen, 1, __ATOMIC_RELAXED);
+			/* (Chosen again, after a later one whose channel went: as good as new.) */
+			__atomic_store_n(&record->expires, 0, __ATOMIC_RELAXED);
 			place_set(&keys->send, keys->receive[i]);
+			older = true;
+		} else if (older && !record->expires) {
+			__atomic_store_n(&record->expires, clock_s() + PEER_KEY_KEEP,
+					 __ATOMIC_RELAXED);
 		}
+	}
+}
+
+static bool is_expired(const struct peer_key *key, uint64_t now)
+{
+	uint64_t expires = __atomic_load_n(&key->record->expires, __ATOMIC_RELAXED);
+
+	return expires && now >= expires;
+}
+
+void peer_keys_expire(struct peer_keys *keys)
+{
+	uint64_t now = clock_s();
+
+	for (int i = PEER_KEY_GENERATIONS - 1; i >= 0; i--) {
+		if (keys->receive[i] && !is_expired(keys->receive[i], now))
+			break;
+		place_set(&keys->receive[i], NULL);
+	}
 }
 
 /* --- after a restart --- */
@@ -135,7 +184,7 @@ void peer_keys_close_file(void)
 struct found {
 	struct peer_keys *keys;
 	unsigned int num;
-	struct peer_key_record *latest[PEER_KEY_GENERATIONS + 1];
+	struct peer_key_record *latest[PEER_KEY_GENERATIONS];
 };
 
 /* The latest ones, in their order; what is older nobody uses. */
@@ -143,7 +192,7 @@ static void found_add(struct found *found, struct peer_key_record *record)
 {
 	struct peer_key_record *insert = record;
 
-	for (unsigned int i = 0; i < PEER_KEY_GENERATIONS + 1; i++) {
+	for (unsigned int i = 0; i < PEER_KEY_GENERATIONS; i++) {
 		struct peer_key_record *old = found->latest[i];
 
 		if (!old) {
@@ -187,24 +236,16 @@ unsigned int peer_keys_restore(struct peer_keys *keys)
 
 	if (file)
 		statefile_each(file, find, &found);
-	for (unsigned int i = 0; i < PEER_KEY_GENERATIONS + 1; i++) {
-		struct peer_key_record *record = found.latest[i];
-		bool send, receive = i < PEER_KEY_GENERATIONS;
-		struct peer_key *key;
+	for (unsigned int i = 0; i < PEER_KEY_GENERATIONS && found.latest[i]; i++) {
+		struct peer_key *key = key_of(found.latest[i]);
 
-		if (!record)
-			break;
-		/* The peer may have gone over to the latest one only by half. */
-		send = record->chosen && !keys->send;
-		key = send || receive ? key_of(record) : NULL;
 		if (!key) {
-			record_free(record, true);
+			record_free(found.latest[i], true);
 			continue;
 		}
-		num++;
-		if (receive)
-			place_set(&keys->receive[i], key);
-		if (send)
+		place_set(&keys->receive[num++], key);
+		/* The peer may have gone over to the latest one only by half. */
+		if (key->record->chosen && !keys->send)
 			place_set(&keys->send, key);
 	}
 	return num;
@@ -312,13 +353,16 @@ static int key_open(struct peer_key *key, struct mac *mac, const uint8_t *data, 
 int peer_keys_open(struct peer_keys *keys, struct mac *mac, const uint8_t *data, size_t len,
 		   const struct preamble *fields)
 {
+	uint64_t now = clock_s();
 	int err = -EKEYEXPIRED;
 
 	/* Ids are random: two generations may share one. */
 	for (int i = 0; i < PEER_KEY_GENERATIONS; i++) {
 		struct peer_key *key = rcu_dereference(keys->receive[i]);
 
-		if (!key || key->record->id != fields->key_id)
+		if (!key)
+			break;
+		if (key->record->id != fields->key_id || is_expired(key, now))
 			continue;
 		err = key_open(key, mac, data, len, fields);
 		if (err != -EKEYREJECTED)

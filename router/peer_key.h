@@ -5,12 +5,13 @@
  * Theory of operation: every peer channel yields a generation: a key for each
  * direction, and an id. It is installed, that is: good for receiving, as soon as the TLS
  * handshake is done, and chosen for sending once the other's HELLO has come over that
- * channel, because the other installed it before it said HELLO. The two latest generations
- * stay good for receiving, and the chosen one for sending, whatever becomes of their channels.
+ * channel, because the other installed it before it said HELLO. The chosen one stays good,
+ * whatever becomes of its channel. The older ones do for a while, since a SYN may be sent again
+ * minutes later, and both hosts may dial when a wire heals.
  *
  * The control thread is the one writer. Workers read under the RCU read lock; a replaced
- * generation is freed by call_rcu(). In a generation, @sequence, @chosen and @replay change by
- * atomic operations, the rest never.
+ * generation is freed by call_rcu(). In a generation, @sequence, @chosen, @expires and @replay
+ * change by atomic operations, the rest never.
  *
  * A generation outlives the router, in a state file: the next one goes on with its sequence
  * numbers and its window, since peers seal with it until they have a new channel.
@@ -32,7 +33,11 @@ struct statefile_layout;
 /* Of its state file */
 extern const struct statefile_layout peer_key_layout;
 
-#define PEER_KEY_GENERATIONS	2
+#define PEER_KEY_GENERATIONS	8
+
+/* s, that a generation stays good for receiving when a later one is chosen: as long as a kernel
+ * tries to connect (tcp(7), tcp_syn_retries) */
+#define PEER_KEY_KEEP	130
 
 /* As it lies in the state file, up to @sequence checked. */
 struct peer_key_record {
@@ -43,6 +48,7 @@ struct peer_key_record {
 	uint32_t unused;
 	uint64_t sequence;		/* the next to send */
 	uint64_t chosen;		/* 1: the peer is known to have it */
+	uint64_t expires;		/* s of CLOCK_BOOTTIME; 0: not yet known */
 	struct replay replay;
 };
 
@@ -57,8 +63,8 @@ struct peer_key {
 /* All zero at first, but for @host_id. */
 struct peer_keys {
 	uint64_t host_id;		/* the peer's */
-	struct peer_key *receive[PEER_KEY_GENERATIONS];	/* latest first */
-	struct peer_key *send;
+	struct peer_key *receive[PEER_KEY_GENERATIONS];	/* latest first, no gaps */
+	struct peer_key *send;		/* one of them */
 };
 
 /*
@@ -80,14 +86,17 @@ unsigned int peer_keys_restore(struct peer_keys *keys);
  * @material:	SLIM_WIRE_EXPORTER_LEN bytes of the TLS exporter
  * @client:	this side was the TLS client
  *
- * Returns it, or NULL without memory. It stays valid for peer_keys_choose() until the next but
- * one is installed.
+ * Where there is no room, the oldest goes that is not the chosen one. Returns it, or NULL without
+ * memory. It stays valid for peer_keys_choose() while it is installed.
  */
 struct peer_key *peer_keys_install(struct peer_keys *keys, const uint8_t *material,
 				   bool client);
 
-/* Send with @key from now on, if it is still installed. */
+/* Send with @key from now on, if it is still installed; older ones are good for PEER_KEY_KEEP more. */
 void peer_keys_choose(struct peer_keys *keys, const struct peer_key *key);
+
+/* Lets go of what has expired: to be called now and then. */
+void peer_keys_expire(struct peer_keys *keys);
 
 /* A random generation, installed and chosen, whose two directions have one key: for a host with
  * itself. 0 or -errno. */

@@ -46,7 +46,7 @@ static void channel(uint8_t number, bool hello)
 	struct peer_key *client_key, *server_key;
 
 	for (size_t i = 0; i < sizeof(material); i++)
-		material[i] = (uint8_t)(number * 64 + i);
+		material[i] = (uint8_t)(number + i * 7);
 	client_key = peer_keys_install(&client, material, true);
 	server_key = peer_keys_install(&server, material, false);
 	if (hello) {
@@ -97,21 +97,61 @@ START_TEST(test_generations)
 {
 	channel(0, true);
 	seal(&client);
-	channel(1, true);
+	for (uint8_t i = 1; i < PEER_KEY_GENERATIONS; i++)
+		channel(i, true);
 	ck_assert_int_eq(open_sealed(&server), 0);
 	ck_assert_int_eq(open_sealed(&server), -EALREADY);
+	seal(&client);
+	channel(PEER_KEY_GENERATIONS, true);
+	ck_assert_int_eq(open_sealed(&server), 0);
+}
+END_TEST
+
+/* Channels that never come to HELLO do not push out what is being sent with. */
+START_TEST(test_unchosen)
+{
+	channel(0, true);
+	for (uint8_t i = 1; i <= 3 * PEER_KEY_GENERATIONS; i++) {
+		channel(i, false);
+		ck_assert_int_eq(seal(&client), PREAMBLE_LEN6);
+		ck_assert_int_eq(open_sealed(&server), 0);
+		rcu_barrier();
+	}
+	seal(&client);
+	channel(4 * PEER_KEY_GENERATIONS, true);
+	ck_assert_int_eq(open_sealed(&server), 0);
+}
+END_TEST
+
+START_TEST(test_expired)
+{
+	struct peer_key *old;
+
+	channel(0, true);
+	seal(&client);
+	channel(1, false);
+	peer_keys_expire(&server);
+	ck_assert_ptr_nonnull(server.receive[1]);
 	channel(2, true);
+	peer_keys_expire(&server);
+	ck_assert_int_eq(open_sealed(&server), 0);
+	seal(&client);
+	/* Time goes by: both older ones have a date now, the latest has none. */
+	old = server.receive[2];
+	ck_assert_uint_ne(old->record->expires, 0);
+	ck_assert_uint_ne(server.receive[1]->record->expires, 0);
+	ck_assert_uint_eq(server.receive[0]->record->expires, 0);
+	ck_assert_int_eq(open_sealed(&server), 0);
+	seal(&client);
+	channel(3, true);
+	for (int i = 1; i < 4; i++)
+		server.receive[i]->record->expires = 1;
 	ck_assert_int_eq(open_sealed(&server), -EKEYEXPIRED);
-	/* Two channels that never came to HELLO: still sending with the third. */
-	channel(3, false);
+	peer_keys_expire(&server);
+	ck_assert_ptr_null(server.receive[1]);
+	ck_assert_int_eq(open_sealed(&server), -EKEYEXPIRED);
 	seal(&client);
 	ck_assert_int_eq(open_sealed(&server), 0);
-	rcu_barrier();
-	channel(0, false);
-	channel(1, false);
-	rcu_barrier();
-	ck_assert_int_eq(seal(&client), PREAMBLE_LEN6);
-	ck_assert_int_eq(open_sealed(&server), -EKEYEXPIRED);
 }
 END_TEST
 
@@ -204,6 +244,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_both_ways);
 	tcase_add_test(tc, test_generations);
+	tcase_add_test(tc, test_unchosen);
+	tcase_add_test(tc, test_expired);
 	tcase_add_test(tc, test_used_up);
 	tcase_add_test(tc, test_self);
 	tcase_add_test(tc, test_restart);
