@@ -92,7 +92,8 @@ company()
 	echo "$now"
 }
 
-# The machine is not ours alone: rounds of both by turns, and the best of each.
+# The machine is not ours alone: rounds of both by turns, and the best of each; more rounds, where those
+# are not enough.
 # compare TEXT CALM... -- ATTACK...: the load beside one and beside the other
 compare()
 {
@@ -104,7 +105,7 @@ compare()
 		shift
 	done
 	shift
-	for ((i = 0; i < rounds; i++)); do
+	for ((i = 0; i < rounds || (i < 3 * rounds && ${with% *} * 2 < ${without% *}); i++)); do
 		without=$(better "$without" "$(company h1c1 "${calm[@]}")")
 		with=$(better "$with" "$(company h1c1 "$@")")
 	done
