@@ -47,6 +47,7 @@ static struct config *config_new(void)
 		.listeners = 1024,
 		.connections = 65536,
 		.pending = 4096,
+		.unadmitted = 2048,
 		.spliced = 512,
 		.requests = 20000,
 	};

@@ -54,6 +54,7 @@ struct config_limits {
 	unsigned int listeners;		/* default 1024 */
 	unsigned int connections;	/* live; default 65536 */
 	unsigned int pending;		/* slim connections not yet claimed; default 4096 */
+	unsigned int unadmitted;	/* ... that cannot be taken yet; default 2048 */
 	unsigned int spliced;		/* carried by the router, 6 files each; default 512 */
 	unsigned int requests;		/* of shims, a second; default 20000 */
 };

@@ -472,6 +472,7 @@ static const struct block limits_block = {
 		NUMBER("listeners", struct config_limits, listeners, 1, 65536),
 		NUMBER("connections", struct config_limits, connections, 1, 1048576),
 		NUMBER("pending", struct config_limits, pending, 1, 65536),
+		NUMBER("unadmitted", struct config_limits, unadmitted, 1, 65536),
 		NUMBER("spliced", struct config_limits, spliced, 1, 65536),
 		NUMBER("requests", struct config_limits, requests, 1, 10000000),
 	},

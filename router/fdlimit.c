@@ -12,11 +12,14 @@
 #define REMEDY		"raise the hard limit (LimitNOFILE; the sysctl fs.nr_open bounds it)"
 #define FDS_CONTAINER	20	/* namespace, channels of a few processes, idle tickets */
 
-/* Whoever waits to be claimed has a host socket and a ticket, and then, perhaps, two pipes. */
+/*
+ * Whoever waits to be admitted has a host socket; to be claimed, a ticket as well; and then, perhaps,
+ * two pipes.
+ */
 static unsigned long need_for(const struct config_limits *limits, unsigned long containers)
 {
-	return FDS_OWN + containers * FDS_CONTAINER + 2UL * limits->channels + 2UL * limits->pending +
-	       4UL * limits->spliced;
+	return FDS_OWN + containers * FDS_CONTAINER + 2UL * limits->channels + limits->unadmitted +
+	       2UL * limits->pending + 4UL * limits->spliced;
 }
 
 unsigned long fdlimit_need(const struct config_limits *limits)

@@ -29,8 +29,8 @@
 #include "worker.h"
 
 #define INBOUND_PREAMBLE_MS	5000	/* for all of the preamble to come */
-#define INBOUND_PREAMBLES_MAX	1024	/* per worker; one more, and another one goes */
-#define INBOUND_RETRY_MS	20	/* while its sender's containers are not known, or files wanting */
+#define INBOUND_RETRY_MS	20	/* while it cannot be admitted; longer and longer */
+#define INBOUND_RETRY_MAX	250
 #define TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
 static struct log_limit refuse_limit = { .burst = 5 };
@@ -75,18 +75,28 @@ static void free_rcu(struct rcu_head *head)
 	free(inbound);
 }
 
-void inbound_leave_preambles(struct inbound *inbound)
+static void leave(struct inbound *inbound)
 {
-	inbound->worker->preambles_num--;
-	inbound->worker->preambles_from[inbound->origin]--;
+	if (inbound_state(inbound) == INBOUND_PREAMBLE) {
+		preambles_remove(&inbound->worker->preambles, &inbound->entry);
+		return;
+	}
+	cds_list_del(&inbound->node);
+	if (inbound_state(inbound) == INBOUND_UNADMITTED)
+		__atomic_sub_fetch(&inbound->container->unadmitted, 1, __ATOMIC_RELAXED);
+}
+
+void inbound_enter(struct inbound *inbound, enum inbound_state state)
+{
+	leave(inbound);
+	cds_list_add(&inbound->node, &inbound->worker->inbounds);
+	inbound_set_state(inbound, state);
 }
 
 void inbound_free(struct inbound *inbound)
 {
 	loop_timer_clear(inbound->worker->loop, &inbound->timer);
-	if (inbound_state(inbound) == INBOUND_PREAMBLE)
-		inbound_leave_preambles(inbound);
-	cds_list_del(&inbound->node);
+	leave(inbound);
 	/* After the connection was closed: the next router must not take it for a new one. */
 	inflight_drop(inbound->record);
 	call_rcu(&inbound->rcu, free_rcu);
@@ -100,7 +110,7 @@ static void forget_entry(struct inbound *inbound)
 		ledger_remove(entry);
 }
 
-/* Owner only: in PREAMBLE. */
+/* Owner only: in PREAMBLE or UNADMITTED. */
 static void refuse(struct inbound *inbound)
 {
 	counter_inc(accepts_refused);
@@ -150,6 +160,7 @@ void inbound_abort(struct inbound *inbound)
 	}
 	switch (inbound_state(inbound)) {
 	case INBOUND_PREAMBLE:
+	case INBOUND_UNADMITTED:
 		refuse(inbound);
 		break;
 	case INBOUND_SPLICED:
@@ -248,41 +259,73 @@ static bool has_too_many(struct container *container)
 	return true;
 }
 
-/* Finds container and listener, checks who sends. NULL: no, counted. */
-static struct listener_endpoint *admit(struct inbound *inbound, const struct preamble *fields,
-				       struct peer *from)
+/* Whose it is. False: nobody's, counted. */
+static bool find_container(struct inbound *inbound)
 {
-	struct listener_endpoint *listener;
 	struct container *container;
+	struct in6_addr dst;
+
+	names_from(inbound, &inbound->fields);
+	dst = endpoint_addr(&inbound->local);
+	container = container_by_address(inbound->fields.vni, &dst);
+	if (!container || !container_get(container)) {
+		counter_inc(listener_gone);
+		return false;
+	}
+	inbound->container = container;
+	return true;
+}
+
+/* Finds the listener, checks who sends. NULL: no, counted. */
+static struct listener_endpoint *admit(struct inbound *inbound)
+{
+	const struct preamble *fields = &inbound->fields;
+	struct listener_endpoint *listener;
 	struct in6_addr src;
 
-	names_from(inbound, fields);
 	memcpy(&src, fields->src, sizeof(src));
-	if (!directory_owns(from, fields->vni, &src)) {
+	if (!directory_owns(inbound->from, fields->vni, &src)) {
 		counter_inc(source_foreign);
 		return NULL;
 	}
 	listener = listener_find(fields->vni, &inbound->local);
-	if (!listener) {
+	if (!listener || listener->container != inbound->container) {
 		counter_inc(listener_gone);
 		return NULL;
 	}
-	container = listener->container;
-	if (has_too_many(container))
+	if (has_too_many(inbound->container))
 		return NULL;
-	if (!container_get(container))
-		return NULL;
-	inbound->container = container;
 	heed(inbound, listener);
 	return listener;
 }
 
-/* As natively, where it would wait in the listener's queue for its program to have files again. */
+static unsigned int next_try(const struct inbound *inbound)
+{
+	uint64_t delay = (loop_now(inbound->worker->loop) - inbound->began_at) / 2;
+
+	if (delay < INBOUND_RETRY_MS)
+		return INBOUND_RETRY_MS;
+	return delay > INBOUND_RETRY_MAX ? INBOUND_RETRY_MAX : (unsigned int)delay;
+}
+
+/*
+ * As natively, where it would wait in the listener's queue. So many may that one container's
+ * take no other's place.
+ */
 static void admit_later(struct inbound *inbound)
 {
-	container_put(inbound->container);
-	inbound->container = NULL;
-	loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_RETRY_MS);
+	struct container *container = inbound->container;
+
+	if (inbound_state(inbound) == INBOUND_PREAMBLE) {
+		inbound_enter(inbound, INBOUND_UNADMITTED);
+		if (__atomic_add_fetch(&container->unadmitted, 1, __ATOMIC_RELAXED) >
+		    container->limits->unadmitted) {
+			limit_refuse(container, LIMIT_unadmitted);
+			refuse(inbound);
+			return;
+		}
+	}
+	loop_timer_set(inbound->worker->loop, &inbound->timer, next_try(inbound));
 }
 
 /*
@@ -294,10 +337,8 @@ static void await_tuple(struct inbound *inbound)
 	if (!inbound->awaits_tuple)
 		counter_inc(tuple_in_use);
 	inbound->awaits_tuple = true;
-	container_put(inbound->container);
-	inbound->container = NULL;
 	housekeeping_hurry();
-	loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_RETRY_MS);
+	admit_later(inbound);
 }
 
 /*
@@ -309,11 +350,15 @@ static void admitted(struct inbound *inbound)
 	struct listener_endpoint *listener;
 	int err;
 
-	if (!directory_is_complete(inbound->from)) {
-		loop_timer_set(inbound->worker->loop, &inbound->timer, INBOUND_RETRY_MS);
+	if (!inbound->container && !find_container(inbound)) {
+		refuse(inbound);
 		return;
 	}
-	listener = admit(inbound, &inbound->fields, inbound->from);
+	if (!directory_is_complete(inbound->from)) {
+		admit_later(inbound);
+		return;
+	}
+	listener = admit(inbound);
 	if (!listener) {
 		refuse(inbound);
 		return;
@@ -487,9 +532,9 @@ static void timer_handle(struct loop_timer *timer)
 {
 	struct inbound *inbound = caa_container_of(timer, struct inbound, timer);
 
-	if (inbound_state(inbound) != INBOUND_PREAMBLE) {
+	if (inbound_state(inbound) > INBOUND_UNADMITTED) {
 		waiting_timer(inbound);
-	} else if (inbound->from &&
+	} else if (inbound_state(inbound) == INBOUND_UNADMITTED &&
 		   loop_now(inbound->worker->loop) < inbound->began_at + INBOUND_PREAMBLE_MS) {
 		admitted(inbound);
 	} else {
@@ -505,38 +550,20 @@ static bool is_tls(int fd)
 	return recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == TLS_HANDSHAKE;
 }
 
-/*
- * Of those without a preamble, the oldest from where most of them come: whoever opens many
- * connections displaces his own.
- */
-static struct inbound *victim(struct worker *worker)
-{
-	struct inbound *inbound;
-	unsigned int most = 0;
-
-	for (unsigned int i = 1; i < WORKER_ORIGINS; i++)
-		if (worker->preambles_from[i] > worker->preambles_from[most])
-			most = i;
-	cds_list_for_each_entry(inbound, &worker->preambles, node)
-		if (inbound->origin == most && !inbound->from)
-			return inbound;
-	/* All of those are judged, and wait. */
-	return cds_list_first_entry(&worker->preambles, struct inbound, node);
-}
-
 static struct inbound *inbound_new(struct worker *worker, int fd,
 				   const struct slim_endpoint *host_peer, uint16_t port)
 {
 	struct inbound *inbound = calloc(1, sizeof(*inbound));
+	struct preambles_entry *victim = preambles_victim(&worker->preambles);
 
 	if (!inbound) {
 		close_reset(fd);
 		return NULL;
 	}
 	/* Before it is among them: it must not be the one that goes. */
-	if (worker->preambles_num >= INBOUND_PREAMBLES_MAX) {
+	if (victim) {
 		counter_inc(preamble_crowded);
-		refuse(victim(worker));
+		refuse(caa_container_of(victim, struct inbound, entry));
 	}
 	inbound->worker = worker;
 	inbound->event.fd = fd;
@@ -545,11 +572,7 @@ static struct inbound *inbound_new(struct worker *worker, int fd,
 	inbound->host_peer = *host_peer;
 	inbound->host_port = port;
 	inbound->began_at = loop_now(worker->loop);
-	inbound->origin = hash_bytes(host_peer->addr, sizeof(host_peer->addr), hash_seed()) %
-			  WORKER_ORIGINS;
-	cds_list_add_tail(&inbound->node, &worker->preambles);
-	worker->preambles_from[inbound->origin]++;
-	worker->preambles_num++;
+	preambles_add(&worker->preambles, &inbound->entry, host_peer);
 	return inbound;
 }
 

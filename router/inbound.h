@@ -6,6 +6,8 @@
  * and alone frees it. Its states:
  *
  *   PREAMBLE	the first bytes have not all come; watched and timed
+ *   UNADMITTED	its preamble was accepted, but what it takes to go on is not there yet; tried
+ *		again and again, and counted for its container
  *   WAITING	a ticket is out and nothing is watched; any worker may claim it
  *   OWNED	a ticket is out, but only the owner may deal with it (it is being connected,
  *		waits for a deferred byte, or is older than INBOUND_CHECK ms); other workers hand it claims
@@ -32,6 +34,7 @@
 #include "../core/preamble.h"
 #include "../include/slim/channel.h"
 #include "loop.h"
+#include "preambles.h"
 
 struct channel;
 struct container;
@@ -43,6 +46,7 @@ struct worker;
 
 enum inbound_state {
 	INBOUND_PREAMBLE,
+	INBOUND_UNADMITTED,
 	INBOUND_WAITING,
 	INBOUND_OWNED,
 	INBOUND_CLAIMING,
@@ -54,13 +58,13 @@ enum inbound_state {
 struct inbound {
 	enum inbound_state state;	/* atomic */
 	struct worker *worker;		/* owner */
-	struct cds_list_head node;	/* worker->inbounds or, in PREAMBLE, ->preambles */
+	struct preambles_entry entry;	/* worker->preambles; in PREAMBLE */
+	struct cds_list_head node;	/* worker->inbounds; in all others */
 	struct loop_event event;	/* the slim connection */
 	struct loop_event ticket_event;
 	bool watching, watching_ticket;
 	struct loop_timer timer;
 	uint64_t began_at;		/* ms */
-	unsigned int origin;		/* which of worker->preambles_from counts it */
 	struct slim_endpoint host_peer;
 	uint16_t host_port;		/* the slim port */
 
@@ -69,7 +73,7 @@ struct inbound {
 	int lowat;			/* what wakes us, if not 1 */
 	struct inflight *record;	/* or NULL */
 	bool recovered;			/* an earlier router had it */
-	struct peer *from;		/* of a preamble that was accepted */
+	struct peer *from;		/* of a preamble that was accepted, or NULL */
 	struct preamble fields;
 
 	struct container *container;	/* reference held */
@@ -145,8 +149,8 @@ static inline bool inbound_own(struct inbound *inbound)
  */
 void inbound_unwatch(struct inbound *inbound);
 
-/* Owner only: it leaves PREAMBLE. */
-void inbound_leave_preambles(struct inbound *inbound);
+/* Owner only: it leaves PREAMBLE or UNADMITTED for @state. */
+void inbound_enter(struct inbound *inbound, enum inbound_state state);
 
 /* Whoever has it: no claim can find it any more, the ticket is gone. */
 void inbound_end_ticket(struct inbound *inbound);

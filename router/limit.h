@@ -21,6 +21,7 @@ struct container;
 	X(listeners, "further ones have the packet path alone")	\
 	X(connections, "further ones take the packet path or are reset") \
 	X(pending, "further ones are reset")				\
+	X(unadmitted, "further ones are reset")				\
 	X(spliced, "further ones are reset")				\
 	X(requests, "further ones in this second wait")
 

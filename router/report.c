@@ -90,6 +90,7 @@ static json_t *report_limits(const struct container *container)
 		[LIMIT_listeners] = container->listeners_num,
 		[LIMIT_connections] = __atomic_load_n(&container->connections, __ATOMIC_RELAXED),
 		[LIMIT_pending] = __atomic_load_n(&container->pending, __ATOMIC_RELAXED),
+		[LIMIT_unadmitted] = __atomic_load_n(&container->unadmitted, __ATOMIC_RELAXED),
 		[LIMIT_spliced] = __atomic_load_n(&container->spliced, __ATOMIC_RELAXED),
 	};
 	json_t *array = json_array();

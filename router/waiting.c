@@ -323,9 +323,7 @@ static void record_ticket(const struct inbound *inbound)
 /* It has a ticket, whatever state that is in, and belongs to its owner. */
 static void begin(struct inbound *inbound)
 {
-	inbound_set_state(inbound, INBOUND_OWNED);
-	inbound_leave_preambles(inbound);
-	cds_list_move(&inbound->node, &inbound->worker->inbounds);
+	inbound_enter(inbound, INBOUND_OWNED);
 	__atomic_add_fetch(&inbound->container->pending, 1, __ATOMIC_RELAXED);
 	inbound->connected_at = loop_now(inbound->worker->loop);
 }

@@ -22,7 +22,7 @@ int waiting_start(struct inbound *inbound);
  */
 int waiting_resume(struct inbound *inbound);
 
-/* The inbound's timer, whatever it is doing, but for PREAMBLE. */
+/* The inbound's timer, whatever it is doing, but for PREAMBLE and UNADMITTED. */
 void waiting_timer(struct inbound *inbound);
 
 /* There is something to read for a listener that wants to see a byte first. */

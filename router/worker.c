@@ -40,7 +40,7 @@ static int start(struct worker *worker)
 	CDS_INIT_LIST_HEAD(&worker->channels);
 	CDS_INIT_LIST_HEAD(&worker->dials);
 	CDS_INIT_LIST_HEAD(&worker->inbounds);
-	CDS_INIT_LIST_HEAD(&worker->preambles);
+	preambles_init(&worker->preambles);
 	worker->loop = loop_new();
 	worker->mac = mac_new();
 	if (!worker->loop || !worker->mac)
@@ -88,7 +88,7 @@ static void drop(struct worker *worker, struct container *container)
 		return;
 	cds_list_for_each_entry_safe(dial, next_dial, &worker->dials, node)
 		dial_cancel(dial);
-	cds_list_for_each_entry_safe(inbound, next_inbound, &worker->preambles, node)
+	cds_list_for_each_entry_safe(inbound, next_inbound, &worker->preambles.list, entry.node)
 		inbound_abort(inbound);
 }
 

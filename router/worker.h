@@ -16,9 +16,8 @@
 #include "config.h"
 #include "loop.h"
 #include "mac.h"
+#include "preambles.h"
 #include "share.h"
-
-#define WORKER_ORIGINS	256
 
 struct container;
 
@@ -33,9 +32,7 @@ struct worker {
 	struct cds_list_head channels;	/* struct channel */
 	struct cds_list_head dials;	/* struct dial */
 	struct cds_list_head inbounds;	/* struct inbound */
-	struct cds_list_head preambles;	/* ... in PREAMBLE, the oldest first */
-	unsigned int preambles_num;
-	unsigned int preambles_from[WORKER_ORIGINS];	/* by a hash of where they come from */
+	struct preambles preambles;	/* ... in PREAMBLE */
 };
 
 /* Makes config->workers of them, running. 0 or -errno. */

@@ -286,7 +286,7 @@ static void worker_drop(struct container *container)
 	cds_list_for_each_entry_safe(inbound, next_inbound, &fixture_worker.inbounds, node)
 		if (!container || inbound->container == container)
 			inbound_abort(inbound);
-	cds_list_for_each_entry_safe(inbound, next_inbound, &fixture_worker.preambles, node)
+	cds_list_for_each_entry_safe(inbound, next_inbound, &fixture_worker.preambles.list, entry.node)
 		if (!container)
 			inbound_abort(inbound);
 }
@@ -422,11 +422,12 @@ static void drop_once(void)
 static bool is_idle(void)
 {
 	for (int i = 0; i < 2; i++)
-		if (fixture_containers[i]->connections || fixture_containers[i]->pending)
+		if (fixture_containers[i]->connections || fixture_containers[i]->pending ||
+		    fixture_containers[i]->unadmitted)
 			return false;
 	return cds_list_empty(&fixture_worker.channels) &&
 	       cds_list_empty(&fixture_worker.inbounds) &&
-	       cds_list_empty(&fixture_worker.preambles) && !fixture_worker.preambles_num;
+	       cds_list_empty(&fixture_worker.preambles.list) && !fixture_worker.preambles.num;
 }
 
 void fixture_drop(void)
@@ -559,7 +560,7 @@ static void worker_make(void)
 	CDS_INIT_LIST_HEAD(&fixture_worker.channels);
 	CDS_INIT_LIST_HEAD(&fixture_worker.dials);
 	CDS_INIT_LIST_HEAD(&fixture_worker.inbounds);
-	CDS_INIT_LIST_HEAD(&fixture_worker.preambles);
+	preambles_init(&fixture_worker.preambles);
 	fixture_worker.loop = fixture_worker.control = fixture_loop;
 	fixture_worker.config = fixture_config;
 	fixture_worker.mac = mac_new();

@@ -73,6 +73,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config->limits.listeners, 1024);
 	ck_assert_uint_eq(config->limits.connections, 65536);
 	ck_assert_uint_eq(config->limits.pending, 4096);
+	ck_assert_uint_eq(config->limits.unadmitted, 2048);
 	ck_assert_uint_eq(config->limits.spliced, 512);
 	ck_assert_uint_eq(config->limits.requests, 20000);
 	ck_assert_uint_eq(config->tenants_num, 0);
@@ -88,7 +89,8 @@ static const char everything[] =
 	"peer h2 { address 192.0.2.2; address 2001:db8::2; port 5000; public-key " KEY "; }\n"
 	"tenant blue { vni 100; prefix 10.32.0.0/16; prefix \"fd32::/48\"; }\n"
 	"tenant red{vni 16777215;prefix 10.32.0.0/16;}\n"
-	"limits { containers 1; channels 2; listeners 3; connections 4; pending 5; spliced 6; requests 7; }\n"
+	"limits { containers 1; channels 2; listeners 3; connections 4; pending 5;\n"
+	"  spliced 6; requests 7; unadmitted 8; }\n"
 	"egress none; control /run/x.sock; workers 3; key-lifetime 60; log-level debug;";
 
 START_TEST(everything_globals)
@@ -109,6 +111,7 @@ START_TEST(everything_globals)
 	ck_assert_uint_eq(config->limits.pending, 5);
 	ck_assert_uint_eq(config->limits.spliced, 6);
 	ck_assert_uint_eq(config->limits.requests, 7);
+	ck_assert_uint_eq(config->limits.unadmitted, 8);
 	ck_assert_int_eq(config->egress, CONFIG_EGRESS_NONE);
 	ck_assert_str_eq(config->control, "/run/x.sock");
 	ck_assert_uint_eq(config->workers, 3);

@@ -106,6 +106,8 @@ START_TEST(what_limits_need)
 	ck_assert_uint_eq(fdlimit_need(&more), need + 200);
 	more.spliced += 100;
 	ck_assert_uint_eq(fdlimit_need(&more), need + 600);
+	more.unadmitted += 100;
+	ck_assert_uint_eq(fdlimit_need(&more), need + 700);
 }
 END_TEST
 

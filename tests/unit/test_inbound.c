@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_inbound.c - connections that cannot be admitted yet: in whose place they wait, and how long
+ * links: router/inbound.c router/preambles.c router/limit.c router/loop.c router/log.c
+ * links: router/counters.c router/endpoint.c core/preamble.c
+ * libs: urcu urcu-cds urcu-common
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#include "../../router/container.h"
+#include "../../router/counters.h"
+#include "../../router/directory.h"
+#include "../../router/endpoint.h"
+#include "../../router/housekeeping.h"
+#include "../../router/inbound.h"
+#include "../../router/inflight.h"
+#include "../../router/ledger.h"
+#include "../../router/listener.h"
+#include "../../router/peer.h"
+#include "../../router/relay.h"
+#include "../../router/stray.h"
+#include "../../router/ticket.h"
+#include "../../router/waiting.h"
+#include "../../router/worker.h"
+
+#define VNI	100
+#define MOST	20
+
+static struct config_limits limits = {
+	.connections = 100000, .pending = 100000, .unadmitted = MOST,
+};
+/* Whose addresses end with 0 and 1 */
+static struct container containers_here[2] = {
+	{ .name = "greedy", .limits = &limits }, { .name = "modest", .limits = &limits },
+};
+static struct listener_endpoint listeners_here[2] = {
+	{ .container = &containers_here[0] }, { .container = &containers_here[1] },
+};
+static struct worker worker;
+static const struct slim_endpoint from = { .port = 4000 };
+static bool complete, tuple_free, has_files;
+static unsigned int tries, tickets, refs;
+
+static uint8_t last_byte(const struct slim_endpoint *name)
+{
+	return name->addr[15];
+}
+
+/* --- what inbound.c is linked with elsewhere --- */
+
+struct container *container_by_address(uint32_t vni, const struct in6_addr *addr)
+{
+	return vni == VNI && addr->s6_addr[15] < 2 ? &containers_here[addr->s6_addr[15]] : NULL;
+}
+
+bool container_get(struct container *unused)
+{
+	(void)unused;
+	refs++;
+	return true;
+}
+
+void container_put(struct container *unused)
+{
+	(void)unused;
+	__atomic_sub_fetch(&refs, 1, __ATOMIC_RELAXED);
+}
+
+bool container_is_dead(const struct container *container)
+{
+	return container->dead;
+}
+
+bool directory_is_complete(struct peer *unused)
+{
+	(void)unused;
+	tries++;
+	return complete;
+}
+
+bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr *addr)
+{
+	(void)peer;
+	(void)addr;
+	return vni == VNI;
+}
+
+struct listener_endpoint *listener_find(uint32_t vni, const struct slim_endpoint *name)
+{
+	return vni == VNI ? &listeners_here[last_byte(name)] : NULL;
+}
+
+struct peer *peer_preamble_open(struct mac *mac, const uint8_t *data, size_t len,
+				struct preamble *fields, int *err)
+{
+	(void)mac;
+	*err = preamble_decode(data, len, fields);
+	return *err ? NULL : (struct peer *)&worker;
+}
+
+struct peer *peer_preamble_reopen(struct mac *mac, const uint8_t *data, size_t len,
+				  struct preamble *fields)
+{
+	int err;
+
+	return peer_preamble_open(mac, data, len, fields, &err);
+}
+
+void peer_incoming(int fd)
+{
+	close(fd);
+}
+
+struct ledger_entry *ledger_find(uint64_t cookie)
+{
+	(void)cookie;
+	return NULL;
+}
+
+int ledger_add(struct ledger_entry *entry)
+{
+	free(entry);
+	return tuple_free ? 0 : -EADDRINUSE;
+}
+
+void ledger_remove(struct ledger_entry *unused)
+{
+	(void)unused;
+}
+
+int waiting_start(struct inbound *inbound)
+{
+	if (!has_files)
+		return -EMFILE;
+	inbound_enter(inbound, INBOUND_OWNED);
+	inbound->container->pending++;
+	tickets++;
+	inbound_let_go(inbound);
+	return 0;
+}
+
+int waiting_resume(struct inbound *unused)
+{
+	(void)unused;
+	return -ENOMEM;
+}
+
+void waiting_timer(struct inbound *unused)
+{
+	(void)unused;
+	ck_abort_msg("not ours");
+}
+
+void waiting_deferred(struct inbound *unused)
+{
+	(void)unused;
+}
+
+void waiting_unhold(struct inbound *unused)
+{
+	(void)unused;
+}
+
+void waiting_end_time_wait(struct inbound *unused)
+{
+	(void)unused;
+}
+
+void ticket_put(struct ticket *ticket, bool fresh)
+{
+	(void)ticket;
+	(void)fresh;
+}
+
+void stray_close_fd(int fd)
+{
+	close(fd);
+}
+
+void relay_unwatch(struct relay *unused)
+{
+	(void)unused;
+}
+
+void relay_stop(struct relay *unused)
+{
+	(void)unused;
+}
+
+bool relay_was_reset(const struct relay *unused)
+{
+	(void)unused;
+	return false;
+}
+
+struct inflight *inflight_new(const struct inflight *unused)
+{
+	(void)unused;
+	return NULL;
+}
+
+void inflight_drop(struct inflight *unused)
+{
+	(void)unused;
+}
+
+void housekeeping_hurry(void)
+{
+}
+
+void housekeeping_set_up(void)
+{
+}
+
+/* --- */
+
+static void setup(void)
+{
+	struct rlimit files;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	rcu_register_thread();
+	worker.loop = loop_new();
+	CDS_INIT_LIST_HEAD(&worker.inbounds);
+	preambles_init(&worker.preambles);
+	complete = tuple_free = has_files = true;
+	rcu_read_lock();
+}
+
+/* None is left behind, whatever became of it. */
+static void teardown(void)
+{
+	struct inbound *inbound, *next;
+
+	cds_list_for_each_entry_safe(inbound, next, &worker.inbounds, node)
+		inbound_abort(inbound);
+	cds_list_for_each_entry_safe(inbound, next, &worker.preambles.list, entry.node)
+		inbound_abort(inbound);
+	rcu_read_unlock();
+	rcu_barrier();
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_eq(containers_here[i].unadmitted, 0);
+	ck_assert_uint_eq(worker.preambles.num, 0);
+	ck_assert_uint_eq(__atomic_load_n(&refs, __ATOMIC_RELAXED), 0);
+	loop_free(worker.loop);
+	rcu_unregister_thread();
+}
+
+/* Somebody connects, and sends @len bytes. Returns his end. */
+static int caller(const void *bytes, size_t len)
+{
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(write(ends[1], bytes, len), len);
+	inbound_start(&worker, ends[0], &from, 4790, false);
+	return ends[1];
+}
+
+/* ... who wants one of our containers */
+static int call(uint8_t container)
+{
+	struct preamble fields = {
+		.src = { 0xfd, [15] = 9 }, .dst = { 0xfd, [15] = container },
+		.src_port = 1000, .dst_port = 80, .vni = VNI,
+	};
+	uint8_t bytes[PREAMBLE_MAX];
+
+	return caller(bytes, (size_t)preamble_encode(&fields, bytes));
+}
+
+static void calls(uint8_t container, unsigned int num)
+{
+	while (num--)
+		close(call(container));
+}
+
+static bool was_refused(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT) == 0 || errno != EAGAIN;
+}
+
+static uint64_t refused(int container)
+{
+	return containers_here[container].refusals.num[LIMIT_unadmitted];
+}
+
+static void out_of_time(struct loop_timer *unused)
+{
+	(void)unused;
+	loop_stop(worker.loop);
+}
+
+static void run_for(unsigned int ms)
+{
+	struct loop_timer deadline = { .handle = out_of_time };
+
+	rcu_read_unlock();
+	loop_timer_set(worker.loop, &deadline, ms);
+	loop_run(worker.loop);
+	rcu_read_lock();
+}
+
+START_TEST(whoever_waits_takes_nobodys_place)
+{
+	int silent = caller("\r\n", 2);
+
+	limits.unadmitted = 2 * PREAMBLES_MAX;
+	tuple_free = false;
+	calls(0, PREAMBLES_MAX + 1);
+	limits.unadmitted = MOST;
+	ck_assert_uint_eq(containers_here[0].unadmitted, PREAMBLES_MAX + 1);
+	ck_assert_uint_eq(counters.preamble_crowded, 0);
+	ck_assert(!was_refused(silent));
+	ck_assert_uint_eq(worker.preambles.num, 1);
+	close(silent);
+}
+END_TEST
+
+static bool *const reasons[] = { &complete, &tuple_free, &has_files };
+
+/* Whatever they wait for, they have but the places of their container. */
+START_TEST(a_container_has_its_own_places)
+{
+	int modest;
+
+	*reasons[_i] = false;
+	calls(0, MOST + 5);
+	ck_assert_uint_eq(containers_here[0].unadmitted, MOST);
+	ck_assert_uint_eq(refused(0), 5);
+	modest = call(1);
+	ck_assert(!was_refused(modest));
+	ck_assert_uint_eq(containers_here[1].unadmitted, 1);
+	ck_assert_uint_eq(refused(1), 0);
+	close(modest);
+}
+END_TEST
+
+static bool *reason;
+
+static void reason_is_over(struct loop_timer *unused)
+{
+	(void)unused;
+	ck_assert_uint_eq(tickets, 0);
+	*reason = true;
+}
+
+START_TEST(all_are_admitted_in_the_end)
+{
+	struct loop_timer healed = { .handle = reason_is_over };
+
+	reason = reasons[_i];
+	*reason = false;
+	calls(0, 10);
+	loop_timer_set(worker.loop, &healed, 50);
+	run_for(200);
+	ck_assert_uint_eq(tickets, 10);
+	ck_assert_uint_eq(containers_here[0].unadmitted, 0);
+}
+END_TEST
+
+/* ... 75 times, if it were each 20 ms */
+START_TEST(it_is_tried_ever_less_often)
+{
+	tuple_free = false;
+	calls(0, 1);
+	run_for(1500);
+	ck_assert_uint_ge(tries, 5);
+	ck_assert_uint_le(tries, 20);
+	ck_assert_uint_eq(counters.tuple_in_use, 1);
+}
+END_TEST
+
+START_TEST(a_container_is_detached_while_some_wait)
+{
+	struct inbound *inbound, *next;
+	int fd;
+
+	complete = false;
+	fd = call(0);
+	cds_list_for_each_entry_safe(inbound, next, &worker.inbounds, node)
+		if (inbound->container == &containers_here[0])
+			inbound_abort(inbound);
+	ck_assert(was_refused(fd));
+	close(fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("inbound");
+	TCase *tc = tcase_create("inbound");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, whoever_waits_takes_nobodys_place);
+	tcase_add_loop_test(tc, a_container_has_its_own_places, 0, 3);
+	tcase_add_loop_test(tc, all_are_admitted_in_the_end, 0, 3);
+	tcase_add_test(tc, it_is_tried_ever_less_often);
+	tcase_add_test(tc, a_container_is_detached_while_some_wait);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
