@@ -2,7 +2,6 @@
 /* inherited.c - what an earlier router left open */
 #include "inherited.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -19,6 +18,7 @@
 
 #include "endpoint.h"
 #include "keeper.h"
+#include "openfiles.h"
 #include "stray.h"
 
 #define FD_FIRST	3
@@ -56,20 +56,28 @@ static int open_add(int fd)
 	return 0;
 }
 
-/* The new router opens and locks those itself. */
-static bool is_in_the_way(int fd)
+/*
+ * Can anybody take it? The new router has its own of all others (files, event loops, netlink sockets),
+ * and may find no room for them before these are closed.
+ */
+static bool is_of_use(int fd)
 {
 	struct stat st;
 
+	if (fstat(fd, &st) < 0)
+		return false;
+	if (S_ISSOCK(st.st_mode))
+		return get_int(fd, SO_DOMAIN) != AF_NETLINK;
 	/* Namespaces look like files: while one is open, no other has its number. */
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && ioctl(fd, NS_GET_NSTYPE) < 0;
+	return S_ISFIFO(st.st_mode) || (S_ISREG(st.st_mode) && ioctl(fd, NS_GET_NSTYPE) >= 0);
 }
 
-static int look_at(int fd)
+static int look_at(int fd, void *unused)
 {
+	(void)unused;
 	if (keeper_has_file(fd))
 		return 0;
-	if (!is_in_the_way(fd))
+	if (is_of_use(fd))
 		return open_add(fd);
 	close(fd);
 	return 0;
@@ -77,20 +85,7 @@ static int look_at(int fd)
 
 int inherited_init(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
-	int err = 0;
-
-	if (!dir)
-		return -errno;
-	while (!err && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] != '.' && fd >= FD_FIRST && fd != dirfd(dir))
-			err = look_at(fd);
-	}
-	closedir(dir);
-	return err;
+	return openfiles_each(look_at, NULL);
 }
 
 int inherited_given(int num)
@@ -98,7 +93,7 @@ int inherited_given(int num)
 	int err = 0;
 
 	for (int fd = FD_FIRST; !err && fd < FD_FIRST + num; fd++)
-		err = look_at(fd);
+		err = look_at(fd, NULL);
 	return err;
 }
 

@@ -26,7 +26,7 @@ struct inherited_tcp {
 	struct slim_endpoint local, peer;
 };
 
-/* Looks at all that is open. 0 or -errno. */
+/* Looks at all that is open; what nobody can take is closed. Needs no descriptor. 0 or -errno. */
 int inherited_init(void);
 
 /* Looks at the first @num descriptors behind standard error alone. 0 or -errno. */

@@ -2,7 +2,6 @@
 /* keeper.c - the parent that outlives the router */
 #include "keeper.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,11 +20,12 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "openfiles.h"
+#include "program.h"
 
 #define RESUME_VARIABLE		"SLIMROUTER_RESUMES"
 #define UPGRADE_VARIABLE	"SLIMROUTER_UPGRADE"
 #define ERROR_VARIABLE		"SLIMROUTER_UPGRADE_ERROR"
-#define FD_FIRST	3
 
 /* After one that crashes again and again before it has lived LIFE_SHORT, we wait longer and longer. */
 #define LIFE_SHORT	2000	/* ms */
@@ -34,6 +34,7 @@
 #define PAUSE_MAX	5000
 #define FAILURES_MAX	8	/* starts in a row, some 15 s, until the service is over */
 #define GIVE_AWAY_MS	10000
+#define FILE_MAX	64	/* bytes of the name of an open file */
 
 /* What keeper and child tell each other, in a page that they share */
 struct shared {
@@ -57,6 +58,7 @@ static int (*router_run)(const struct keeper_start *start);
 static struct keeper_start router_start;
 static int router_status;
 static int former_fd = -1;		/* the old program; while this one is on trial */
+static char former_path[PATH_MAX];
 static sigset_t keeper_signals;
 
 static uint64_t now_ms(void)
@@ -228,23 +230,18 @@ static struct end child_wait(pid_t pid, unsigned int time)
 
 /* --- another program --- */
 
+static int set_flags(int fd, void *flags)
+{
+	fcntl(fd, F_SETFD, *(const int *)flags);
+	return 0;
+}
+
 /* Every open file shall, or shall not, outlive an exec. */
 static void keep_over_exec(bool keep)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
+	int flags = keep ? 0 : FD_CLOEXEC;
 
-	while (dir && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] != '.' && fd >= FD_FIRST && fd != dirfd(dir))
-			fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
-	}
-	if (dir)
-		closedir(dir);
-	/* There is no number left to look with. */
-	for (int fd = FD_FIRST; !dir && fd < getdtablesize(); fd++)
-		fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
+	(void)openfiles_each(set_flags, &flags);
 }
 
 static void upgrade_to_environment(const struct keeper_upgrade *upgrade)
@@ -266,6 +263,20 @@ static void forget_environment(void)
 	unsetenv(ERROR_VARIABLE);
 }
 
+static void former_file(char file[FILE_MAX])
+{
+	snprintf(file, FILE_MAX, "/proc/self/fd/%d", former_fd);
+}
+
+static void find_former_path(void)
+{
+	char file[FILE_MAX];
+
+	former_file(file);
+	if (program_path(file, former_path, sizeof(former_path)))
+		snprintf(former_path, sizeof(former_path), "%s", arguments[0]);
+}
+
 static void upgrade_from_environment(void)
 {
 	const char *text = getenv(UPGRADE_VARIABLE), *error = getenv(ERROR_VARIABLE);
@@ -281,6 +292,8 @@ static void upgrade_from_environment(void)
 	snprintf(upgrade->path, sizeof(upgrade->path), "%s", text + len);
 	snprintf(upgrade->error, sizeof(upgrade->error), "%s", error ? error : "");
 	shared->upgrading = true;
+	if (former_fd >= 0)
+		find_former_path();
 }
 
 /* Executes @file, which calls itself @name. Comes back only where that fails: -errno. */
@@ -332,14 +345,14 @@ static void go_forward(void)
 /* Comes back only where it fails. */
 static void go_back(void)
 {
-	static char file[64];
+	static char file[FILE_MAX];
 	int err;
 
 	log_error("%s: %s; the old version takes over again", shared->upgrade.path,
 		  shared->upgrade.error);
-	snprintf(file, sizeof(file), "/proc/self/fd/%d", former_fd);
+	former_file(file);
 	former_fd = -1;
-	err = execute(file, arguments[0]);
+	err = execute(file, former_path);
 	log_error("cannot execute the old version: %s", strerror(-err));
 }
 
@@ -383,19 +396,64 @@ int keeper_begin(char **argv)
 	return 0;
 }
 
-static void pause_between(unsigned int deaths)
+/* ms after the failure of that number in a row */
+static unsigned int pause_after(unsigned int failures)
 {
 	unsigned int ms = PAUSE_FIRST;
+
+	for (unsigned int i = 1; i < failures && ms < PAUSE_MAX; i++)
+		ms *= 2;
+	return ms < PAUSE_MAX ? ms : PAUSE_MAX;
+}
+
+static void pause_between(unsigned int deaths)
+{
+	unsigned int ms;
 	struct timespec ts;
 
 	if (deaths <= PAUSE_FREE)
 		return;
-	for (unsigned int i = PAUSE_FREE + 1; i < deaths && ms < PAUSE_MAX; i++)
-		ms *= 2;
-	if (ms > PAUSE_MAX)
-		ms = PAUSE_MAX;
+	ms = pause_after(deaths - PAUSE_FREE);
 	ts = (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
 	nanosleep(&ts, NULL);
+}
+
+/* Is the keeper told to stop before @deadline? */
+static bool stopped_before(uint64_t deadline)
+{
+	siginfo_t info;
+	int ret;
+
+	do {
+		ret = signal_wait(&info, deadline);
+		if (ret == SIGTERM || ret == SIGINT) {
+			/* Whoever comes next is to stop, too. */
+			kill(getpid(), ret);
+			return true;
+		}
+	} while (ret >= 0 || errno == EINTR);
+	return false;
+}
+
+/*
+ * Starts a child as soon as there are memory and processes for it, which is tried for @time ms (0: no
+ * limit), until the keeper is told to stop. -errno
+ */
+static pid_t child_start_soon(enum keeper_task task, unsigned int time)
+{
+	uint64_t deadline = now_ms() + time;
+
+	for (unsigned int failures = 1;; failures++) {
+		pid_t pid = child_start(task);
+		int err = -errno;
+
+		if (pid >= 0)
+			return pid;
+		log_error("cannot start the router: %s", strerror(-err));
+		if ((time && now_ms() >= deadline) ||
+		    stopped_before(now_ms() + pause_after(failures)))
+			return err;
+	}
 }
 
 static void say_how_it_ended(int status)
@@ -422,7 +480,7 @@ static void say_trial(const struct end *end)
 
 static int give_away(void)
 {
-	pid_t pid = child_start(KEEPER_GIVE_AWAY);
+	pid_t pid = child_start_soon(KEEPER_GIVE_AWAY, GIVE_AWAY_MS);
 	struct end end;
 
 	if (pid < 0)
@@ -500,14 +558,13 @@ int keeper_run(int (*router)(const struct keeper_start *start))
 	router_run = router;
 	block_signals();
 	for (;;) {
-		bool follows = router_start.resumed;
-		pid_t pid = child_start(KEEPER_SERVE);
+		bool follows = router_start.resumed, tried = former_fd >= 0;
+		pid_t pid = child_start_soon(KEEPER_SERVE,
+					     follows && !tried ? 0 : KEEPER_TRIAL_MS);
 		struct end end;
 
-		if (pid < 0) {
-			log_error("cannot start the router: %s", strerror(errno));
+		if (pid < 0)
 			return keeper_give_up("it cannot start a process");
-		}
 		end = child_wait(pid, former_fd >= 0 ? KEEPER_TRIAL_MS : 0);
 		router_start.resumed = true;
 		trial_is_over();

@@ -12,9 +12,10 @@
  * A child that exits ends the keeper too, with the same status; only one that was killed is
  * replaced, and one that asks for something with its exit status: KEEPER_STORE, that another
  * child gives what is open to the service manager before all ends; KEEPER_UPGRADE, that another
- * program takes its place.
+ * program takes its place. While there is no memory or no process for a child that follows another,
+ * it is tried again, until the keeper is told to stop.
  *
- * For that the keeper executes the other program, and leaves it everything that is open, the
+ * For an upgrade the keeper executes the other program, and leaves it everything that is open, the
  * old program's file among it. The other program is on trial until its router says
  * keeper_ready(): if that exits, is killed or makes no progress for KEEPER_TRIAL_MS, its
  * keeper executes the old program again. Both come as a crash does, for their routers: the

@@ -21,6 +21,7 @@
 #include "inherited.h"
 #include "keeper.h"
 #include "log.h"
+#include "program.h"
 #include "rehearsal.h"
 
 #define CHECK_MS	10000	/* for a rehearsal */
@@ -30,6 +31,7 @@
 #define ARGUMENTS_MAX	64
 
 static char *const *arguments;
+static char own_path[PATH_MAX];		/* when it was started; empty: it cannot be told */
 
 /* What the thread aside works on; one at a time. */
 static struct {
@@ -53,6 +55,8 @@ static uint64_t now_ms(void)
 void upgrade_init(char *const *argv)
 {
 	arguments = argv;
+	if (program_path("/proc/self/exe", own_path, sizeof(own_path)))
+		own_path[0] = '\0';
 }
 
 __attribute__((format(printf, 1, 2)))
@@ -135,8 +139,8 @@ static int spawn(pid_t *pid, int out)
 	return -err;
 }
 
-/* What it says is kept as far as there is room, and read to its end. */
-static void read_output(int fd)
+/* What it says is kept as far as there is room, and read to its end. Returns whether that is there. */
+static bool read_output(int fd)
 {
 	char rest[512];
 	size_t room = sizeof(check.output) - 1 - check.output_len;
@@ -146,19 +150,20 @@ static void read_output(int fd)
 	if (len > 0 && room)
 		check.output_len += (size_t)len;
 	check.output[check.output_len] = '\0';
+	return !len;
 }
 
 /* Its exit status as wait(2) has it; -ETIMEDOUT: it was killed because it went on and on. */
 static int listen_to(pid_t pid, int fd)
 {
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	uint64_t deadline = now_ms() + CHECK_MS;
 	int status, ret = -ETIMEDOUT;
 
 	while (now_ms() < deadline) {
-		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-
-		if (poll(&pfd, 1, CHECK_POLL_MS) > 0)
-			read_output(fd);
+		/* After its end there is nothing to wait for but time. */
+		if (poll(&pfd, 1, CHECK_POLL_MS) > 0 && read_output(fd))
+			pfd.fd = -1;
 		if (waitpid(pid, &status, WNOHANG) != pid)
 			continue;
 		ret = status;
@@ -168,7 +173,7 @@ static int listen_to(pid_t pid, int fd)
 	kill(-pid, SIGKILL);
 	if (ret == -ETIMEDOUT)
 		waitpid(pid, &status, 0);
-	read_output(fd);
+	(void)read_output(fd);
 	return ret;
 }
 
@@ -205,7 +210,8 @@ static void run(struct aside *unused)
 	pid_t pid;
 
 	(void)unused;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+	/* Whoever rehearses waits until it is read, as with any pipe; we do not wait for what it says. */
+	if (pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
 		refuse("%s", strerror(errno));
 		return;
 	}
@@ -231,21 +237,6 @@ static void done(struct aside *unused)
 
 /* --- what there is to check --- */
 
-/* The file that has the name which our own had when we were started */
-static int own_path(char *path, size_t size)
-{
-	static const char deleted[] = " (deleted)";
-	size_t tail = sizeof(deleted) - 1;
-	ssize_t len = readlink("/proc/self/exe", path, size - 1);
-
-	if (len < 0)
-		return -errno;
-	path[len] = '\0';
-	if ((size_t)len > tail && !strcmp(path + len - tail, deleted))
-		path[(size_t)len - tail] = '\0';
-	return 0;
-}
-
 static int look_at(struct keeper_upgrade *upgrade)
 {
 	struct stat st;
@@ -265,6 +256,9 @@ int upgrade_check(const char *binary, void (*checked)(const char *error), char *
 	struct keeper_upgrade *upgrade = &check.upgrade;
 	int err = 0;
 
+	/* The file that has the name which our own had when we were started */
+	if (!binary)
+		binary = own_path;
 	if (check.running) {
 		snprintf(error, size, "another upgrade is under way");
 		return -EBUSY;
@@ -273,9 +267,7 @@ int upgrade_check(const char *binary, void (*checked)(const char *error), char *
 	check.checked = checked;
 	check.aside.run = run;
 	check.aside.done = done;
-	if (!binary)
-		err = own_path(upgrade->path, sizeof(upgrade->path));
-	else if (binary[0] != '/' || strlen(binary) >= sizeof(upgrade->path))
+	if (binary[0] != '/' || strlen(binary) >= sizeof(upgrade->path))
 		err = -EINVAL;
 	else
 		strcpy(upgrade->path, binary);
@@ -286,7 +278,7 @@ int upgrade_check(const char *binary, void (*checked)(const char *error), char *
 	check.running = !err;
 	if (err)
 		snprintf(error, size, "cannot put %s into the router's place: %s",
-			 binary ? binary : "the program", err == -EINVAL ?
+			 binary[0] ? binary : "the program", err == -EINVAL ?
 			 "expected an absolute path" : strerror(-err));
 	return err;
 }
