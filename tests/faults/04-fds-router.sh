@@ -8,7 +8,8 @@ steps=(0 1 2 3 4 6 9 12)
 
 faults_start
 
-child() { ctl "$1" -j status | jq .pid; }
+keeper() { cut -d ' ' -f 1 "/run/slim-lab/$name/$1/router.pid"; }
+child() { pgrep -P "$(keeper "$1")"; }
 declare -A pids
 for host in h1 h2; do
 	pids[$host]=$(child $host)
@@ -23,6 +24,13 @@ leave()
 		END { print next_fd + (left > 0 ? left : 0) }')
 
 	prlimit --pid "${pids[$1]}" --nofile="$limit:"
+}
+
+# What its keeper may open, the next router may.
+leave_keeper()
+{
+	prlimit --pid "$(keeper "$1")" \
+		--nofile="$(prlimit --pid "${pids[$1]}" --nofile --output SOFT --noheadings | tr -d ' '):"
 }
 
 enough() { prlimit --pid "${pids[$1]}" --nofile=20000:; }
@@ -120,6 +128,34 @@ vanishes()
 	healed "attached again"
 }
 
+# serves_anew HOST: by another router than the one that was killed
+serves_anew()
+{
+	local pid
+
+	pid=$(child "$1") && [[ $pid != "${pids[$1]}" ]] && (($(started "$1") > starts)) &&
+		pids[$1]=$pid
+}
+
+started() { grep -c 'info: slimrouter .* runs on host' "/run/slim-lab/$name/$1/router.log"; }
+
+# Killed while nothing can be opened, and nothing given back: what it had is enough for the next one.
+dies()
+{
+	hold
+	starts=$(started h2)
+	leave h2 0
+	leave_keeper h2
+	kill -9 "${pids[h2]}"
+	check "killed while h2 could open no file: another one serves" poll 5 serves_anew h2
+	check_not "... after no failed start" has "/run/slim-lab/$name/h2/router.log" \
+		'the router ended with status'
+	prlimit --pid "$(keeper h2)" --nofile=20000:
+	enough h2
+	lets_go "a router died without files"
+	healed "a router died without files"
+}
+
 connects
 healed "h1 can open files again"
 clean "h1 can open files again"
@@ -129,6 +165,7 @@ clean "h2 can open files again"
 listens
 splices
 vanishes
+dies
 check "h1's router is the same" lives h1
 check "h2's router is the same" lives h2
 clean "at the end"
