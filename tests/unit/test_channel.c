@@ -393,6 +393,30 @@ START_TEST(a_dead_container_has_no_listeners)
 }
 END_TEST
 
+/* (A socket's own send buffer would hold hundreds.) */
+START_TEST(answers_that_nobody_reads_are_few)
+{
+	char frame[SLIM_FRAME_MAX];
+	struct slim_name request = { .cookie = 1 };
+	unsigned int held = 0;
+	int fd = shim();
+	ssize_t len;
+
+	fill(&request, sizeof(request), SLIM_FRAME_NAME);
+	for (int i = 0; i < TURNS && !ended(fd); i++)
+		if (send(fd, &request, sizeof(request), MSG_NOSIGNAL) < 0)
+			pause_ms();
+	ck_assert(ended(fd));
+	/* Requests that it has not looked at are said first. */
+	while ((len = recv(fd, frame, sizeof(frame), MSG_DONTWAIT)) > 0 ||
+	       (len < 0 && errno == ECONNRESET))
+		held += len > 0;
+	ck_assert_uint_ge(held, 1);
+	ck_assert_uint_le(held, 16);
+	close(fd);
+}
+END_TEST
+
 START_TEST(there_is_a_limit)
 {
 	int fds[LIMIT * 2];
@@ -450,6 +474,7 @@ int main(void)
 	tcase_add_loop_test(tcase, an_fd_costs_the_channel, 0, 2);
 	tcase_add_test(tcase, one_request_at_a_time);
 	tcase_add_test(tcase, a_dead_container_has_no_listeners);
+	tcase_add_test(tcase, answers_that_nobody_reads_are_few);
 	tcase_add_test(tcase, there_is_a_limit);
 	tcase_add_test(tcase, nobody_waits_at_a_closed_door);
 	suite_add_tcase(suite, tcase);

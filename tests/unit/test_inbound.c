@@ -46,7 +46,7 @@ static struct listener_endpoint listeners_here[2] = {
 static struct worker worker;
 static const struct slim_endpoint from = { .port = 4000 };
 static bool complete, tuple_free, has_files;
-static unsigned int tries, tickets, refs;
+static unsigned int tries, tickets, refs, used_again;
 
 static uint8_t last_byte(const struct slim_endpoint *name)
 {
@@ -173,10 +173,10 @@ void waiting_end_time_wait(struct inbound *unused)
 	(void)unused;
 }
 
-void ticket_put(struct ticket *ticket, bool fresh)
+void ticket_put(struct ticket *ticket, bool reusable)
 {
 	(void)ticket;
-	(void)fresh;
+	used_again += reusable;
 }
 
 void stray_close_fd(int fd)
@@ -382,6 +382,18 @@ START_TEST(it_is_tried_ever_less_often)
 }
 END_TEST
 
+/* Among those who share a port the kernel chooses by the ticket's. */
+START_TEST(tickets_of_a_group_are_not_used_again)
+{
+	calls(0, 3);
+	ck_assert_uint_eq(used_again, 3);
+	listeners_here[0].shared = true;
+	calls(0, 3);
+	ck_assert_uint_eq(tickets, 6);
+	ck_assert_uint_eq(used_again, 3);
+}
+END_TEST
+
 START_TEST(a_container_is_detached_while_some_wait)
 {
 	struct inbound *inbound, *next;
@@ -410,6 +422,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_container_has_its_own_places, 0, 3);
 	tcase_add_loop_test(tc, all_are_admitted_in_the_end, 0, 3);
 	tcase_add_test(tc, it_is_tried_ever_less_often);
+	tcase_add_test(tc, tickets_of_a_group_are_not_used_again);
 	tcase_add_test(tc, a_container_is_detached_while_some_wait);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -109,8 +109,8 @@ START_TEST(time_counts_not_jobs)
 	add(&modest, &cheap, 10, ~0u);
 	run_for(5000);
 	ck_assert_uint_ge(runs_modest, ROUNDS);
-	/* 200 of 10 us against as much time in pieces of 400 us */
-	ck_assert_uint_le(runs_greedy, 40);
+	/* 200 of 10 us against as much time in pieces of 400 us; 40, if each began without debts */
+	ck_assert_uint_le(runs_greedy, 20);
 	ck_assert_uint_ge(runs_greedy, 1);
 }
 END_TEST
