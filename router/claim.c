@@ -16,12 +16,15 @@
 #include "waiting.h"
 #include "worker.h"
 
-/* A claim on its way to the owner of an inbound connection. */
+/* A claim on its way to the owner of an inbound connection, and then in its container's share there */
 struct claim_task {
 	struct loop_task task;
+	struct share_job job;
+	struct cds_list_head node;	/* worker->claims, while it is a job */
 	struct worker *worker;		/* owner */
 	struct channel *channel;	/* reference held */
 	struct slim_claim request;
+	struct rcu_head rcu;
 };
 
 static struct slim_claim_reply reply_for(const struct channel *channel,
@@ -74,10 +77,23 @@ static int hand_over(struct channel *channel, struct inbound *inbound,
 	return 0;
 }
 
-/* In the owner's thread. */
-static void claim_run(struct loop_task *task)
+static void free_rcu(struct rcu_head *head)
 {
-	struct claim_task *work = caa_container_of(task, struct claim_task, task);
+	free(caa_container_of(head, struct claim_task, rcu));
+}
+
+static void forget(struct claim_task *work)
+{
+	share_cancel(&work->job);
+	cds_list_del(&work->node);
+	channel_put(work->channel);
+	call_rcu(&work->rcu, free_rcu);
+}
+
+/* In the owner's thread. */
+static bool job_run(struct share_job *job)
+{
+	struct claim_task *work = caa_container_of(job, struct claim_task, job);
 	struct inbound *inbound = ticket_inbound(work->channel->container,
 						 &work->request.ticket);
 	bool keep = work->request.flags & SLIM_CLAIM_KEEP;
@@ -94,8 +110,25 @@ static void claim_run(struct loop_task *task)
 	} else {
 		(void)reply_claim(work->channel, &work->request, SLIM_VERDICT_PACKET, NULL);
 	}
-	channel_put(work->channel);
-	free(work);
+	forget(work);
+	return false;
+}
+
+static void task_run(struct loop_task *task)
+{
+	struct claim_task *work = caa_container_of(task, struct claim_task, task);
+	struct worker *worker = work->worker;
+
+	cds_list_add(&work->node, &worker->claims);
+	share_add(&worker->shares, &work->channel->container->shares[worker->index], &work->job);
+}
+
+void claims_drop(struct worker *worker)
+{
+	struct claim_task *work, *next;
+
+	cds_list_for_each_entry_safe(work, next, &worker->claims, node)
+		forget(work);
 }
 
 static bool forward_claim(struct channel *channel, struct inbound *inbound,
@@ -110,7 +143,8 @@ static bool forward_claim(struct channel *channel, struct inbound *inbound,
 	work->channel = channel;
 	work->worker = inbound->worker;
 	work->request = *request;
-	work->task.run = claim_run;
+	work->task.run = task_run;
+	work->job.run = job_run;
 	loop_post(inbound->worker->loop, &work->task);
 	return true;
 }

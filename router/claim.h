@@ -8,8 +8,12 @@
 #include "../include/slim/channel.h"
 
 struct channel;
+struct worker;
 
 /* Answers a CLAIM; the channel's worker, under the read lock. */
 void claim_answer(struct channel *channel, const struct slim_claim *request);
+
+/* Leaves unanswered what others have given @worker to answer. Nobody runs it any more; read lock held. */
+void claims_drop(struct worker *worker);
 
 #endif

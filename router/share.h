@@ -3,11 +3,11 @@
  * share.h - what containers ask of a worker, served in turns
  *
  * Theory of operation: epoll names descriptors one after the other, so that a container with a
- * thousand channels would be served a thousand times before a neighbour with one. So
- * what a container asks of a worker (requests on channels, bytes of spliced connections) is not
- * done when epoll names it: it becomes a job in the container's share of that worker. After each
- * batch of events the shares that have jobs are served in rounds (deficit round-robin, Shreedhar
- * and Varghese 1995), each for SHARE_QUANTUM of processor time, whatever a job costs: what a
+ * thousand channels would be served a thousand times before a neighbour with one. So what a
+ * container asks of a worker (requests on channels, claims that another worker passes on, bytes of
+ * spliced connections) is not done when it is named: it becomes a job in the container's share of
+ * that worker. After each batch of events the shares that have jobs are served in rounds (deficit
+ * round-robin, Shreedhar and Varghese 1995), each for SHARE_QUANTUM of processor time, whatever a job costs: what a
  * share took beyond its turn it has less in the next ones. One that has nothing to do saves
  * nothing up.
  *

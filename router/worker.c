@@ -9,6 +9,7 @@
 #include <urcu.h>
 
 #include "channel.h"
+#include "claim.h"
 #include "container.h"
 #include "dial.h"
 #include "inbound.h"
@@ -38,6 +39,7 @@ static int start(struct worker *worker)
 	int err;
 
 	CDS_INIT_LIST_HEAD(&worker->channels);
+	CDS_INIT_LIST_HEAD(&worker->claims);
 	CDS_INIT_LIST_HEAD(&worker->dials);
 	CDS_INIT_LIST_HEAD(&worker->inbounds);
 	preambles_init(&worker->preambles);
@@ -86,6 +88,7 @@ static void drop(struct worker *worker, struct container *container)
 	/* Those are not anybody's yet, or end soon by themselves. */
 	if (container)
 		return;
+	claims_drop(worker);
 	cds_list_for_each_entry_safe(dial, next_dial, &worker->dials, node)
 		dial_cancel(dial);
 	cds_list_for_each_entry_safe(inbound, next_inbound, &worker->preambles.list, entry.node)

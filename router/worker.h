@@ -30,6 +30,7 @@ struct worker {
 	const struct config *config;
 	struct shares shares;
 	struct cds_list_head channels;	/* struct channel */
+	struct cds_list_head claims;	/* of claim.c */
 	struct cds_list_head dials;	/* struct dial */
 	struct cds_list_head inbounds;	/* struct inbound */
 	struct preambles preambles;	/* ... in PREAMBLE */

@@ -427,6 +427,7 @@ static bool is_idle(void)
 			return false;
 	return cds_list_empty(&fixture_worker.channels) &&
 	       cds_list_empty(&fixture_worker.inbounds) &&
+	       cds_list_empty(&fixture_worker.claims) &&
 	       cds_list_empty(&fixture_worker.preambles.list) && !fixture_worker.preambles.num;
 }
 
@@ -561,6 +562,7 @@ static void worker_make(void)
 	CDS_INIT_LIST_HEAD(&fixture_worker.dials);
 	CDS_INIT_LIST_HEAD(&fixture_worker.inbounds);
 	preambles_init(&fixture_worker.preambles);
+	CDS_INIT_LIST_HEAD(&fixture_worker.claims);
 	fixture_worker.loop = fixture_worker.control = fixture_loop;
 	fixture_worker.config = fixture_config;
 	fixture_worker.mac = mac_new();
