@@ -2,6 +2,7 @@
 /* fixture.c - a router for fuzz targets: all of it but devices and threads */
 #include "fixture.h"
 
+#include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
 #include <poll.h>
