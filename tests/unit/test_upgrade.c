@@ -227,6 +227,9 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], MOVED))
 		return be_moved();
+	/* It must not rehearse by testing itself. */
+	if (argc > 1)
+		return EXIT_FAILURE;
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, what_a_rehearsal_says, 0,
