@@ -37,9 +37,11 @@
 #define LOOK_MS			5000	/* between looks into one container, at least */
 #define LOOK_BATCH		64	/* such looks at a time */
 #define DETACH_BATCH		64	/* at a time */
+#define STARTING_MS		2000	/* in which peers may have to tell yet what they have */
 
 static const struct config *config;
 static struct loop *control;
+static uint64_t started_at;
 static struct loop_timer watch_timer;
 static struct container_sysctls host_sysctls;
 
@@ -81,27 +83,55 @@ static bool ifname_is_good(const char *name)
 	return !name[strcspn(name, "/: \t\n\v\f\r")];
 }
 
+/* Who has it on another host, or NULL */
+static struct peer *owner_elsewhere(const struct config_tenant *tenant, const struct in6_addr *addr)
+{
+	struct peer *owner = directory_owner_of(tenant->vni, addr);
+
+	return owner == peer_self() ? NULL : owner;
+}
+
 /*
  * Whoever has the address elsewhere would lose it. But one whose host is not there may have been
  * started again here.
  */
-static int check_elsewhere(const struct config_tenant *tenant, const struct in6_addr *addr,
-			   char *error, size_t size)
+static int check_elsewhere(const struct attach_request *request,
+			   const struct config_tenant *tenant, char *error, size_t size)
 {
-	struct peer *owner = directory_owner_of(tenant->vni, addr);
 	char text[INET6_ADDRSTRLEN];
 
-	if (!owner || owner == peer_self())
-		return 0;
-	addr_format(addr, text, sizeof(text));
-	if (peer_is_up(owner)) {
+	for (size_t i = 0; i < request->addresses_num; i++) {
+		const struct in6_addr *addr = &request->addresses[i];
+		struct peer *owner = owner_elsewhere(tenant, addr);
+
+		if (!owner || !peer_is_up(owner))
+			continue;
 		say(error, size, "address %s of tenant %s belongs to a container of host %s: detach "
-		    "that one first", text, tenant->name, peer_name(owner));
-		return -EEXIST;
+		    "that one first", addr_format(addr, text, sizeof(text)), tenant->name,
+		    peer_name(owner));
+		return -EAGAIN;
 	}
-	log_warning("address %s of tenant %s was a container's of host %s, which is not up: it is "
-		    "this host's now", text, tenant->name, peer_name(owner));
-	return 0;
+	if (request->last || loop_now(control) - started_at >= STARTING_MS || peers_are_complete())
+		return 0;
+	say(error, size, "the router has just started, and does not know yet who has which address");
+	return -EAGAIN;
+}
+
+static void warn_elsewhere(const struct attach_request *request,
+			   const struct config_tenant *tenant)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < request->addresses_num; i++) {
+		const struct in6_addr *addr = &request->addresses[i];
+		struct peer *owner = owner_elsewhere(tenant, addr);
+
+		if (owner)
+			log_warning("address %s of tenant %s was a container's of host %s, which is "
+				    "not up: it is this host's now",
+				    addr_format(addr, text, sizeof(text)), tenant->name,
+				    peer_name(owner));
+	}
 }
 
 static int check_addresses(const struct attach_request *request,
@@ -134,8 +164,6 @@ static int check_addresses(const struct attach_request *request,
 			    owner->name);
 			return -EEXIST;
 		}
-		if (check_elsewhere(tenant, addr, error, size))
-			return -EEXIST;
 	}
 	return 0;
 }
@@ -487,22 +515,18 @@ static void say_why(char *error, size_t size, const struct container *container,
 		    strerror(-err));
 }
 
-struct container *attach_container(const struct attach_request *request, char *error,
-				   size_t size)
+/* @request is good. */
+static struct container *attach_new(const struct attach_request *request,
+				    const struct config_tenant *tenant, const struct stat *st,
+				    char *error, size_t size)
 {
-	const struct config_tenant *tenant = check(request, error, size);
-	struct container *container;
+	struct container *container = make(request, tenant, st, 0);
 	const char *what = NULL;
-	struct stat st;
 	int err;
 
-	if (!tenant || check_namespace(request, &st, error, size)) {
-		close(request->netns_fd);
-		return NULL;
-	}
-	container = make(request, tenant, &st, 0);
 	if (!container) {
 		say(error, size, "out of memory");
+		errno = ENOMEM;
 		return NULL;
 	}
 	log_error_forget();
@@ -510,11 +534,31 @@ struct container *attach_container(const struct attach_request *request, char *e
 	if (err) {
 		say_why(error, size, container, what, err);
 		container_put(container);
+		errno = err == -EAGAIN ? EBUSY : -err;
 		return NULL;
 	}
 	watch(container);
 	log_info("container %s attached to tenant %s", container->name, tenant->name);
 	return container;
+}
+
+struct container *attach_container(const struct attach_request *request, char *error,
+				   size_t size)
+{
+	const struct config_tenant *tenant = check(request, error, size);
+	struct stat st;
+
+	if (!tenant || check_namespace(request, &st, error, size)) {
+		close(request->netns_fd);
+		errno = EINVAL;
+		return NULL;
+	}
+	if (check_elsewhere(request, tenant, error, size)) {
+		errno = EAGAIN;
+		return NULL;
+	}
+	warn_elsewhere(request, tenant);
+	return attach_new(request, tenant, &st, error, size);
 }
 
 static void take_out(struct container *container, const char *why)
@@ -575,6 +619,7 @@ int attach_init(const struct config *from, struct loop *loop)
 
 	config = from;
 	control = loop;
+	started_at = loop_now(loop);
 	watch_timer.handle = watch_handle;
 	if (fd < 0)
 		return -errno;

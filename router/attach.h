@@ -22,12 +22,13 @@
 struct attach_request {
 	const char *name;
 	const char *netns_path;		/* absolute; watched */
-	int netns_fd;			/* owned by attach_container() from the call on */
+	int netns_fd;			/* owned by attach_container() from the call on, see there */
 	const char *tenant;
 	const char *ifname;		/* NULL: eth0 */
 	struct in6_addr addresses[PACKETPATH_ADDRESSES];
 	size_t addresses_num;
 	json_t *labels;			/* borrowed; object or NULL */
+	bool last;			/* will not be asked again after EAGAIN */
 };
 
 int attach_init(const struct config *config, struct loop *control);
@@ -51,7 +52,9 @@ void attach_exit(void);
  * attach_container() - make it so
  * @error:	where the reason goes when it fails, for the operator
  *
- * Returns the container, or NULL.
+ * Returns the container, or NULL with errno. EAGAIN: an address is a container's of another host, or
+ * this router has just started and may not know yet that it is, and nothing else is wrong. News may
+ * be on their way (directory_on_release()); @request->netns_fd is still the caller's.
  */
 struct container *attach_container(const struct attach_request *request, char *error,
 				   size_t size);

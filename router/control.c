@@ -21,6 +21,7 @@
 #include "accept_pause.h"
 #include "aside.h"
 #include "attach.h"
+#include "directory.h"
 #include "endpoint.h"
 #include "inherited.h"
 #include "log.h"
@@ -34,6 +35,8 @@
 #define CONTROL_PACKET		32768
 #define CONTROL_TIMEOUT		10000	/* ms for a client to ask and to read */
 #define CONTROL_FDS		2	/* room for; one is taken */
+#define CONTROL_ATTACH_WAIT	1000	/* ms for another host to say that it has let go of an address */
+#define CONTROL_ATTACH_AGAIN	5	/* ms from when one has until attaches are tried again */
 #define CONTROL_VERSION		1
 
 /* How far it is with the connections that it asked for. */
@@ -50,6 +53,7 @@ struct client {
 	int passed;		/* the descriptor that came along, or -1 */
 	enum survey survey;
 	bool upgrades;		/* waits for the router to be replaced, or not */
+	json_t *attaches;	/* waits for an address of this request, with `passed`; or NULL */
 	char *reply;		/* NULL until there is one */
 	size_t reply_len, reply_sent;
 	struct rcu_head rcu;
@@ -70,8 +74,24 @@ static void free_rcu(struct rcu_head *head)
 	free(client);
 }
 
+/* Whether it is answered later */
+static bool client_waits(const struct client *client)
+{
+	return client->survey != SURVEY_NONE || client->upgrades || client->attaches;
+}
+
+static void forget_request(struct client *client)
+{
+	json_decref(client->attaches);
+	client->attaches = NULL;
+	if (client->passed >= 0)
+		close(client->passed);
+	client->passed = -1;
+}
+
 static void client_close(struct client *client)
 {
+	forget_request(client);
 	loop_remove(loop, &client->event);
 	loop_timer_clear(loop, &client->timer);
 	close(client->event.fd);
@@ -108,6 +128,7 @@ static void reply_text(struct client *client, char *text)
 {
 	client->survey = SURVEY_NONE;
 	client->upgrades = false;
+	forget_request(client);
 	client->reply = text;
 	client->reply_len = text ? strlen(text) : 0;
 	if (!text || loop_modify(loop, &client->event, EPOLLOUT))
@@ -130,10 +151,16 @@ static void reply_json(struct client *client, json_t *reply)
 	reply_text(client, text);
 }
 
+static void attach_again(struct client *client, bool last);
+
 static void timer_handle(struct loop_timer *timer)
 {
 	struct client *client = caa_container_of(timer, struct client, timer);
 
+	if (client->attaches) {
+		attach_again(client, true);
+		return;
+	}
 	if (client->upgrades) {
 		/* The check has an end of its own. */
 		loop_timer_set(loop, timer, CONTROL_TIMEOUT);
@@ -213,6 +240,16 @@ static void survey_done(struct aside *unused)
 
 /* --- another program in this one's place: it is checked aside --- */
 
+/* Of attaches that still wait */
+static void attaches_end(const char *why)
+{
+	struct client *client, *next;
+
+	cds_list_for_each_entry_safe(client, next, &clients, node)
+		if (client->attaches)
+			reply_json(client, failure(why));
+}
+
 static struct client *find_upgrading(void)
 {
 	struct client *client;
@@ -232,8 +269,10 @@ static void upgrade_checked(const char *error)
 		log_info("the upgrade is left alone: nobody waits for it any more");
 	else if (error)
 		reply_json(client, failure(error));
-	else
+	else {
+		attaches_end("the router is being replaced: ask again");
 		upgrade_go(client->event.fd);
+	}
 }
 
 static json_t *upgrade(json_t *args, struct client *client)
@@ -283,9 +322,9 @@ static bool labels_are_good(json_t *labels)
 	return true;
 }
 
-static json_t *attach(json_t *args, struct client *client)
+static json_t *try_to_attach(json_t *args, struct client *client, bool last)
 {
-	struct attach_request request = { .netns_fd = client->passed };
+	struct attach_request request = { .netns_fd = client->passed, .last = last };
 	json_t *addresses = NULL, *labels = NULL;
 	struct container *container;
 	char error[512];
@@ -302,11 +341,62 @@ static json_t *attach(json_t *args, struct client *client)
 	if (request.netns_path[0] != '/')
 		return failure("attach needs the absolute path of the network namespace");
 	request.labels = labels;
-	client->passed = -1;
 	container = attach_container(&request, error, sizeof(error));
+	if (!container && errno == EAGAIN) {
+		client->attaches = json_incref(args);
+		return failure(error);
+	}
+	client->passed = -1;
 	if (!container)
 		return failure(error);
 	return json_pack("{s:o}", "container", report_container(container));
+}
+
+static json_t *attach(json_t *args, struct client *client)
+{
+	json_t *reply = try_to_attach(args, client, false);
+
+	if (!client->attaches)
+		return reply;
+	loop_timer_set(loop, &client->timer, CONTROL_ATTACH_WAIT);
+	json_decref(reply);
+	return NULL;
+}
+
+/* @last: whatever comes of it is the answer. */
+static void attach_again(struct client *client, bool last)
+{
+	json_t *args = client->attaches, *reply;
+
+	client->attaches = NULL;
+	reply = try_to_attach(args, client, last);
+	json_decref(args);
+	if (client->attaches && !last) {
+		json_decref(reply);
+		return;
+	}
+	loop_timer_set(loop, &client->timer, CONTROL_TIMEOUT);
+	reply_json(client, reply);
+}
+
+/* In the order in which they came: the first one has what the others want, too. */
+static void attaches_again(struct loop_timer *timer)
+{
+	struct client *client, *next;
+
+	(void)timer;
+	cds_list_for_each_entry_safe(client, next, &clients, node)
+		if (client->attaches)
+			attach_again(client, false);
+}
+
+static struct loop_timer attaches_timer = { .handle = attaches_again };
+
+/* Not at once: the directory is in the middle of it, and more may come. */
+static void address_released(void)
+{
+	if (!attaches_timer.expires)
+		loop_timer_set(loop, &attaches_timer, CONTROL_ATTACH_AGAIN);
 }
 
 static json_t *detach(json_t *args, struct client *client)
@@ -344,8 +434,7 @@ static json_t *show_connections(json_t *args, struct client *client)
 	return NULL;
 }
 
-/* NULL where a survey or an upgrade was asked for: the reply comes later. Whoever takes the descriptor that
- * was passed says so. */
+/* NULL: the reply comes later. Whoever takes the descriptor that was passed says so. */
 static const struct command {
 	const char *name;
 	json_t *(*run)(json_t *args, struct client *client);
@@ -383,7 +472,7 @@ static void answer(struct client *client, const char *text, size_t len)
 	json_decref(request);
 	if (client->survey != SURVEY_NONE)
 		survey_start();
-	else if (!client->upgrades)
+	else if (!client_waits(client))
 		reply_json(client, reply);
 }
 
@@ -429,8 +518,8 @@ static void read_request(struct client *client)
 		answer(client, text, (size_t)len);
 	else
 		client_close(client);
-	if (client->passed >= 0)
-		close(client->passed);
+	if (!client->attaches)
+		forget_request(client);
 }
 
 static void client_handle(struct loop_event *event, uint32_t events)
@@ -442,7 +531,7 @@ static void client_handle(struct loop_event *event, uint32_t events)
 		return;
 	if (client->reply)
 		send_more(client);
-	else if (client->survey != SURVEY_NONE || client->upgrades)
+	else if (client_waits(client))
 		client_close(client);	/* it has gone, or has asked twice */
 	else
 		read_request(client);
@@ -459,8 +548,9 @@ static struct client *client_new(int fd)
 	}
 	client->event.fd = fd;
 	client->event.handle = client_handle;
+	client->passed = -1;
 	client->timer.handle = timer_handle;
-	cds_list_add(&client->node, &clients);
+	cds_list_add_tail(&client->node, &clients);
 	clients_num++;
 	loop_timer_set(loop, &client->timer, CONTROL_TIMEOUT);
 	if (!loop_add(loop, &client->event, EPOLLIN))
@@ -595,6 +685,7 @@ int control_open(const struct config *from, struct loop *control_loop)
 	}
 	listening.fd = fd;
 	listening.handle = accept_handle;
+	directory_on_release(address_released);
 	err = loop_add(loop, &listening, EPOLLIN);
 	if (err)
 		log_error("cannot watch the control socket: %s", strerror(-err));
@@ -609,6 +700,9 @@ void control_close(void)
 
 	if (listening.fd < 0)
 		return;
+	directory_on_release(NULL);
+	loop_timer_clear(loop, &attaches_timer);
+	attaches_end("the router stops: ask the next one");
 	cds_list_for_each_entry_safe(client, next, &clients, node)
 		client_close(client);
 	accept_resume(loop, &pause_state);

@@ -75,6 +75,7 @@ static unsigned long seed;
 static uint64_t claim_order;
 static const struct loop *loop;
 static uint64_t started_at;
+static void (*on_release)(void);
 
 /* --- keys --- */
 
@@ -401,6 +402,12 @@ static void container_free(struct rcu_head *head)
 	free(caa_container_of(head, struct container, rcu));
 }
 
+static void released(const struct peer *peer)
+{
+	if (on_release && peer != peer_self())
+		on_release();
+}
+
 static void container_drop(struct container *container)
 {
 	struct directory_owner *owner = peer_owner(container->peer);
@@ -419,6 +426,7 @@ static void container_drop(struct container *container)
 		cds_lfht_del(claims, &claim->node);
 		claims_settle(&at);
 	}
+	released(container->peer);
 	call_rcu(&container->rcu, container_free);
 }
 
@@ -686,6 +694,7 @@ void directory_peer_lost(struct peer *peer)
 		container_settle(container);
 	}
 	rcu_read_unlock();
+	released(peer);
 }
 
 void directory_peer_sync_begin(struct peer *peer)
@@ -718,6 +727,7 @@ void directory_peer_sync_end(struct peer *peer)
 		container_settle(container);
 	rcu_read_unlock();
 	__atomic_store_n(&owner->complete, true, __ATOMIC_RELEASE);
+	released(peer);
 }
 
 struct peer *directory_owner_of(uint32_t vni, const struct in6_addr *addr)
@@ -791,6 +801,11 @@ static void tables_free(void)
 	table_free(&listeners);
 	table_free(&claims);
 	table_free(&containers);
+}
+
+void directory_on_release(void (*handle)(void))
+{
+	on_release = handle;
 }
 
 int directory_init(struct loop *control)

@@ -33,6 +33,11 @@ struct directory_owner {
 void directory_owner_init(struct directory_owner *owner);
 
 int directory_init(struct loop *control);
+
+/* Who is to be told, in the control thread, when another host has let go of an address, has told all
+ * that it has, or has ceased to be up. @released leaves the directory as it is. */
+void directory_on_release(void (*released)(void));
+
 void directory_exit(void);
 
 /* --- for workers --- */

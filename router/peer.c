@@ -457,6 +457,14 @@ static void info_give(const struct peer *peer,
 	each(&info, data);
 }
 
+bool peers_are_complete(void)
+{
+	for (size_t i = 0; i < peers.num; i++)
+		if (!directory_is_complete(peers.sorted[i]))
+			return false;
+	return true;
+}
+
 void peers_each(void (*each)(const struct peer_info *info, void *data), void *data)
 {
 	info_give(peers.self, each, data);

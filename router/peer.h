@@ -147,6 +147,9 @@ struct directory_owner *peer_owner(struct peer *peer);
 /* A sweep of the ledger is over, and has judged what became of SYNs with data. */
 void peers_settle(void);
 
+/* Have all of them told what they own, since this router runs? Control thread. */
+bool peers_are_complete(void);
+
 /* Calls @each for every peer, this host first. */
 void peers_each(void (*each)(const struct peer_info *info, void *data), void *data);
 

@@ -24,6 +24,7 @@
 #include "fixture.h"
 #include "input.h"
 
+#define STARTED_MS	2000
 #define PACKETS_MAX	8
 #define FDS_MAX		3
 
@@ -124,6 +125,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	require(setns(own_netns, CLONE_NEWNET) == 0);
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	require(control_open(fixture_config, fixture_loop) == 0);
+	/* Until then an attach waits for the peers. */
+	fixture_pass(STARTED_MS);
 	return 0;
 }
 

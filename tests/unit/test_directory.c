@@ -256,6 +256,40 @@ START_TEST(test_conflict)
 }
 END_TEST
 
+static unsigned int releases;
+
+static void released(void)
+{
+	releases++;
+}
+
+/* Whoever waits for an address hears of it when another host may have let go of one. */
+START_TEST(test_release)
+{
+	releases = 0;
+	directory_on_release(released);
+	remote(&b, 1, 0xb, 1, 2);
+	announce(&b, 1, 80);
+	ck_assert_uint_eq(releases, 0);
+	directory_remote_container_remove(&b, 1, 1);
+	ck_assert_uint_eq(releases, 1);
+	remote(&b, 1, 0xb, 1, 2);
+	remote(&b, 1, 0xb, 2, 3);
+	ck_assert_uint_eq(releases, 2);
+	b.alive = false;
+	directory_peer_lost(&b);
+	ck_assert_uint_eq(releases, 3);
+	b.alive = true;
+	directory_peer_sync_begin(&b);
+	directory_peer_sync_end(&b);
+	ck_assert_uint_eq(releases, 5);
+	ck_assert_int_eq(local(1, 1), 0);
+	directory_container_remove(1, 1);
+	ck_assert_uint_eq(releases, 5);
+	directory_on_release(NULL);
+}
+END_TEST
+
 /* A host that is not up loses to one that is, and stays so when it comes back. */
 START_TEST(test_conflict_lost)
 {
@@ -449,6 +483,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_remote);
 	tcase_add_test(tc, test_conflict);
+	tcase_add_test(tc, test_release);
 	tcase_add_test(tc, test_conflict_lost);
 	tcase_add_test(tc, test_conflict_start);
 	tcase_add_test(tc, test_renewed);
