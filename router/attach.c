@@ -311,10 +311,13 @@ static void watch_pid(struct container *container)
 
 static void look_at_netfilter(struct container *container)
 {
-	int rules = packetpath_netfilter_probe(container->netns_fd);
-	bool packet_only = rules > 0;
+	bool packet_only;
+	int rules;
 
-	container->swept_at = loop_now(control);
+	if (container->path != CONTAINER_PATH_AUTO)
+		return;
+	rules = packetpath_netfilter_probe(container->netns_fd);
+	packet_only = rules > 0;
 	if (rules < 0 || packet_only == container->packet_only)
 		return;
 	__atomic_store_n(&container->packet_only, packet_only, __ATOMIC_RELAXED);
@@ -336,6 +339,7 @@ static bool has_vanished(const struct container *container)
 
 static void look_into(struct container *container)
 {
+	container->swept_at = loop_now(control);
 	look_at_netfilter(container);
 	listener_sweep(container);
 	tickets_trim(container);
@@ -402,6 +406,8 @@ static struct container *make(const struct attach_request *request,
 	}
 	snprintf(container->name, sizeof(container->name), "%s", request->name);
 	container->tenant = tenant;
+	container->path = request->path;
+	container->packet_only = request->path == CONTAINER_PATH_PACKET;
 	container->limits = &config->limits;
 	container->vni = tenant->vni;
 	container->netns_fd = request->netns_fd;
@@ -495,6 +501,7 @@ close_channel:
 static void watch(struct container *container)
 {
 	watch_pid(container);
+	container->swept_at = loop_now(control);
 	look_at_netfilter(container);
 	fdlimit_check(config, containers_num);
 	if (!watch_timer.expires)
@@ -652,7 +659,7 @@ static struct container *make_again(const struct attach_record *record,
 	struct attach_request request = {
 		.name = record->name, .netns_path = record->netns_path, .netns_fd = netns_fd,
 		.tenant = tenant->name, .ifname = record->port.container_ifname,
-		.addresses_num = record->port.addresses_num,
+		.addresses_num = record->port.addresses_num, .path = record->path,
 		.labels = json_loads(record->labels, 0, NULL),
 	};
 	struct container *container;

@@ -27,6 +27,7 @@ struct attach_request {
 	const char *ifname;		/* NULL: eth0 */
 	struct in6_addr addresses[PACKETPATH_ADDRESSES];
 	size_t addresses_num;
+	enum container_path path;
 	json_t *labels;			/* borrowed; object or NULL */
 	bool last;			/* will not be asked again after EAGAIN */
 };

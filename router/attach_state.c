@@ -11,7 +11,7 @@
 #include "statefile.h"
 
 const struct statefile_layout attach_state_layout = {
-	.name = "containers", .version = 1, .size = sizeof(struct attach_record),
+	.name = "containers", .version = 2, .size = sizeof(struct attach_record),
 	.max = 65536,
 };
 
@@ -50,7 +50,8 @@ static void collect(void *data, void *arg)
 	record->labels[sizeof(record->labels) - 1] = '\0';
 	record->port.container_ifname[sizeof(record->port.container_ifname) - 1] = '\0';
 	record->port.host_ifname[sizeof(record->port.host_ifname) - 1] = '\0';
-	if (record->port.addresses_num && record->port.addresses_num <= PACKETPATH_ADDRESSES)
+	if (record->port.addresses_num && record->port.addresses_num <= PACKETPATH_ADDRESSES &&
+	    record->path < CONTAINER_PATH_NUM)
 		all->records[all->num++] = record;
 	else
 		statefile_drop(file, record);
@@ -109,6 +110,7 @@ static int fill(struct attach_record *record, const struct container *container)
 	record->netns_fd = container->netns_fd;
 	record->channel_fd = container->channel_event.fd;
 	record->channel_cookie = inherited_cookie(container->channel_event.fd);
+	record->path = container->path;
 	record->port = container->port;
 	return err;
 }

@@ -29,6 +29,7 @@ struct attach_record {
 	uint64_t netns_dev, netns_ino;
 	uint64_t channel_cookie;
 	int32_t netns_fd, channel_fd;		/* for a router that inherits them */
+	uint32_t path;				/* enum container_path */
 	struct packetpath_port port;		/* its netns_fd does not count */
 	char name[CONFIG_NAME_MAX];
 	char netns_path[ATTACH_PATH_MAX];

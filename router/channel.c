@@ -197,7 +197,7 @@ static int passing_open(struct channel *channel)
 {
 	int ends[2];
 
-	if (channel->passing_fd >= 0 ||
+	if (channel->passing_fd >= 0 || channel->container->path == CONTAINER_PATH_PACKET ||
 	    namespace_socketpair(channel->container->netns_fd, AF_UNIX,
 				 SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return -1;
@@ -207,22 +207,31 @@ static int passing_open(struct channel *channel)
 	return ends[1];
 }
 
+/* None where no connection is to be asked for. */
+static void tell_prefixes(const struct container *container, struct slim_hello_reply *reply)
+{
+	const struct config_tenant *tenant = container->tenant;
+
+	if (container->path == CONTAINER_PATH_PACKET)
+		return;
+	for (size_t i = 0; i < tenant->prefixes_num; i++) {
+		memcpy(reply->prefixes[i].addr, &tenant->prefixes[i].addr,
+		       sizeof(reply->prefixes[i].addr));
+		reply->prefixes[i].len = (uint8_t)tenant->prefixes[i].len;
+	}
+	reply->prefixes_num = (uint16_t)tenant->prefixes_num;
+}
+
 static void hello(struct channel *channel, const union request *request)
 {
 	const struct container *container = channel->container;
-	const struct config_tenant *tenant = container->tenant;
 	struct slim_hello_reply reply = {
 		.generation = container->generation,
-		.prefixes_num = (uint16_t)tenant->prefixes_num,
 		.addresses_num = (uint16_t)container->addresses_num,
 	};
 	int passing;
 
-	for (size_t i = 0; i < tenant->prefixes_num; i++) {
-		memcpy(reply.prefixes[i].addr, &tenant->prefixes[i].addr,
-		       sizeof(reply.prefixes[i].addr));
-		reply.prefixes[i].len = (uint8_t)tenant->prefixes[i].len;
-	}
+	tell_prefixes(container, &reply);
 	memcpy(reply.addresses, container->addresses,
 	       container->addresses_num * sizeof(container->addresses[0]));
 	passing = passing_open(channel);

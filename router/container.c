@@ -19,6 +19,26 @@ static struct cds_lfht *by_id, *by_address;
 static uint32_t next_id = 1;
 static unsigned int workers_num;
 
+static const char *const path_names[CONTAINER_PATH_NUM] = {
+	[CONTAINER_PATH_AUTO] = "auto",
+	[CONTAINER_PATH_SLIM] = "slim",
+	[CONTAINER_PATH_PACKET] = "packet",
+};
+
+const char *container_path_name(enum container_path path)
+{
+	return path_names[path];
+}
+
+enum container_path container_path_by_name(const char *name)
+{
+	enum container_path path = 0;
+
+	while (path < CONTAINER_PATH_NUM && strcmp(path_names[path], name) != 0)
+		path++;
+	return path;
+}
+
 static unsigned long hash_id(uint32_t id)
 {
 	return hash_bytes(&id, sizeof(id), hash_seed());

@@ -43,6 +43,14 @@ struct container_sysctls {
 	int keepalive_time, keepalive_intvl, keepalive_probes, syn_retries;
 };
 
+/* Which path an operator wants a container's connections to take */
+enum container_path {
+	CONTAINER_PATH_AUTO,	/* slim, unless it has netfilter rules of its own */
+	CONTAINER_PATH_SLIM,	/* slim, whatever rules it has */
+	CONTAINER_PATH_PACKET,	/* it never gets a host socket */
+	CONTAINER_PATH_NUM
+};
+
 struct container {
 	uint32_t id;
 	uint32_t vni;
@@ -55,10 +63,11 @@ struct container {
 	struct container_sysctls sysctls;
 	int netns_fd;
 	uint32_t generation;		/* of what HELLO_REPLY says */
+	enum container_path path;
 
 	/* atomic */
 	bool dead;
-	bool packet_only;		/* netfilter rules of its own */
+	bool packet_only;		/* by `path`, or for netfilter rules of its own */
 	bool check_posted;		/* a look at its listeners is on its way */
 	unsigned int channels;		/* those that are being closed, too */
 	unsigned int connections, pending, unadmitted, spliced;
@@ -105,6 +114,11 @@ struct container_address {
 	struct cds_lfht_node node;
 	struct rcu_head rcu;
 };
+
+/* "auto", "slim", "packet" */
+const char *container_path_name(enum container_path path);
+/* CONTAINER_PATH_NUM: there is none of that name. */
+enum container_path container_path_by_name(const char *name);
 
 /* @workers: how many there will be */
 int containers_init(unsigned int workers);

@@ -326,13 +326,14 @@ static json_t *try_to_attach(json_t *args, struct client *client, bool last)
 {
 	struct attach_request request = { .netns_fd = client->passed, .last = last };
 	json_t *addresses = NULL, *labels = NULL;
+	const char *path = container_path_name(CONTAINER_PATH_AUTO);
 	struct container *container;
 	char error[512];
 
-	if (json_unpack(args, "{s:s, s:s, s:s, s:o, s?o, s?s}", "name", &request.name,
+	if (json_unpack(args, "{s:s, s:s, s:s, s:o, s?o, s?s, s?s}", "name", &request.name,
 			"netns", &request.netns_path, "tenant", &request.tenant,
 			"addresses", &addresses, "labels", &labels,
-			"ifname", &request.ifname) ||
+			"ifname", &request.ifname, "path", &path) ||
 	    parse_addresses(addresses, &request) || !labels_are_good(labels))
 		return failure("attach needs name, netns, tenant and addresses (at most 16, "
 			       "IPv4 or IPv6), and labels that are text");
@@ -340,6 +341,9 @@ static json_t *try_to_attach(json_t *args, struct client *client, bool last)
 		return failure("attach needs the network namespace's descriptor");
 	if (request.netns_path[0] != '/')
 		return failure("attach needs the absolute path of the network namespace");
+	request.path = container_path_by_name(path);
+	if (request.path == CONTAINER_PATH_NUM)
+		return failure("the path of a container is auto, slim or packet");
 	request.labels = labels;
 	container = attach_container(&request, error, sizeof(error));
 	if (!container && errno == EAGAIN) {

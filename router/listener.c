@@ -538,6 +538,8 @@ void listener_register(struct container *container, struct listener_request *req
 
 	if (!err && container_is_dead(container))
 		err = -ESHUTDOWN;
+	if (container->path == CONTAINER_PATH_PACKET)
+		err = -EOPNOTSUPP;
 	if (err) {
 		request->done(request, err);
 		return;

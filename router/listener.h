@@ -95,7 +95,8 @@ void listener_check_soon(struct container *container);
  * @options:	opaque, for claims
  * @done:	called in the control thread, once; owns the request from then on. @err: 0, -ENOENT
  *		(no such listening socket in the container's namespace), -ENOSPC (limit),
- *		-EADDRNOTAVAIL (on none of its attached addresses), -ESHUTDOWN (detached)
+ *		-EADDRNOTAVAIL (on none of its attached addresses), -ESHUTDOWN (detached), -EOPNOTSUPP
+ *		(the container was attached to the packet path)
  */
 struct listener_request {
 	struct cds_list_head node;

@@ -114,12 +114,20 @@ static json_int_t refused(const struct container *container)
 	return (json_int_t)sum;
 }
 
+static const char *path_reason(const struct container *container, bool packet)
+{
+	if (!packet)
+		return NULL;
+	return container->path == CONTAINER_PATH_PACKET ? "as attached" :
+	       "netfilter rules of its own";
+}
+
 json_t *report_container(const struct container *container)
 {
 	bool packet = __atomic_load_n(&container->packet_only, __ATOMIC_RELAXED);
 
 	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:s, s:s, s:s, s:O, s:f, s:i, s:i, s:i, s:i, "
-			 "s:i, s:I, s:o, s:s, s:s?}",
+			 "s:i, s:I, s:o, s:s, s:s, s:s?}",
 			 "name", container->name,
 			 "tenant", container->tenant->name,
 			 "vni", (int)container->vni,
@@ -138,8 +146,9 @@ json_t *report_container(const struct container *container)
 			 "spliced", (int)__atomic_load_n(&container->spliced, __ATOMIC_RELAXED),
 			 "refused", refused(container),
 			 "limits", report_limits(container),
+			 "path_attached", container_path_name(container->path),
 			 "path", packet ? "packet" : "slim",
-			 "path_reason", packet ? "netfilter rules of its own" : NULL);
+			 "path_reason", path_reason(container, packet));
 }
 
 json_t *report_containers(void)
@@ -238,6 +247,16 @@ struct peers_state {
 	uint64_t self_id;
 };
 
+static int containers_on_packet_path(void)
+{
+	struct container *container;
+	int num = 0;
+
+	cds_list_for_each_entry(container, &containers, node)
+		num += __atomic_load_n(&container->packet_only, __ATOMIC_RELAXED);
+	return num;
+}
+
 static void count_peer(const struct peer_info *info, void *data)
 {
 	struct peers_state *state = data;
@@ -265,7 +284,7 @@ json_t *report_status(void)
 	peers_each(count_peer, &state);
 	listener_each(count_listener, &listeners);
 	return json_pack("{s:s, s:s, s:i, s:f, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:i, s:i, s:I, "
-			 "s:i, s:i, s:o, s:I, s:o}",
+			 "s:i, s:i, s:o, s:I, s:o, s:i}",
 			 "host", config->host_name,
 			 "version_text", SLIM_VERSION,
 			 "pid", (int)getpid(),
@@ -285,7 +304,8 @@ json_t *report_status(void)
 			 "peers", state.num,
 			 "counters", report_counters(),
 			 "fd_limit", (json_int_t)fdlimit_get(),
-			 "fds", fds ? json_integer((json_int_t)fds) : json_null());
+			 "fds", fds ? json_integer((json_int_t)fds) : json_null(),
+			 "containers_packet", containers_on_packet_path());
 }
 
 /* --- listeners --- */

@@ -28,7 +28,7 @@ static const struct command {
 } commands[] = {
 	{ "attach", '1', slimctl_attach,
 	  "NAME --netns PATH --tenant T --ip A[,A6]\n"
-	  "           [--label K=V]... [--ifname eth0]", "put a container on the network" },
+	  "           [--label K=V]... [--ifname eth0] [--path auto|slim|packet]", "put a container on the network" },
 	{ "detach", '1', slimctl_detach, "NAME", "take a container off the network" },
 	{ "status", '0', slimctl_status, "", "the router, its tenants and counters" },
 	{ "containers", '0', slimctl_containers, "", "containers attached here" },
@@ -162,6 +162,7 @@ enum {
 	OPTION_IP,
 	OPTION_LABEL,
 	OPTION_IFNAME,
+	OPTION_PATH,
 };
 
 #define OPTIONS	":s:jvhV"
@@ -177,6 +178,7 @@ static const struct option options[] = {
 	{ "ip", required_argument, NULL, OPTION_IP },
 	{ "label", required_argument, NULL, OPTION_LABEL },
 	{ "ifname", required_argument, NULL, OPTION_IFNAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -192,6 +194,9 @@ static int attach_option(struct slimctl *ctl, int option, const char *value)
 		return 0;
 	case OPTION_IFNAME:
 		ctl->ifname = value;
+		return 0;
+	case OPTION_PATH:
+		ctl->path = value;
 		return 0;
 	case OPTION_IP:
 		return slimctl_add_addresses(ctl, value);

@@ -22,7 +22,7 @@ struct slimctl {
 	bool json, verbose;
 	int timeout;		/* ms for a request and its reply */
 	const char *name;
-	const char *netns, *tenant, *ifname;
+	const char *netns, *tenant, *ifname, *path;
 	json_t *addresses, *labels;
 	bool attach_options;
 };

@@ -75,6 +75,9 @@ static int check_usage(const struct slimctl *ctl)
 		return slimctl_usage(ctl, "attach needs --ip ADDRESS");
 	if (ctl->ifname && (!*ctl->ifname || strlen(ctl->ifname) >= IFNAMSIZ))
 		return slimctl_usage(ctl, "--ifname: a name has 1 to %d characters", IFNAMSIZ - 1);
+	if (ctl->path && strcmp(ctl->path, "auto") != 0 && strcmp(ctl->path, "slim") != 0 &&
+	    strcmp(ctl->path, "packet") != 0)
+		return slimctl_usage(ctl, "--path: \"%s\" is not auto, slim or packet", ctl->path);
 	return 0;
 }
 
@@ -118,9 +121,10 @@ int slimctl_attach(const struct slimctl *ctl)
 	fd = err ? err : netns_open(path);
 	if (fd < 0)
 		return fail_netns(ctl, ctl->netns, fd);
-	request = json_pack("{s:s, s:s, s:s, s:O, s:O, s:s}", "name", ctl->name, "netns", path,
+	request = json_pack("{s:s, s:s, s:s, s:O, s:O, s:s, s:s}", "name", ctl->name, "netns", path,
 			    "tenant", ctl->tenant, "addresses", ctl->addresses,
-			    "labels", ctl->labels, "ifname", ctl->ifname ? ctl->ifname : "eth0");
+			    "labels", ctl->labels, "ifname", ctl->ifname ? ctl->ifname : "eth0",
+			    "path", ctl->path ? ctl->path : "auto");
 	if (request)
 		status = slimctl_ask(ctl, "attach", request, fd, &reply);
 	else

@@ -33,6 +33,7 @@ static const struct {
 	{ "open files", "fds", slimctl_text_number },
 	{ "at most", "fd_limit", slimctl_text_number },
 	{ "containers", "containers", slimctl_text_number },
+	{ "on packet path", "containers_packet", slimctl_text_number },
 	{ "listeners", "listeners", slimctl_text_number },
 	{ "connections", "connections", slimctl_text_number },
 };

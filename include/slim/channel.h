@@ -101,7 +101,7 @@ struct slim_prefix {
 /*
  * @generation:	changes when the prefixes or addresses do; every reply carries
  *		it, and a shim that sees a new one says HELLO again
- * @prefixes:	the tenant's virtual prefixes
+ * @prefixes:	the tenant's virtual prefixes; none where the container is to have no slim path
  * @addresses:	the container's own virtual addresses (reached over loopback,
  *		never over the slim path)
  */

@@ -30,7 +30,7 @@ now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
 move_around()
 {
-	python3 "$e2e/moves.py" moving t1 $addresses $moves \
+	python3 "$e2e/moves.py" moving t1 "$addresses" "$moves" \
 		"$(control h1)" "/run/netns/$(space h1c9)" "$(control h2)" "/run/netns/$(space h2c9)"
 }
 

@@ -307,6 +307,43 @@ START_TEST(requests_are_answered)
 }
 END_TEST
 
+/* Says HELLO; whether a descriptor came with the answer */
+static bool hello_with_fd(int fd, struct slim_hello_reply *reply)
+{
+	struct iovec iov = { .iov_base = reply, .iov_len = sizeof(*reply) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	ck_assert_int_gt(send_hello(fd), 0);
+	ck_assert_int_eq(poll(&poll_fd, 1, TURN * TURNS), 1);
+	ck_assert_int_eq(recvmsg(fd, &msg, MSG_DONTWAIT), sizeof(*reply));
+	return msg.msg_flags & MSG_CTRUNC;
+}
+
+/* A shim of a container on the packet path has nothing to ask for, and nothing to get. */
+START_TEST(packet_path_has_no_prefixes)
+{
+	struct config_prefix prefixes[2] = { { .len = 112 }, { .len = 48 } };
+	struct slim_hello_reply reply;
+	int fd = shim();
+
+	tenant.prefixes = prefixes;
+	tenant.prefixes_num = 2;
+	container.addresses_num = 1;
+	ck_assert(hello_with_fd(fd, &reply));
+	ck_assert_uint_eq(reply.prefixes_num, 2);
+	close(fd);
+	container.path = CONTAINER_PATH_PACKET;
+	fd = shim();
+	ck_assert(!hello_with_fd(fd, &reply));
+	ck_assert_uint_eq(reply.prefixes_num, 0);
+	ck_assert_uint_eq(reply.addresses_num, 1);
+	close(fd);
+	container.path = CONTAINER_PATH_AUTO;
+	container.addresses_num = tenant.prefixes_num = 0;
+}
+END_TEST
+
 /* An older kernel has no SO_PASSRIGHTS: then frames are looked at first. */
 static void pass_rights(void)
 {
@@ -470,6 +507,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, requests_are_answered);
+	tcase_add_test(tcase, packet_path_has_no_prefixes);
 	tcase_add_test(tcase, requests_are_answered_on_an_older_kernel);
 	tcase_add_loop_test(tcase, an_fd_costs_the_channel, 0, 2);
 	tcase_add_test(tcase, one_request_at_a_time);

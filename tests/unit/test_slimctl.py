@@ -24,7 +24,7 @@ CONTAINER = {
     "channels": 3, "listeners": 1, "connections": 12, "pending": 0, "refused": 7,
     "limits": [{"limit": "channels", "used": 3, "most": 1024, "refused": 7},
                {"limit": "requests", "used": None, "most": 100000, "refused": 0}],
-    "path": "packet", "path_reason": "netfilter rules of its own"}
+    "path_attached": "auto", "path": "packet", "path_reason": "netfilter rules of its own"}
 CONNECTION = {
     "id": "77", "tenant": "blue", "container": "h1c1", "direction": "out", "path": "slim",
     "virtual_local": "[fd32::2]:40000", "virtual_peer": "[fd32::3]:80",
@@ -51,7 +51,8 @@ REPLIES = {
         "slim_ports": "4790-4853", "workers": 2, "fds": 60, "fd_limit": 131072,
         "tenants": [{"name": "blue", "vni": 100, "prefixes": ["10.32.0.0/16", "fd32::/48"],
                      "containers": 1}],
-        "containers": 1, "listeners": 2, "connections": 3, "peers_up": 0, "peers": 1,
+        "containers": 1, "containers_packet": 1, "listeners": 2, "connections": 3,
+        "peers_up": 0, "peers": 1,
         "counters": {"connects_slim": 5, "new_one": 12345}},
 }
 
@@ -118,7 +119,15 @@ class Slimctl(unittest.TestCase):
         self.assertEqual(self.router.requests, [({
             "version": 1, "command": "attach", "name": "h1c1", "netns": netns, "tenant": "blue",
             "addresses": ["10.32.1.2", "fd32::2"], "labels": {"app": "web", "x": ""},
-            "ifname": "eth0"}, [os.stat(netns).st_ino])])
+            "ifname": "eth0", "path": "auto"}, [os.stat(netns).st_ino])])
+
+    def test_path(self):
+        good = ("attach", "c", "--netns", f"/proc/{os.getpid()}/ns/net", "--tenant", "t", "--ip",
+                "10.0.0.1")
+        for path in "auto", "slim", "packet":
+            self.run_ctl(*good, "--path", path)
+        self.assertEqual([request["path"] for request, _ in self.router.requests],
+                         ["auto", "slim", "packet"])
 
     def test_detach(self):
         self.assertEqual(self.run_ctl("detach", "h1c1"), "h1c1: detached\n")
@@ -163,7 +172,7 @@ class Slimctl(unittest.TestCase):
 
     def test_status(self):
         out = self.run_ctl("status")
-        for line in ("host            h1", "uptime          3.2s", "peers           0 of 1 up",
+        for line in ("host            h1", "uptime          3.2s", "peers           0 of 1 up", "on packet path  1",
                      "blue    100           1  10.32.0.0/16,fd32::/48", "new_one        12345"):
             self.assertIn(line + "\n", out)
 
@@ -207,6 +216,8 @@ class Slimctl(unittest.TestCase):
                      (*good, "--label", "x"), (*good, "--label", "=x"),
                      (*good, "--label", "x=1", "--label", "x=2"),
                      (*good, "--ifname", ""), (*good, "--ifname", "x" * 16),
+                     (*good, "--path", ""), (*good, "--path", "fast"),
+                     ("status", "--path", "slim"),
                      (*good, "--netns", "/proc/self/ns/net")):
             with self.subTest(args):
                 self.run_ctl(*args, status=2)

@@ -50,7 +50,7 @@ _slimctl()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s|--socket) socket="-s ${COMP_WORDS[++i]}" ;;
-		--netns|--tenant|--ip|--label|--ifname) ((++i)) ;;
+		--netns|--tenant|--ip|--label|--ifname|--path) ((++i)) ;;
 		-*) ;;
 		*) command=${command:-${COMP_WORDS[i]}} ;;
 		esac
@@ -61,11 +61,12 @@ _slimctl()
 	--tenant) _slim_words "$(_slimctl_column "$socket" status TENANT)" "$cur"; return ;;
 	--ip|--label) COMPREPLY=(); return ;;
 	--ifname) _slim_words "eth0" "$cur"; return ;;
+	--path) _slim_words "auto slim packet" "$cur"; return ;;
 	esac
 	case $command:$cur in
 	:-*) _slim_words "-s --socket -j --json -h --help -V --version" "$cur" ;;
 	:*) _slim_words "$commands" "$cur" ;;
-	attach:-*) _slim_words "--netns --tenant --ip --label --ifname --json" "$cur" ;;
+	attach:-*) _slim_words "--netns --tenant --ip --label --ifname --path --json" "$cur" ;;
 	detach:*) _slim_words "$(_slimctl_column "$socket" containers NAME)" "$cur" ;;
 	keygen:*|pubkey:*|upgrade:*) _slim_files "$cur" ;;
 	containers:-*) _slim_words "--verbose --json --socket" "$cur" ;;
