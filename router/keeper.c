@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "log.h"
 #include "openfiles.h"
 #include "program.h"
+#include "privileges.h"
 
 #define RESUME_VARIABLE		"SLIMROUTER_RESUMES"
 #define UPGRADE_VARIABLE	"SLIMROUTER_UPGRADE"
@@ -83,9 +85,13 @@ static void block_signals(void)
 
 /* --- the child --- */
 
+static sem_t may_run;
+
 static void *thread_run(void *unused)
 {
 	(void)unused;
+	while (sem_wait(&may_run) < 0)
+		;
 	router_status = router_run(&router_start);
 	return NULL;
 }
@@ -102,8 +108,15 @@ static int child_run(pid_t keeper)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != keeper)
 		return EXIT_FAILURE;
-	if (pthread_create(&thread, NULL, thread_run, NULL))
+	if (sem_init(&may_run, 0, 0) < 0 || pthread_create(&thread, NULL, thread_run, NULL))
 		return EXIT_FAILURE;
+	/*
+	 * This one does nothing any more that takes any. (It opens a file for that: before the other
+	 * one looks at what is open.)
+	 */
+	if (privileges_shed())
+		return EXIT_FAILURE;
+	sem_post(&may_run);
 	pthread_join(thread, NULL);
 	return router_status;
 }

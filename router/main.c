@@ -84,6 +84,7 @@ static const struct stage {
 	int (*start)(void);
 	void (*stop)(void);
 } stages[] = {
+	{ "liburcu's threads", privileges_spare_helpers, NULL },
 	{ "the state files", start_state, NULL },
 	{ "the tables", start_tables, NULL },
 	/* Before anything is changed on the host: another router may run here. */

@@ -4,12 +4,18 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/prctl.h>
+#include <urcu.h>
+#include <urcu/rculfhash.h>
+
+#include "table.h"
 
 static const unsigned int kept[] = {
-	CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_NET_RAW, CAP_SYS_RESOURCE,
+	CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SYS_RESOURCE,
 };
 
 #define KEPT_NUM	(sizeof(kept) / sizeof(kept[0]))
@@ -31,4 +37,29 @@ int privileges_shed(void)
 	if (capng_apply(CAPNG_SELECT_ALL))
 		return -EPERM;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* liburcu makes them for the first table, and for the first callback. */
+static void *helpers_start(void *unused)
+{
+	static struct cds_lfht *table;
+	int err = privileges_shed();
+
+	(void)unused;
+	if (err)
+		return (void *)(intptr_t)err;
+	table = table_new();
+	return (void *)(intptr_t)(table && get_default_call_rcu_data() ? 0 : -ENOMEM);
+}
+
+int privileges_spare_helpers(void)
+{
+	pthread_t thread;
+	void *result;
+	int err = pthread_create(&thread, NULL, helpers_start, NULL);
+
+	if (err)
+		return -err;
+	pthread_join(thread, &result);
+	return (int)(intptr_t)result;
 }

@@ -6,16 +6,21 @@
 #define PRIVILEGES_H
 
 /*
- * Sheds, for this process and all that it starts, every capability but those that the
- * router needs while it runs:
+ * Capabilities are each thread's own, and inherited from the thread that makes it. Every
+ * thread of the router has these alone, once it runs:
  *
  *   CAP_NET_ADMIN	links, addresses, nftables, sock_diag's destroy
  *   CAP_SYS_ADMIN	entering containers' network namespaces
- *   CAP_NET_RAW	binding veth rules to devices of other namespaces
  *   CAP_SYS_RESOURCE	fds in flight towards containers count per user
  *
- * and sets no_new_privs. 0 or -errno.
+ * and no_new_privs. The control thread sheds the others when it has started the rest;
+ * workers and closers begin after that, and two kinds of threads before.
  */
+
+/* Sheds all others, for this thread and those that it makes. 0 or -errno */
 int privileges_shed(void);
+
+/* Has liburcu's own threads begin with no others. Before there is a table. 0 or -errno */
+int privileges_spare_helpers(void);
 
 #endif

@@ -42,6 +42,19 @@ check "open files and their limit" jq -e '.fd_limit >= 1024 and (.fds == null or
 check "the soft limit is the hard one" test "$(awk '/^Max open files/ { print $4 - $5 }' \
 	"/proc/$(router_pid h1)/limits")" = 0
 
+# powers PID: capabilities of all its threads
+powers()
+{
+	sed -n 's/^Cap\(Prm\|Eff\|Bnd\):[[:space:]]*//p' "/proc/$1"/task/*/status | sort -u
+}
+
+# NET_ADMIN, SYS_ADMIN and SYS_RESOURCE, as far as they are to be had here
+had=$(sed -n 's/^CapPrm:[[:space:]]*//p' "/proc/$(router_pid h1)/status")
+equal "every thread of the router has the powers that it says, and no others" \
+	"$(printf %016x $((0x1201000 & 0x$had)))" "$(powers "$(ctl h1 -j status | jq .pid)")"
+equal "... and gets no others" 1 "$(sed -n 's/^NoNewPrivs:[[:space:]]*//p' \
+	"/proc/$(ctl h1 -j status | jq .pid)"/task/*/status | sort -u)"
+
 check "usage errors: 2" status 2 ctl h1 nonsense
 check "no such container: 1" status 1 ctl h1 detach nobody
 

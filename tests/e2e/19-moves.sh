@@ -15,13 +15,14 @@ done
 
 control() { echo "/run/slim-lab/$name/$1/control.sock"; }
 
-# put HOST [NAME]: attaches it there
-put()
+# attaching HOST [NAME]: the command that attaches it there, into `command`
+attaching()
 {
-	"${launch[@]}" "$build/slimctl" -s "$(control "$1")" attach "${2:-moving}" \
-		--netns "/run/netns/$(space "$1c9")" --tenant t1 --ip $addresses
+	command=("$build/slimctl" -s "$(control "$1")" attach "${2:-moving}"
+		--netns "/run/netns/$(space "$1c9")" --tenant t1 --ip "$addresses")
 }
 
+put() { attaching "$@"; "${command[@]}"; }
 take() { ctl "$1" detach moving; }
 has_it() { ctl "$1" -j containers | jq -e '[.containers[] | select(.name == "moving")] | length == 1'; }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
@@ -82,7 +83,7 @@ check "a name that is taken is refused at once" wrong_at_once
 
 # --- meanwhile ---
 
-waits() { background "$1" put h2 "${2:-moving}"; }
+waits() { attaching h2 "${2:-moving}"; background "$1" exec "${command[@]}"; }
 
 answered_meanwhile()
 {
@@ -140,6 +141,21 @@ check "the next one, which has just started, refuses it too" refused_in_time
 restarts() { kill -KILL "$(ctl h2 -j status | jq .pid)" && poll 5 ctl h2 status; }
 check "h2's router is killed" restarts
 check "... and the one after it refuses, too" refused_in_time
+
+# h1 cannot tell it at once.
+told_late()
+{
+	local pid
+	pid=$(ctl h1 -j status | jq .pid)
+
+	kill -STOP "$pid"
+	restarts
+	waits first
+	sleep 0.2
+	kill -CONT "$pid"
+	! finish first && has "$work/first" "belongs to a container of host h1"
+}
+check "one that has just started waits until its peers have told what they have" told_late
 check "who waits when the router stops is told so" finishes_with "the router stops" \
 	lab router h2 stop
 take h1
