@@ -21,14 +21,27 @@
 
 /* --- the key --- */
 
-static int check_key(const char *path)
+/* A key that was copied from host to host, or one's own told for another's */
+static int check_peers(const struct config *config, const uint8_t *key)
 {
+	for (size_t i = 0; i < config->peers_num; i++)
+		if (!memcmp(config->peers[i].public_key, key, HOST_KEY_PUBLIC_LEN)) {
+			fprintf(stderr, "peer %s: its public key is this host's own; each host has a "
+				"key of its own (`slimctl keygen`)\n", config->peers[i].name);
+			return -EINVAL;
+		}
+	return 0;
+}
+
+static int check_key(const struct config *config)
+{
+	const char *path = config->key_file;
 	uint8_t key[HOST_KEY_PUBLIC_LEN];
 	int err = host_key_public(path, key);
 
 	switch (err) {
 	case 0:
-		return 0;
+		return check_peers(config, key);
 	case -ENOENT:
 		fprintf(stderr, "key %s: there is none; `slimctl keygen %s` makes one\n", path, path);
 		break;
@@ -150,7 +163,7 @@ void host_check_addresses(const struct config *config)
 
 int host_check(const struct config *config)
 {
-	int key = check_key(config->key_file);
+	int key = check_key(config);
 	int control = check_control(config->control);
 	int state = check_state(config->state);
 

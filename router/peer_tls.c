@@ -131,9 +131,13 @@ int peer_tls_result(SSL *ssl, int result)
 
 const char *peer_tls_error(int err)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	unsigned long error = ERR_peek_last_error();
+	const char *reason = ERR_reason_error_string(error);
 
 	if (err == -EPIPE)
 		return "the other end closed the connection";
+	/* What its verify() makes of a key that it does not expect */
+	if (err == -EPROTO && ERR_GET_REASON(error) == SSL_R_SSLV3_ALERT_BAD_CERTIFICATE)
+		return "it refuses this host's public key: its configuration has another one";
 	return err == -EPROTO && reason ? reason : strerror(-err);
 }

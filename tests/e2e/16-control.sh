@@ -65,6 +65,37 @@ check "with its label" jq -e '.containers[] | select(.name == "extra").labels.a 
 	<(ctl h1 -j containers)
 check "twice fails: 1" status 1 attach_extra 10.32.1.10
 check "it is reached" plain h2c1 ping -c 1 -W 2 10.32.1.9
+# --- slimrouter -t ---
+
+# tested STATUS TEXT KEY PUBLIC-KEY: what it says of a configuration with that key, whose peer has the
+# other one
+tested()
+{
+	local said found=0
+
+	cat >"$work/conf" <<-CONF
+	host "here" { address 127.0.0.1; key "$3"; }
+	tenant "t1" { vni 100; prefix 10.32.0.0/16; }
+	peer "there" { address 192.0.2.1; public-key "$4"; }
+	control "$work/control.sock";
+	state "$work/state";
+	CONF
+	said=$("$build/slimrouter" -c "$work/conf" -t 2>&1) || found=$?
+	echo "$found: $said"
+	[[ $found == "$1" && $said == *"$2"* ]]
+}
+
+own=$("$build/slimctl" keygen "$work/own.key")
+other=$("$build/slimctl" keygen "$work/other.key")
+check "-t: a good configuration" tested 0 "" "$work/own.key" "$other"
+check "-t: a peer with this host's own key" tested 1 "this host's own" "$work/own.key" "$own"
+check "-t: no key" tested 1 "there is none" "$work/none.key" "$other"
+chmod 644 "$work/other.key"
+check "-t: a key that others can read" tested 1 "others than its owner" "$work/other.key" "$own"
+echo nonsense >"$work/no.key"
+chmod 600 "$work/no.key"
+check "-t: a key that is none" tested 1 "found something else" "$work/no.key" "$other"
+
 # What a request carries and nobody asked for is closed: two descriptors where one is wanted, and
 # one where none is.
 stray_fds()
