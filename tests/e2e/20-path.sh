@@ -154,5 +154,20 @@ killed
 takes slim "slim, with rules of its own, after a restart" h1c1 h2c1 $port
 plain h1c1 nft delete table inet own
 
+# --- a server that was there before its container was attached, as a runtime starts it ---
+
+ctl h1 detach h1c2 >/dev/null
+background early in_ h1c2 "$programs/talk" server 6 $((port + 3))
+poll 10 listening h1c2 $((port + 3))
+attach h1c2
+# (A shim that has found no router does not look for one again at once.)
+known_by_talking()
+{
+	in_ h2c1 "$programs/talk" client 4 "$(address h1c2)" $((port + 3)) 1000 &&
+		announced h2 h1c2 $((port + 3))
+}
+check "its first connections make its listener known" poll 5 known_by_talking
+takes slim "later ones" h2c1 h1c2 $((port + 3))
+
 check_not "a path that there is not" put h1c1 fast
 check "attached again" put h1c1 auto
