@@ -13,13 +13,16 @@
  * parent; a copy that survives tells the child which inherited fds to close. A
  * vforked child shares slots but not fds: the cookies tell.
  *
- * A router that does not answer in time is slow. Its channel is kept and looked at
- * without waiting; until the late reply has come (and been thrown away), requests fail at
- * once. Only a router that is gone is looked for anew, each second.
+ * A router that does not answer in time is slow: requests fail at once, until it has answered
+ * anybody. The channel on which an answer is owed is kept and looked at without waiting; what comes
+ * there is thrown away. Answers may be owed on several channels, and one of them may never come: any one
+ * is enough, and those that are owed still when the router is slow no more cost their channels. Where
+ * none comes, the router is asked anew each second, by a HELLO that nobody waits for, on a channel in
+ * the place of one that owes. One that is gone is looked for each second, too.
  *
  * The late reply to a CONNECT would bring a connection that somebody has accepted and nobody
  * uses, and keep it for as long as the program asks nothing more. So that channel is closed, and
- * another one, with a HELLO that nobody waits for, takes its place as the one to look at.
+ * another one, with such a HELLO, takes its place as the one to look at.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +55,7 @@ struct slot {
 	int passing_fd;			/* by which descriptors come */
 	uint64_t passing_cookie;	/* 0: they come with the replies */
 	uint32_t next_id;
-	uint32_t late_id;		/* a reply that is still owed; 0: none */
+	uint32_t late;			/* atomic: a reply is still owed */
 	uint32_t probe;			/* ... and it is of no other use than to come */
 };
 
@@ -61,8 +64,8 @@ struct state {
 	struct slot slots[SLOTS];
 	uint32_t pid;			/* whose it is: a vforked child shares it */
 	uint32_t world_writing;		/* atomic */
-	uint32_t slow;			/* atomic: the router owes somebody an answer */
 	uint32_t opened;		/* the inherited ones are closed */
+	uint64_t ask_at;		/* ms; atomic: it is slow, and asked anew then; 0: it answers */
 };
 
 /* Survives fork: what the parent had open. */
@@ -199,7 +202,7 @@ static void slot_close(struct slot *slot)
 	close_ours(slot->passing_fd, slot->passing_cookie);
 	slot->cookie = 0;
 	slot->passing_cookie = 0;
-	slot->late_id = 0;
+	__atomic_store_n(&slot->late, 0, __ATOMIC_RELAXED);
 	slot->probe = 0;
 }
 
@@ -273,21 +276,27 @@ static int receive_passed(struct slot *slot, uint32_t id, void *reply, uint32_t 
 	return -EPROTO;
 }
 
+static void answered(struct state *state)
+{
+	if (__atomic_load_n(&state->ask_at, __ATOMIC_RELAXED))
+		__atomic_store_n(&state->ask_at, 0, __ATOMIC_RELAXED);
+}
+
 /* A reply that came too late is thrown away. Returns whether one is still owed. */
 static bool still_late(struct state *state, struct slot *slot)
 {
 	char frame[SLIM_FRAME_MAX];
 	int fd = -1, err;
 
-	if (!slot->late_id)
+	if (!slot->late)
 		return false;
 	/* Of whatever type it is: only that it came counts. */
 	err = receive(slot->fd, 0, frame, sizeof(frame), SLIM_FRAME_UNSPEC, &fd,
 		      MSG_DONTWAIT);
 	if (err == -EAGAIN)
 		return true;
-	slot->late_id = 0;
-	__atomic_store_n(&state->slow, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->late, 0, __ATOMIC_RELAXED);
+	answered(state);
 	/* What it was about is closed, too: no request has the id 0. */
 	receive_passed(slot, 0, frame, sizeof(frame), SLIM_FRAME_UNSPEC, &fd);
 	if (err != -EPROTO || slot->probe)
@@ -334,31 +343,47 @@ static void note_inherited(const struct state *state, const struct slot *slot)
 	inherited[i].passing_cookie = slot->passing_cookie;
 }
 
-static void owe(struct state *state, struct slot *slot, uint32_t id)
+static void ask_later(struct state *state)
 {
-	slot->late_id = id;
-	__atomic_store_n(&state->slow, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->ask_at, now_ms() + RETRY_MS, __ATOMIC_RELAXED);
 }
 
-/* A new channel in the place of one that was closed: an answer on it says that the router is back. */
+static void owe(struct state *state, struct slot *slot)
+{
+	__atomic_store_n(&slot->late, 1, __ATOMIC_RELAXED);
+	ask_later(state);
+}
+
+static uint32_t next_id(struct slot *slot)
+{
+	return ++slot->next_id ? slot->next_id : ++slot->next_id;
+}
+
+/*
+ * A new channel in the slot: an answer on it says that the router is back. Where there can be none
+ * (its queue is full), it is no less slow.
+ */
 static void probe(struct state *state, struct slot *slot)
 {
 	struct slim_hello request;
-	int fd = open_socket();
+	int fd;
 
+	slot_close(slot);
+	ask_later(state);
+	fd = open_socket();
 	if (fd < 0)
 		return;
 	slot->fd = fd;
 	slot->cookie = sys_cookie(fd);
 	note_inherited(state, slot);
-	frame_fill(&request, sizeof(request), SLIM_FRAME_HELLO, ++slot->next_id);
+	frame_fill(&request, sizeof(request), SLIM_FRAME_HELLO, next_id(slot));
 	if (sys_send(fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) !=
 	    (long)sizeof(request)) {
 		slot_close(slot);
 		return;
 	}
 	slot->probe = 1;
-	owe(state, slot, slot->next_id);
+	__atomic_store_n(&slot->late, 1, __ATOMIC_RELAXED);
 }
 
 /* One exchange on an open channel. */
@@ -366,7 +391,7 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 		    unsigned int type, void *reply, uint32_t reply_len,
 		    unsigned int reply_type, int *fd, bool last)
 {
-	uint32_t id = ++slot->next_id ? slot->next_id : ++slot->next_id;
+	uint32_t id = next_id(slot);
 	long ret;
 	int err;
 
@@ -381,8 +406,10 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 	err = receive(slot->fd, id, reply, reply_len, reply_type, fd, 0);
 	if (!err && has_passed(slot, reply, fd))
 		err = receive_passed(slot, id, reply, reply_len, reply_type, fd) ? -EPROTO : 0;
-	if (!err)
+	if (!err) {
+		answered(state);
 		return 0;
+	}
 	if (err != -EAGAIN) {
 		/* What a router that was killed has handed over, the next one lets go of. */
 		if (reply_type == SLIM_FRAME_CLAIM_REPLY && slot->passing_cookie)
@@ -403,7 +430,7 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 		return err ? -ETIMEDOUT : 0;
 	}
 	if (is_kept(state, slot))
-		owe(state, slot, id);
+		owe(state, slot);
 	return -ETIMEDOUT;
 }
 
@@ -480,45 +507,99 @@ static int slot_open(struct state *state, struct slot *slot)
 	__atomic_store_n(&absent_until, 0, __ATOMIC_RELAXED);
 	slot->fd = fd;
 	slot->cookie = sys_cookie(fd);
-	slot->late_id = 0;
 	slot->passing_cookie = 0;
 	note_inherited(state, slot);
 	return hello(state, slot);
 }
 
-/* While the router owes an answer, the slot that waits for it is the one to look at. */
-static struct slot *slot_take(struct state *state)
+static bool slot_try(struct slot *slot)
 {
-	bool slow = __atomic_load_n(&state->slow, __ATOMIC_RELAXED);
+	return !__atomic_load_n(&slot->taken, __ATOMIC_RELAXED) &&
+	       !__atomic_exchange_n(&slot->taken, 1, __ATOMIC_ACQUIRE);
+}
 
-	for (int i = 0; i < SLOTS; i++)
-		if ((!slow || state->slots[i].late_id) &&
-		    !__atomic_load_n(&state->slots[i].taken, __ATOMIC_RELAXED) &&
-		    !__atomic_exchange_n(&state->slots[i].taken, 1, __ATOMIC_ACQUIRE))
-			return &state->slots[i];
+static void slot_give(struct slot *slot)
+{
+	__atomic_store_n(&slot->taken, 0, __ATOMIC_RELEASE);
+}
+
+/* @late: one that is owed an answer if there is one; else another one first. NULL: all are taken */
+static struct slot *slot_take(struct state *state, bool late)
+{
+	for (int i = 0; i < 2 * SLOTS; i++) {
+		struct slot *slot = &state->slots[i % SLOTS];
+		bool wanted = i < SLOTS ? late : !late;
+
+		if (__atomic_load_n(&slot->late, __ATOMIC_RELAXED) == wanted && slot_try(slot))
+			return slot;
+	}
 	return NULL;
 }
 
-/* Ready for a request; or -errno. -ECHILD: it is not this process's. */
-static int slot_prepare(struct state *state, struct slot *slot)
+/* Whether an answer is still owed; -ECHILD: the slot is not this process's. */
+static int slot_look(struct state *state, struct slot *slot)
 {
 	if (slot->cookie && sys_cookie(slot->fd) != slot->cookie) {
 		/* A vforked child has closed what its parent still has. */
 		if (is_kept(state, slot) && state->pid != (uint32_t)sys_getpid())
 			return -ECHILD;
 		/* Closed by the program; the number may be its own now. */
-		close_ours(slot->passing_fd, slot->passing_cookie);
-		slot->cookie = 0;
-		slot->passing_cookie = 0;
-		if (slot->late_id)
-			__atomic_store_n(&state->slow, 0, __ATOMIC_RELAXED);
-		slot->late_id = 0;
+		if (slot->late)
+			answered(state);
+		slot_close(slot);
 	}
-	if (slot->cookie && still_late(state, slot))
-		return -ETIMEDOUT;
-	if (__atomic_load_n(&state->slow, __ATOMIC_RELAXED))
-		return -ETIMEDOUT;
+	return still_late(state, slot);
+}
+
+/* Ready for a request; or -errno. */
+static int slot_prepare(struct state *state, struct slot *slot)
+{
+	int late = slot_look(state, slot);
+
+	if (late < 0)
+		return late;
+	/* The router answers others. */
+	if (late)
+		slot_close(slot);
 	return slot->cookie ? 0 : slot_open(state, slot);
+}
+
+/* Looks for owed answers. Returns whether one has come. */
+static bool has_answered(struct state *state)
+{
+	for (int i = 0; i < SLOTS; i++) {
+		struct slot *slot = &state->slots[i];
+		int late;
+
+		if (!__atomic_load_n(&slot->late, __ATOMIC_RELAXED) || !slot_try(slot))
+			continue;
+		late = slot_look(state, slot);
+		slot_give(slot);
+		if (!late)
+			return true;
+	}
+	return false;
+}
+
+/* Is it of no use to ask the router now? */
+static bool is_slow(struct state *state)
+{
+	uint64_t at = __atomic_load_n(&state->ask_at, __ATOMIC_RELAXED), now;
+	struct slot *slot;
+
+	if (!at || has_answered(state))
+		return false;
+	/* Only one asks. */
+	now = now_ms();
+	if (now < at || !__atomic_compare_exchange_n(&state->ask_at, &at, now + RETRY_MS, false,
+						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return true;
+	slot = slot_take(state, true);
+	if (slot) {
+		probe(state, slot);
+		slot_give(slot);
+	}
+	return true;
 }
 
 /* With SCM_RIGHTS a descriptor that finds no room is lost, and its connection with it. */
@@ -554,12 +635,14 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 
 	if (!state)
 		return -ENOMEM;
-	slot = slot_take(state);
+	if (is_slow(state))
+		return -ETIMEDOUT;
+	slot = slot_take(state, false);
 	if (!slot)
 		slot = &own;
 	err = slot_prepare(state, slot);
 	if (err == -ECHILD) {
-		__atomic_store_n(&slot->taken, 0, __ATOMIC_RELEASE);
+		slot_give(slot);
 		slot = &own;
 		err = slot_prepare(state, slot);
 	}
@@ -575,7 +658,7 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 	if (slot == &own)
 		slot_close(slot);
 	else
-		__atomic_store_n(&slot->taken, 0, __ATOMIC_RELEASE);
+		slot_give(slot);
 	return err;
 }
 
@@ -631,15 +714,15 @@ bool channel_make_room(void)
 	for (int i = 0; state && i < SLOTS; i++) {
 		struct slot *slot = &state->slots[i];
 
-		if (__atomic_exchange_n(&slot->taken, 1, __ATOMIC_ACQUIRE))
+		if (!slot_try(slot))
 			continue;
 		/* One that is still owed an answer is what says when the router is slow no more. */
-		if (slot->cookie && !slot->late_id && sys_cookie(slot->fd) == slot->cookie &&
+		if (slot->cookie && !slot->late && sys_cookie(slot->fd) == slot->cookie &&
 		    counts(slot->fd)) {
 			slot_close(slot);
 			made = true;
 		}
-		__atomic_store_n(&slot->taken, 0, __ATOMIC_RELEASE);
+		slot_give(slot);
 	}
 	sys_sigprocmask(SIG_SETMASK_, &old, NULL);
 	return made;

@@ -174,16 +174,21 @@ static void channel_hold(struct channel *channel, const union request *request)
 	ADD(held);
 }
 
-static void release(void)
+static void release(uint32_t types)
 {
-	uint32_t fds = COUNT(own, fds);
+	uint32_t fds = COUNT(own, fds), held = 0;
 
-	for (struct channel *channel = channels; channel < channels + CHANNELS; channel++)
-		if (channel->fd >= 0 && channel->holds) {
-			channel->holds = false;
-			send_reply(channel, &channel->request, MANNER_ANSWER, fds);
+	for (struct channel *channel = channels; channel < channels + CHANNELS; channel++) {
+		if (channel->fd < 0 || !channel->holds)
+			continue;
+		if (!(types & 1u << channel->request.frame.type)) {
+			held++;
+			continue;
 		}
-	ORDER(own, held, 0);
+		channel->holds = false;
+		send_reply(channel, &channel->request, MANNER_ANSWER, fds);
+	}
+	ORDER(own, held, held);
 	ORDER(own, release, 0);
 }
 
@@ -306,9 +311,10 @@ static void serve(int listener)
 				channel_serve(&channels[i]);
 		if (polled[CHANNELS].revents)
 			channel_open(listener);
-		if (COUNT(own, release) ||
-		    (COUNT(own, hold_for) && COUNT(own, held) >= COUNT(own, hold_for)))
-			release();
+		if (COUNT(own, release))
+			release(COUNT(own, release));
+		else if (COUNT(own, hold_for) && COUNT(own, held) >= COUNT(own, hold_for))
+			release(~0u);
 	}
 }
 
@@ -385,9 +391,19 @@ void fake_router_order(struct fake_router *router, enum manner manner,
 	ORDER(router, times, times);
 }
 
-void fake_router_release(struct fake_router *router)
+static void release_types(struct fake_router *router, uint32_t types)
 {
-	ORDER(router, release, 1);
+	ORDER(router, release, types);
 	while (COUNT(router, release))
 		sleep_us(200);
+}
+
+void fake_router_release(struct fake_router *router)
+{
+	release_types(router, ~0u);
+}
+
+void fake_router_release_type(struct fake_router *router, enum slim_frame_type type)
+{
+	release_types(router, 1u << type);
 }

@@ -37,7 +37,7 @@ enum manner {
  * @times:	that many requests; then MANNER_ANSWER
  * @fds:	that many descriptors go with each reply to such a request
  * @delay:	microseconds
- * @release:	held replies are sent; set back when they have been
+ * @release:	held replies to requests of these types are sent; set back when they have been
  * @hold_for:	not 0: as soon as that many are held
  */
 struct fake_router {
@@ -69,5 +69,8 @@ void fake_router_order(struct fake_router *router, enum manner manner,
 
 /* Held replies are sent; returns when they have been. */
 void fake_router_release(struct fake_router *router);
+
+/* The same for those to requests of @type alone. */
+void fake_router_release_type(struct fake_router *router, enum slim_frame_type type);
 
 #endif

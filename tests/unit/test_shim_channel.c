@@ -13,11 +13,13 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +32,7 @@
 #define AT_ONCE_MS	25	/* without waiting for anybody, on a busy machine */
 #define DEADLINE_MAX	(SLIM_CHANNEL_DEADLINE + 100)
 #define SLOTS		16	/* of shim/channel.c */
+#define RETRY_MS	1000
 
 static struct fake_router *router;
 
@@ -100,6 +103,15 @@ static int ask_claim(uint16_t port, int *fd)
 			      SLIM_FRAME_CLAIM_REPLY, fd, true);
 
 	return err ? err : reply.local.port != port;
+}
+
+static int ask_listen(void)
+{
+	struct slim_listen request = { .cookie = 1 };
+	struct slim_listen_reply reply;
+
+	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
+			   SLIM_FRAME_LISTEN_REPLY, NULL, false);
 }
 
 static void tell(void)
@@ -1011,6 +1023,199 @@ START_TEST(forked_among_threads)
 }
 END_TEST
 
+/* --- answers that are owed, on several channels --- */
+
+static void *name_asked(void *err)
+{
+	*(int *)err = ask_name(1);
+	return NULL;
+}
+
+static void *listen_asked(void *err)
+{
+	*(int *)err = ask_listen();
+	return NULL;
+}
+
+/* A NAME is under way, then a LISTEN as well; both are held. */
+static void ask_two(pthread_t threads[2], int errs[2])
+{
+	fake_router_order(router, MANNER_HOLD, SLIM_FRAME_NAME, ~0u);
+	ORDER(router, types, 1u << SLIM_FRAME_NAME | 1u << SLIM_FRAME_LISTEN);
+	pthread_create(&threads[0], NULL, name_asked, &errs[0]);
+	ck_assert(eventually(&router->held, 1));
+	pause_ms(SLIM_CHANNEL_DEADLINE / 2);
+	pthread_create(&threads[1], NULL, listen_asked, &errs[1]);
+}
+
+static void owe_two(void)
+{
+	pthread_t threads[2];
+	int errs[2];
+
+	ask_two(threads, errs);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		ck_assert_int_eq(errs[i], -ETIMEDOUT);
+	}
+	ORDER(router, times, 0);
+	ck_assert_uint_eq(COUNT(router, held), 2);
+}
+
+/* Any of them suffices; nobody waits for the other. _i: the type that is answered */
+START_TEST(one_of_two_comes)
+{
+	uint64_t start;
+
+	ck_assert_int_eq(ask_name(1), 0);
+	owe_two();
+	start = now_us();
+	ck_assert_int_eq(ask_name(2), -ETIMEDOUT);
+	fake_router_release_type(router, _i);
+	for (uint64_t i = 0; i < 20; i++)
+		ck_assert_int_eq(ask_name(i), 0);
+	ck_assert_uint_lt(ms_since(start), AT_ONCE_MS);
+	ck_assert_uint_eq(COUNT(router, held), 1);
+	ck_assert_uint_eq(router->opened, 2);
+}
+END_TEST
+
+/* A router that answers one thread is not slow, whatever it owes to another. */
+START_TEST(others_are_answered)
+{
+	pthread_t threads[2];
+	int errs[2] = { 0, -1 };
+
+	ck_assert_int_eq(ask_name(1), 0);
+	for (int round = 0; round < 20 && errs[1]; round++) {
+		ask_two(threads, errs);
+		pthread_join(threads[0], NULL);
+		ck_assert_int_eq(errs[0], -ETIMEDOUT);
+		ORDER(router, times, 0);
+		fake_router_release_type(router, SLIM_FRAME_LISTEN);
+		pthread_join(threads[1], NULL);
+		if (!errs[1])
+			ck_assert_int_eq(ask_name(2), 0);
+		fake_router_release(router);
+		for (int i = 0; i < 500 && ask_name(3); i++)
+			pause_ms(2);
+	}
+	ck_assert_int_eq(errs[1], 0);
+}
+END_TEST
+
+/* Where all others are in use, the slot that waits for an answer gets another channel. */
+START_TEST(owed_slot_is_used_again)
+{
+	struct asker askers[SLOTS];
+	unsigned int right = 0;
+	int before;
+
+	ck_assert_int_eq(ask_name(1), 0);
+	before = fds_open();
+	owe_two();
+	fake_router_release_type(router, SLIM_FRAME_LISTEN);
+	ck_assert_int_eq(ask_name(2), 0);
+	for (int round = 0; round < 20 && right < SLOTS; round++) {
+		ORDER(router, hold_for, COUNT(router, held) + SLOTS);
+		fake_router_order(router, MANNER_HOLD, SLIM_FRAME_NAME, SLOTS);
+		run_askers(askers, SLOTS, ask_once);
+		right = 0;
+		for (int i = 0; i < SLOTS; i++)
+			right += askers[i].right;
+		ORDER(router, times, 0);
+		ORDER(router, hold_for, 0);
+	}
+	ck_assert_uint_eq(right, SLOTS);
+	ck_assert_int_le(fds_open(), before + SLOTS - 1);
+}
+END_TEST
+
+/* After a second the router is asked on another channel, and nobody waits for that. */
+START_TEST(never_comes)
+{
+	int before;
+	uint64_t start;
+
+	ck_assert_int_eq(ask_name(1), 0);
+	before = fds_open();
+	fake_router_order(router, MANNER_HOLD, SLIM_FRAME_NAME, 1);
+	ck_assert_int_eq(ask_name(2), -ETIMEDOUT);
+	for (start = now_us(); ms_since(start) < RETRY_MS - 200; pause_ms(20))
+		ck_assert_int_eq(ask_name(3), -ETIMEDOUT);
+	ck_assert_uint_eq(COUNT(router, opened), 1);
+	pause_ms(250);
+	start = now_us();
+	ck_assert_int_eq(ask_name(4), -ETIMEDOUT);
+	ck_assert_uint_lt(ms_since(start), AT_ONCE_MS);
+	for (int i = 0; i < 50 && ask_name(5); i++)
+		pause_ms(2);
+	ck_assert_int_eq(ask_name(6), 0);
+	ck_assert(eventually(&router->closed, 2));
+	ck_assert_uint_eq(router->opened, 3);
+	ck_assert_int_eq(fds_open(), before);
+}
+END_TEST
+
+/* One that is stopped costs each of some seconds one question, and no wait. */
+START_TEST(stopped_for_long)
+{
+	unsigned int waited = 0;
+	uint64_t start;
+	int fd;
+
+	ck_assert_int_eq(ask_name(1), 0);
+	kill(router->pid, SIGSTOP);
+	ck_assert_int_eq(ask_connect(80, &fd), -ETIMEDOUT);
+	for (uint64_t began = now_us(); ms_since(began) < 3 * RETRY_MS + 500; pause_ms(10)) {
+		start = now_us();
+		ck_assert_int_eq(ask_connect(80, &fd), -ETIMEDOUT);
+		waited += ms_since(start) >= SLIM_CHANNEL_DEADLINE - 5;
+	}
+	ck_assert_uint_eq(waited, 0);
+	kill(router->pid, SIGCONT);
+	for (int i = 0; i < 500 && ask_name(2); i++)
+		pause_ms(2);
+	ck_assert_int_eq(ask_name(3), 0);
+	ck_assert_uint_le(COUNT(router, opened), 1 + 1 + 3 + 1);
+}
+END_TEST
+
+/* No channel can be opened while it is stopped; those that are open are not tried in turn. */
+START_TEST(stopped_with_a_full_queue)
+{
+	struct rlimit many = { 4096, 4096 };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	static const char name[] = SLIM_CHANNEL_NAME;
+	pthread_t threads[2];
+	int errs[2], fd;
+	uint64_t start;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &many), 0);
+	ck_assert_int_eq(ask_name(1), 0);
+	ask_two(threads, errs);		/* so that there are two */
+	ORDER(router, times, 0);
+	fake_router_release(router);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	while (ask_name(2))
+		pause_ms(1);
+	ck_assert_uint_eq(COUNT(router, opened), 2);
+	kill(router->pid, SIGSTOP);
+	memcpy(sun.sun_path + 1, name, sizeof(name) - 1);
+	do
+		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+	while (connect(fd, (struct sockaddr *)&sun,
+		       offsetof(struct sockaddr_un, sun_path) + sizeof(name)) == 0);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(ask_connect(80, &fd), -ETIMEDOUT);
+	start = now_us();
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(ask_connect(80, &fd), -ETIMEDOUT);
+	ck_assert_uint_lt(ms_since(start), AT_ONCE_MS);
+}
+END_TEST
+
 /* --- signals --- */
 
 static volatile sig_atomic_t signals, wrong_in_handler;
@@ -1193,6 +1398,17 @@ static void add_time(TCase *tc)
 	tcase_add_test(tc, ends_while_it_owes_a_reply);
 }
 
+static void add_owed(TCase *tc)
+{
+	tcase_add_loop_test(tc, one_of_two_comes, SLIM_FRAME_NAME, SLIM_FRAME_NAME + 1);
+	tcase_add_loop_test(tc, one_of_two_comes, SLIM_FRAME_LISTEN, SLIM_FRAME_LISTEN + 1);
+	tcase_add_test(tc, others_are_answered);
+	tcase_add_test(tc, owed_slot_is_used_again);
+	tcase_add_test(tc, never_comes);
+	tcase_add_test(tc, stopped_for_long);
+	tcase_add_test(tc, stopped_with_a_full_queue);
+}
+
 static void add_program(TCase *tc)
 {
 	tcase_add_test(tc, number_used_by_a_file);
@@ -1222,6 +1438,7 @@ int main(void)
 
 	add_replies(running(suite, "replies"));
 	add_time(running(suite, "time"));
+	add_owed(running(suite, "owed"));
 	add_program(running(suite, "program"));
 	absent(suite);
 	runner = srunner_create(suite);
