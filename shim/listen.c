@@ -34,10 +34,13 @@ static bool is_inet_stream(int fd, uint16_t *domain)
 	return protocol == IPPROTO_TCP;
 }
 
-/* Is it worth another try? What the router refuses for what the socket is, it refuses again. */
-static bool was_in_want(uint32_t error)
+/*
+ * Is it of no use to ask again? The socket is not one of the container's namespace, or is on none of
+ * its addresses. Whatever else is in the way of it may pass.
+ */
+static bool is_final(uint32_t error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+	return error == ENOENT || error == EADDRNOTAVAIL;
 }
 
 /*
@@ -54,7 +57,8 @@ static bool announce(int fd, uint64_t cookie, uint64_t options)
 	request.options = options;
 	request.flags = options_listen_flags(fd, options);
 	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-			   SLIM_FRAME_LISTEN_REPLY, NULL, false) == 0 && !was_in_want(reply.error);
+			   SLIM_FRAME_LISTEN_REPLY, NULL, false) == 0 &&
+	       (!reply.error || is_final(reply.error));
 }
 
 /* The router's, as far as we know; 0: there is none */

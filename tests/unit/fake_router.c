@@ -95,6 +95,8 @@ static uint32_t reply_fill(union reply *reply, const union request *request)
 		reply->hello.prefixes[0].len = (uint8_t)reply->hello.generation;
 	} else if (type == SLIM_FRAME_NAME) {
 		memcpy(reply->name.local.addr, &request->name.cookie, 8);
+	} else if (type == SLIM_FRAME_LISTEN) {
+		reply->listen.error = COUNT(own, error);
 	} else if (type == SLIM_FRAME_CLAIM) {
 		reply->claim.verdict = SLIM_VERDICT_SLIM;
 		reply->claim.local = request->claim.ticket;

@@ -39,10 +39,11 @@ enum manner {
  * @delay:	microseconds
  * @release:	held replies to requests of these types are sent; set back when they have been
  * @hold_for:	not 0: as soon as that many are held
+ * @error:	of each LISTEN_REPLY
  */
 struct fake_router {
 	uint32_t manner, types, times, fds, delay, release, hold_for;
-	uint32_t generation, prefixes;
+	uint32_t generation, prefixes, error;
 
 	uint32_t opened, closed;		/* channels */
 	uint32_t requests[SLIM_FRAME_NUM];
