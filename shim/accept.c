@@ -41,10 +41,11 @@ static bool claim(const struct slim_endpoint *source, uint16_t domain,
 }
 
 /*
- * The host socket goes behind the ticket's fd. The ticket ends with a reset, as the
- * router's end of it does: whoever comes first, one segment is sent.
+ * The host socket goes behind the ticket's fd; where that is forbidden (seccomp), it keeps its own
+ * number. The ticket ends with a reset, as the router's end of it does: whoever comes first, one
+ * segment is sent. Returns the number.
  */
-static void take(int ticket, int with, const struct slim_claim_reply *reply, int flags)
+static int take(int ticket, int with, const struct slim_claim_reply *reply, int flags)
 {
 	struct linger reset = { .l_onoff = 1 };
 
@@ -53,12 +54,20 @@ static void take(int ticket, int with, const struct slim_claim_reply *reply, int
 	if (flags & SOCK_NONBLOCK)
 		sys_fcntl(with, F_SETFL, O_RDWR | O_NONBLOCK);
 	sys_setsockopt(ticket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	sys_dup3(with, ticket, flags & SOCK_CLOEXEC ? O_CLOEXEC : 0);
+	if (sys_dup3(with, ticket, flags & SOCK_CLOEXEC ? O_CLOEXEC : 0) < 0) {
+		sys_fcntl(with, F_SETFD, flags & SOCK_CLOEXEC ? FD_CLOEXEC : 0);
+		sys_close(ticket);
+		return with;
+	}
 	sys_close(with);
+	return ticket;
 }
 
-/* Returns whether Slim's names are the connection's now, and which. */
-static bool redeem(int ticket, const struct slim_endpoint *source, uint16_t domain, int flags,
+/*
+ * Returns whether Slim's names are the connection's now, and which. @fd: the ticket; then what the
+ * application gets
+ */
+static bool redeem(int *fd, const struct slim_endpoint *source, uint16_t domain, int flags,
 		   struct slim_endpoint *peer)
 {
 	struct slim_claim_reply reply;
@@ -68,18 +77,18 @@ static bool redeem(int ticket, const struct slim_endpoint *source, uint16_t doma
 	if (!claim(source, domain, &reply, &with))
 		return false;
 	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0) {
-		debug_say("accept: descriptor %d is a slim connection", ticket);
-		take(ticket, with, &reply, flags);
+		*fd = take(*fd, with, &reply, flags);
+		debug_say("accept: descriptor %d is a slim connection", *fd);
 		cookie = reply.cookie;
 	} else if (reply.verdict == SLIM_VERDICT_SPLICED && with < 0) {
-		debug_say("accept: descriptor %d is carried by the router", ticket);
-		cookie = sys_cookie(ticket);
+		debug_say("accept: descriptor %d is carried by the router", *fd);
+		cookie = sys_cookie(*fd);
 	} else {
 		if (with >= 0)
 			sys_close(with);
 		return false;
 	}
-	fdtable_name(ticket, cookie, domain, &reply.local, &reply.peer);
+	fdtable_name(*fd, cookie, domain, &reply.local, &reply.peer);
 	*peer = reply.peer;
 	return true;
 }
@@ -118,7 +127,7 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 		return got;
 	}
 	/* The ticket's own address would be taken for one of this host's. */
-	if (!redeem(got, &source, address.family, flags, &peer))
+	if (!redeem(&got, &source, address.family, flags, &peer))
 		memset(&peer, 0, sizeof(peer));
 	if (addr) {
 		socklen_t full = address_from_endpoint(&address, address.family, &peer);

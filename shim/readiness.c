@@ -6,7 +6,9 @@
  * is replaced while other descriptors keep the old file open, the old registration
  * would go on; so it is removed before and made again after. What epoll_ctl() was
  * told is in the fd's entry; for a socket that is not known, /proc/self/fdinfo of every
- * epoll set shows it (proc(5): "tfd: 7 events: 19 data: 7").
+ * epoll set shows it (proc(5): "tfd: 7 events: 19 data: 7"). So it does for one-shot
+ * registrations, which may have fired, and then want to be left alone; without /proc (chroot) they are
+ * made again: an event too many is better than none.
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -135,7 +137,8 @@ static bool is_epoll(int directory, const char *name)
 	       (long)sizeof(word) - 1 && !memcmp(target, word, sizeof(word) - 1);
 }
 
-static void scan_all(struct readiness *out, int fd)
+/* False: there is no /proc. */
+static bool scan_all(struct readiness *out, int fd)
 {
 	char buffer[TEXT_SIZE] __attribute__((aligned(8)));
 	long directory = sys_openat(AT_FDCWD, "/proc/self/fd",
@@ -143,7 +146,7 @@ static void scan_all(struct readiness *out, int fd)
 	long got;
 
 	if (directory < 0)
-		return;
+		return false;
 	while ((got = sys_getdents64((int)directory, buffer, sizeof(buffer))) > 0) {
 		for (long at = 0; at < got;) {
 			const struct dirent64 *entry = (const void *)(buffer + at);
@@ -158,12 +161,17 @@ static void scan_all(struct readiness *out, int fd)
 		}
 	}
 	sys_close((int)directory);
+	return true;
 }
 
-/* A one-shot registration may have fired, and then wants to be left alone. */
+static bool is_known(const struct fdtable_entry *entry)
+{
+	return entry && (entry->flags & FDTABLE_TCP);
+}
+
 static bool is_certain(const struct fdtable_entry *entry)
 {
-	if (!entry || !(entry->flags & FDTABLE_TCP) || (entry->flags & FDTABLE_WATCHED_MORE))
+	if (!is_known(entry) || (entry->flags & FDTABLE_WATCHED_MORE))
 		return false;
 	for (unsigned int i = 0; i < entry->watches_num; i++)
 		if (entry->watches[i].events & EPOLLONESHOT)
@@ -176,13 +184,10 @@ void readiness_take(struct readiness *out, int fd, const struct fdtable_entry *e
 	struct epoll_event none = { 0 };
 
 	out->num = 0;
-	if (is_certain(entry)) {
+	if (is_certain(entry) || (!scan_all(out, fd) && is_known(entry)))
 		for (unsigned int i = 0; i < entry->watches_num; i++)
 			add(out, entry->watches[i].epfd, entry->watches[i].events,
 			    entry->watches[i].data);
-	} else {
-		scan_all(out, fd);
-	}
 	/* What is not there any more is not made anew. */
 	for (unsigned int i = 0; i < out->num;) {
 		if (sys_epoll_ctl(out->watches[i].epfd, EPOLL_CTL_DEL, fd, &none) == 0)
