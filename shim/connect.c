@@ -306,6 +306,8 @@ int call_connect(int fd, const void *addr, socklen_t len)
 		return connect_foreign(fd, attempt.cookie, addr, len);
 	if (!is_ours(&attempt, world))
 		return attempt.error ? next_result(attempt.error) : native(fd, addr, len);
+	/* A thread that is cancelled ends before its connect() has done anything. */
+	next_testcancel();
 	if (!ask(&attempt, &reply, &with))
 		return native(fd, addr, len);
 	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)

@@ -51,6 +51,15 @@ static void *look_up(void **cache, const char *name)
 	return found;
 }
 
+void next_testcancel(void)
+{
+	static void *cache;
+	void (*test)(void) = look_up(&cache, "pthread_testcancel");
+
+	if (test)
+		test();
+}
+
 #define NEXT(name, parameters, arguments, call)				\
 	int next_##name parameters					\
 	{								\

@@ -28,6 +28,9 @@ int next_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 int next_setns(int fd, int type);
 int next_unshare(int flags);
 
+/* The calling thread ends here if it has been cancelled, where libc has threads. */
+void next_testcancel(void);
+
 /* errno of this thread, and libc's way to return a kernel result. */
 int next_errno(void);
 void next_set_errno(int error);
