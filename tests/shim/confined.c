@@ -24,6 +24,12 @@ static void first_echo(void)
 	close(fd);
 }
 
+/* Whoever started it has left some. */
+static void close_inherited(void)
+{
+	syscall(SYS_close_range, 3, ~0u, 0);
+}
+
 static void limit_to(unsigned int num)
 {
 	struct rlimit limit = { num, num };
@@ -52,12 +58,14 @@ static void few(void)
 
 static void few_from_the_start(void)
 {
+	close_inherited();
 	limit_to(FEW);
 	few();
 }
 
 static void few_later(void)
 {
+	close_inherited();
 	first_echo();
 	limit_to(FEW);
 	few();
@@ -65,8 +73,10 @@ static void few_later(void)
 
 static void few_accepted(void)
 {
-	int from = listener(8), fds[FEW], num = 0;
+	int from, fds[FEW], num = 0;
 
+	close_inherited();
+	from = listener(8);
 	limit_to(FEW);
 	while (num < FEW - 4) {
 		fds[num] = accepted(from);
@@ -309,6 +319,7 @@ static void over_all(void)
 	char bytes[8];
 	int pair[2];
 
+	close_inherited();
 	first_echo();
 	say("socketpair", socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
 	for (int fd = 5; fd < 1024; fd++)

@@ -3,15 +3,16 @@
  * threads.c - many threads, forks in their midst, threads that are cancelled
  */
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <spawn.h>
 #include <sys/resource.h>
 
 #include "program.h"
 
 #define MANY		1000
-#define FORKS		30
+#define FORKS		10
 #define CONNECTING	4
-#define STACK		65536
+#define STACK		16384	/* the least that glibc allows */
 
 static pthread_barrier_t barrier;
 static unsigned int connects, echoes;
@@ -79,6 +80,35 @@ static void many_accepted(void)
 	}
 	printf("right: %d\n", right);
 	serve_echo(accepted(from));
+}
+
+/* A socket of which nothing is known, in an epoll set. */
+static void *connect_on_little(void *number)
+{
+	struct epoll_event event = { .events = EPOLLOUT };
+	int set = epoll_create1(0), fd = dup(*(int *)number);
+
+	epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+	if (connect(fd, TO, to_len) == 0 && epoll_wait(set, &event, 1, WAIT_MS) == 1)
+		echoes++;
+	close(set);
+	*(int *)number = fd;
+	return NULL;
+}
+
+static void small_stack(void)
+{
+	int fd = tcp(0);
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK);
+	if (pthread_create(&thread, &attributes, connect_on_little, &fd))
+		exit(3);
+	pthread_join(thread, NULL);
+	printf("connected and writable: %u\n", echoes);
+	echo(fd);
 }
 
 /* --- children in the midst --- */
@@ -258,6 +288,7 @@ static void cancelled_anywhere(void)
 
 static const struct test tests[] = {
 	{ "many", many, many_accepted, NULL },
+	{ "small_stack", small_stack, NULL, NULL },
 	{ "children_amid", children_amid, NULL, NULL },
 	{ "cancelled_connecting", cancelled_connecting, NULL, "silent" },
 	{ "cancelled_accepting", one_echo, cancelled_accepting, NULL },
