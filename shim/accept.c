@@ -36,8 +36,8 @@ static bool claim(const struct slim_endpoint *source, uint16_t domain,
 	memset(&request, 0, sizeof(request));
 	request.ticket = *source;
 	request.domain = domain;
-	return channel_ask(&request, sizeof(request), SLIM_FRAME_CLAIM, reply, sizeof(*reply),
-			   SLIM_FRAME_CLAIM_REPLY, with, true) == 0;
+	return channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CLAIM, reply, sizeof(*reply),
+			      SLIM_FRAME_CLAIM_REPLY, with, true) == 0;
 }
 
 /*
@@ -98,6 +98,7 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 	union address address = { 0 };
 	socklen_t room = sizeof(address), own_len = sizeof(address);
 	struct slim_endpoint source, peer;
+	uint64_t signals;
 	int error, got;
 
 	if (addr && !user_readable(len, sizeof(*len)))
@@ -127,8 +128,10 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 		return got;
 	}
 	/* The ticket's own address would be taken for one of this host's. */
+	signals = channel_hold_signals();
 	if (!redeem(&got, &source, address.family, flags, &peer))
 		memset(&peer, 0, sizeof(peer));
+	channel_let_signals(signals);
 	if (addr) {
 		socklen_t full = address_from_endpoint(&address, address.family, &peer);
 

@@ -678,19 +678,39 @@ static void check_generation(const void *reply)
 	}
 }
 
-int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
-		uint32_t reply_len, unsigned int reply_type, int *fd, bool last)
+uint64_t channel_hold_signals(void)
 {
-	uint64_t all = ~0ull, old = 0;
+	uint64_t all = ~0ull, before = 0;
+
+	sys_sigprocmask(SIG_BLOCK_, &all, &before);
+	return before;
+}
+
+void channel_let_signals(uint64_t held)
+{
+	sys_sigprocmask(SIG_SETMASK_, &held, NULL);
+}
+
+int channel_ask_fd(void *request, uint32_t len, unsigned int type, void *reply,
+		   uint32_t reply_len, unsigned int reply_type, int *fd, bool last)
+{
 	int err;
 
 	if (fd)
 		*fd = -1;
-	sys_sigprocmask(SIG_BLOCK_, &all, &old);
 	err = with_slot(request, len, type, reply, reply_len, reply_type, fd, last);
 	if (!err && reply)
 		check_generation(reply);
-	sys_sigprocmask(SIG_SETMASK_, &old, NULL);
+	return err;
+}
+
+int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
+		uint32_t reply_len, unsigned int reply_type)
+{
+	uint64_t signals = channel_hold_signals();
+	int err = channel_ask_fd(request, len, type, reply, reply_len, reply_type, NULL, false);
+
+	channel_let_signals(signals);
 	return err;
 }
 
@@ -707,10 +727,9 @@ static bool counts(int fd)
 bool channel_make_room(void)
 {
 	struct state *state = __atomic_load_n(&state_page, __ATOMIC_ACQUIRE);
-	uint64_t all = ~0ull, old = 0;
+	uint64_t signals = channel_hold_signals();
 	bool made = false;
 
-	sys_sigprocmask(SIG_BLOCK_, &all, &old);
 	for (int i = 0; state && i < SLOTS; i++) {
 		struct slot *slot = &state->slots[i];
 
@@ -724,7 +743,7 @@ bool channel_make_room(void)
 		}
 		slot_give(slot);
 	}
-	sys_sigprocmask(SIG_SETMASK_, &old, NULL);
+	channel_let_signals(signals);
 	return made;
 }
 
@@ -742,7 +761,7 @@ static bool is_open(void)
 void channel_tell(void *request, uint32_t len, unsigned int type)
 {
 	if (is_open())
-		channel_ask(request, len, type, NULL, 0, SLIM_FRAME_UNSPEC, NULL, false);
+		channel_ask(request, len, type, NULL, 0, SLIM_FRAME_UNSPEC);
 }
 
 const struct channel_world *channel_world_known(void)
@@ -754,13 +773,12 @@ void channel_refresh(void)
 {
 	struct slim_hello request;
 	struct slim_hello_reply reply;
-	uint64_t all = ~0ull, old = 0;
+	uint64_t signals = channel_hold_signals();
 
-	sys_sigprocmask(SIG_BLOCK_, &all, &old);
 	if (with_slot(&request, sizeof(request), SLIM_FRAME_HELLO, &reply, sizeof(reply),
 		      SLIM_FRAME_HELLO_REPLY, NULL, false) == 0 && channel_world_known())
 		world_learn(state_get(), &reply, channel_world_known()->netns_cookie);
-	sys_sigprocmask(SIG_SETMASK_, &old, NULL);
+	channel_let_signals(signals);
 }
 
 const struct channel_world *channel_world(void)
@@ -769,6 +787,6 @@ const struct channel_world *channel_world(void)
 
 	if (known)
 		return known;
-	channel_ask(NULL, 0, SLIM_FRAME_UNSPEC, NULL, 0, SLIM_FRAME_UNSPEC, NULL, false);
+	channel_ask(NULL, 0, SLIM_FRAME_UNSPEC, NULL, 0, SLIM_FRAME_UNSPEC);
 	return channel_world_known();
 }

@@ -33,19 +33,34 @@ void channel_namespaces_differ(void);
 bool channel_namespaces_may_differ(void);
 
 /**
- * channel_ask() - one request and its reply
+ * channel_ask() - one request and its reply, with which no fd may come
  * @request:	a whole frame; its first fields are filled in
  * @reply:	the whole frame that comes back
- * @fd:		where an fd goes that came along (-1: none did); NULL: none may. Where it would
- *		find no room, a CLAIM becomes one to KEEP, and all else is not sent
- * @last:	a reply that comes too late must not come at all (CLAIM): on a
- *		time-out the channel is shut down first, then looked at once more
  *
  * Signals are blocked meanwhile; waits SLIM_CHANNEL_DEADLINE ms at the most.
  * Returns 0, or -errno: there is no router to talk to, do without.
  */
 int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
-		uint32_t reply_len, unsigned int reply_type, int *fd, bool last);
+		uint32_t reply_len, unsigned int reply_type);
+
+/**
+ * channel_ask_fd() - the same, for a reply with which an fd may come
+ * @fd:		where it goes (-1: none came); NULL: none may. Where it would find no room, a CLAIM
+ *		becomes one to KEEP, and all else is not sent
+ * @last:	a reply that comes too late must not come at all (CLAIM): on a
+ *		time-out the channel is shut down first, then looked at once more
+ *
+ * The caller holds the signals, until the fd is where it belongs.
+ */
+int channel_ask_fd(void *request, uint32_t len, unsigned int type, void *reply,
+		   uint32_t reply_len, unsigned int reply_type, int *fd, bool last);
+
+/*
+ * All signals are blocked until they are let go: a handler may leap away, and would leave behind
+ * what its thread was about to use.
+ */
+uint64_t channel_hold_signals(void);
+void channel_let_signals(uint64_t held);
 
 /*
  * The program has no descriptor left: gives back those of channels that nobody uses now. Returns

@@ -170,7 +170,8 @@ static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 	return attempt->flags >= 0;
 }
 
-static bool ask(struct attempt *attempt, struct slim_connect_reply *reply, int *with)
+/* Returns what the router says; @with is the host socket with SLIM_VERDICT_SLIM alone. */
+static enum slim_verdict ask(struct attempt *attempt, struct slim_connect_reply *reply, int *with)
 {
 	struct slim_connect request;
 
@@ -183,8 +184,14 @@ static bool ask(struct attempt *attempt, struct slim_connect_reply *reply, int *
 		request.flags |= SLIM_CONNECT_NONBLOCK;
 	if (attempt->options)
 		options_before_syn(attempt->fd, attempt->options, &request);
-	return channel_ask(&request, sizeof(request), SLIM_FRAME_CONNECT, reply, sizeof(*reply),
-			   SLIM_FRAME_CONNECT_REPLY, with, false) == 0;
+	if (channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CONNECT, reply, sizeof(*reply),
+			   SLIM_FRAME_CONNECT_REPLY, with, false))
+		return SLIM_VERDICT_PACKET;
+	if (reply->verdict == SLIM_VERDICT_SLIM)
+		return *with >= 0 ? SLIM_VERDICT_SLIM : SLIM_VERDICT_PACKET;
+	if (*with >= 0)
+		sys_close(*with);
+	return reply->verdict;
 }
 
 /* Errors after which the packet path may do better. */
@@ -215,21 +222,36 @@ static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
 	return next_connect(attempt->fd, addr, len);
 }
 
-static int take_slim(struct attempt *attempt, const struct slim_connect_reply *reply, int with,
-		     const void *addr, socklen_t len)
+/* 0, or -errno: the application's socket is what it was. */
+static int take(struct attempt *attempt, const struct slim_connect_reply *reply, int with)
 {
 	struct fdtable_entry *entry;
+	int err = socket_replace(attempt->fd, attempt->cookie, attempt->entry, with,
+				 attempt->options);
 
-	if (socket_replace(attempt->fd, attempt->cookie, attempt->entry, with,
-			   attempt->options))
-		return next_connect(attempt->fd, addr, len);
+	if (err)
+		return err;
 	entry = fdtable_name(attempt->fd, reply->cookie, attempt->domain, &reply->local,
 			     &reply->peer);
 	if (entry && (attempt->bound.port || !address_is_any(&attempt->bound)))
 		entry->flags |= FDTABLE_BOUND;
-	if (attempt->flags & O_NONBLOCK)
-		return next_result(-EINPROGRESS);
-	return wait_for_it(attempt, addr, len);
+	return 0;
+}
+
+/* Asks the router, and does as it says. @error: with SLIM_VERDICT_DENIED */
+static enum slim_verdict obtain(struct attempt *attempt, int *error)
+{
+	struct slim_connect_reply reply;
+	uint64_t signals = channel_hold_signals();
+	int with = -1;
+	enum slim_verdict verdict = ask(attempt, &reply, &with);
+
+	if (verdict == SLIM_VERDICT_SLIM && take(attempt, &reply, with))
+		verdict = SLIM_VERDICT_PACKET;
+	channel_let_signals(signals);
+	if (verdict == SLIM_VERDICT_DENIED)
+		*error = reply.error ? -(int)reply.error : -EACCES;
+	return verdict;
 }
 
 /* What a socket of the container's in the place of one of Slim's is to be bound to. */
@@ -278,10 +300,10 @@ static int dissolve(int fd, const void *addr, socklen_t len)
 int call_connect(int fd, const void *addr, socklen_t len)
 {
 	struct attempt attempt = { .fd = fd };
-	struct slim_connect_reply reply;
 	const struct channel_world *world;
+	enum slim_verdict verdict;
 	union address address;
-	int with = -1;
+	int error = 0;
 
 	if (len < sizeof(address.family) || len > LEN_MAX ||
 	    !user_readable(addr, len < sizeof(address) ? len : sizeof(address)))
@@ -308,17 +330,14 @@ int call_connect(int fd, const void *addr, socklen_t len)
 		return attempt.error ? next_result(attempt.error) : native(fd, addr, len);
 	/* A thread that is cancelled ends before its connect() has done anything. */
 	next_testcancel();
-	if (!ask(&attempt, &reply, &with))
+	verdict = obtain(&attempt, &error);
+	debug_say(verdict == SLIM_VERDICT_SLIM ? "connect: descriptor %d takes the slim path" :
+		  "connect: descriptor %d takes the packet path", fd);
+	if (verdict == SLIM_VERDICT_DENIED)
+		return next_result(error);
+	if (verdict != SLIM_VERDICT_SLIM)
 		return native(fd, addr, len);
-	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)
-		debug_say("connect: descriptor %d takes the slim path", fd);
-	else
-		debug_say("connect: descriptor %d takes the packet path", fd);
-	if (reply.verdict == SLIM_VERDICT_SLIM && with >= 0)
-		return take_slim(&attempt, &reply, with, addr, len);
-	if (with >= 0)
-		sys_close(with);
-	if (reply.verdict == SLIM_VERDICT_DENIED)
-		return next_result(reply.error ? -(long)reply.error : -EACCES);
-	return native(fd, addr, len);
+	if (attempt.flags & O_NONBLOCK)
+		return next_result(-EINPROGRESS);
+	return wait_for_it(&attempt, addr, len);
 }

@@ -57,7 +57,7 @@ static bool announce(int fd, uint64_t cookie, uint64_t options)
 	request.options = options;
 	request.flags = options_listen_flags(fd, options);
 	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-			   SLIM_FRAME_LISTEN_REPLY, NULL, false) == 0 &&
+			   SLIM_FRAME_LISTEN_REPLY) == 0 &&
 	       (!reply.error || is_final(reply.error));
 }
 

@@ -28,7 +28,7 @@ static struct fdtable_entry *ask(int fd, uint64_t cookie)
 	memset(&request, 0, sizeof(request));
 	request.cookie = cookie;
 	if (channel_ask(&request, sizeof(request), SLIM_FRAME_NAME, &reply, sizeof(reply),
-			SLIM_FRAME_NAME_REPLY, NULL, false) == 0 && !reply.error)
+			SLIM_FRAME_NAME_REPLY) == 0 && !reply.error)
 		fdtable_name(fd, cookie, reply.domain, &reply.local, &reply.peer);
 	next_set_errno(error);
 	return fdtable_find(fd, cookie);

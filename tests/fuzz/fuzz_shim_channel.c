@@ -142,8 +142,8 @@ static void ask(uint8_t what)
 	int err;
 
 	memset(&reply, 0, sizeof(reply));
-	err = channel_ask(request, requests[what % 4].len, type, &reply, reply_len[type + 1],
-			  type + 1, takes_fd ? &fd : NULL, what & 4);
+	err = channel_ask_fd(request, requests[what % 4].len, type, &reply,
+			     reply_len[type + 1], type + 1, takes_fd ? &fd : NULL, what & 4);
 	require(err <= 0);
 	if (!err) {
 		require(reply.frame.magic == SLIM_CHANNEL_MAGIC);

@@ -4,6 +4,7 @@
  */
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/select.h>
@@ -387,6 +388,56 @@ static void threads(void)
 	printf("echoed: %ld\n", sum);
 }
 
+static sigjmp_buf away;
+static volatile sig_atomic_t connecting_now;
+
+static void leap(int number)
+{
+	(void)number;
+	if (connecting_now)
+		siglongjmp(away, 1);
+}
+
+static void connect_at_most(int fd, long us)
+{
+	struct itimerval time = { .it_value.tv_usec = us }, none = { 0 };
+
+	if (!sigsetjmp(away, 1)) {
+		setitimer(ITIMER_REAL, &time, NULL);
+		connecting_now = 1;
+		connect(fd, TO, to_len);
+	}
+	connecting_now = 0;
+	setitimer(ITIMER_REAL, &none, NULL);
+}
+
+static int descriptors(void)
+{
+	int num = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		num += fcntl(fd, F_GETFD) >= 0;
+	return num;
+}
+
+/* Out of the handler of a signal, as programs do that know no better time-out. */
+static void leapt_from(void)
+{
+	int before;
+
+	signal(SIGALRM, leap);
+	one_echo();
+	before = descriptors();
+	for (long us = 1; us < 600; us++) {
+		int fd = tcp(0);
+
+		connect_at_most(fd, us);
+		close(fd);
+	}
+	printf("left over: %d\n", descriptors() - before);
+	one_echo();
+}
+
 static const struct test tests[] = {
 	{ "blocking", blocking, NULL, NULL },
 	{ "poll", with_poll, NULL, NULL },
@@ -400,6 +451,7 @@ static const struct test tests[] = {
 	{ "interrupted", interrupted, NULL, NULL },
 	{ "bad_arguments", bad_arguments, NULL, NULL },
 	{ "lengths", lengths, NULL, NULL },
+	{ "leapt_from", leapt_from, NULL, NULL },
 	{ "bound", bound_first, NULL, NULL },
 	{ "mapped", mapped, NULL, NULL },
 	{ "threads", threads, NULL, NULL },

@@ -80,7 +80,7 @@ static int ask_name(uint64_t cookie)
 	struct slim_name request = { .cookie = cookie };
 	struct slim_name_reply reply;
 	int err = channel_ask(&request, sizeof(request), SLIM_FRAME_NAME, &reply, sizeof(reply),
-			      SLIM_FRAME_NAME_REPLY, NULL, false);
+			      SLIM_FRAME_NAME_REPLY);
 
 	return err ? err : memcmp(reply.local.addr, &cookie, sizeof(cookie)) != 0;
 }
@@ -89,9 +89,11 @@ static int ask_connect(uint16_t port, int *fd)
 {
 	struct slim_connect request = { .dst.port = port };
 	struct slim_connect_reply reply;
-	int err = channel_ask(&request, sizeof(request), SLIM_FRAME_CONNECT, &reply,
-			      sizeof(reply), SLIM_FRAME_CONNECT_REPLY, fd, false);
+	uint64_t signals = channel_hold_signals();
+	int err = channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CONNECT, &reply,
+				 sizeof(reply), SLIM_FRAME_CONNECT_REPLY, fd, false);
 
+	channel_let_signals(signals);
 	return err ? err : reply.local.port != port;
 }
 
@@ -99,9 +101,11 @@ static int ask_claim(uint16_t port, int *fd)
 {
 	struct slim_claim request = { .ticket.port = port };
 	struct slim_claim_reply reply;
-	int err = channel_ask(&request, sizeof(request), SLIM_FRAME_CLAIM, &reply, sizeof(reply),
-			      SLIM_FRAME_CLAIM_REPLY, fd, true);
+	uint64_t signals = channel_hold_signals();
+	int err = channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CLAIM, &reply,
+				 sizeof(reply), SLIM_FRAME_CLAIM_REPLY, fd, true);
 
+	channel_let_signals(signals);
 	return err ? err : reply.local.port != port;
 }
 
@@ -111,7 +115,7 @@ static int ask_listen(void)
 	struct slim_listen_reply reply;
 
 	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-			   SLIM_FRAME_LISTEN_REPLY, NULL, false);
+			   SLIM_FRAME_LISTEN_REPLY);
 }
 
 static void tell(void)
