@@ -92,12 +92,11 @@ SSL *peer_tls_open(SSL_CTX *ctx, int fd, bool client, void *data)
 
 	if (!ssl)
 		return NULL;
-	SSL_set_app_data(ssl, data);
 	if (client)
 		SSL_set_connect_state(ssl);
 	else
 		SSL_set_accept_state(ssl);
-	if (SSL_set_fd(ssl, fd))
+	if (SSL_set_app_data(ssl, data) && SSL_set_fd(ssl, fd))
 		return ssl;
 	SSL_free(ssl);
 	return NULL;
