@@ -46,6 +46,7 @@ static struct loop_timer watch_timer;
 static struct container_sysctls host_sysctls;
 
 static void detach_several(struct container **which, size_t num, const char *why);
+static void finish(void);
 
 static void say(char *error, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -386,7 +387,8 @@ static void watch_handle(struct loop_timer *timer)
 	detach_several(vanished, num, "its process ended, or its namespace vanished");
 	if (num < DETACH_BATCH)
 		look_into_some();
-	if (containers_num)
+	finish();
+	if (containers_num || packetpath_is_unfinished())
 		loop_timer_set(control, timer, num < DETACH_BATCH ? WATCH_MS : 1);
 }
 
@@ -498,14 +500,46 @@ close_channel:
 	return err;
 }
 
+/* Of containers that are no more, also of those that were never recorded */
+static void sweep(void)
+{
+	const char **kept = calloc(containers_num + 1, sizeof(*kept));
+	struct container *container;
+	size_t num = 0;
+
+	if (!kept)
+		return;
+	cds_list_for_each_entry(container, &containers, node)
+		kept[num++] = container->port.host_ifname;
+	packetpath_sweep(kept, num);
+	free(kept);
+}
+
+/* What the packet path had no memory for */
+static void finish(void)
+{
+	struct container *container;
+
+	if (!packetpath_is_unfinished())
+		return;
+	sweep();
+	cds_list_for_each_entry(container, &containers, node)
+		replay_remotes(container->vni);
+}
+
+static void watch_on(void)
+{
+	if (!watch_timer.expires)
+		loop_timer_set(control, &watch_timer, WATCH_MS);
+}
+
 static void watch(struct container *container)
 {
 	watch_pid(container);
 	container->swept_at = loop_now(control);
 	look_at_netfilter(container);
 	fdlimit_check(config, containers_num);
-	if (!watch_timer.expires)
-		loop_timer_set(control, &watch_timer, WATCH_MS);
+	watch_on();
 }
 
 static void say_why(char *error, size_t size, const struct container *container,
@@ -536,11 +570,13 @@ static struct container *attach_new(const struct attach_request *request,
 		errno = ENOMEM;
 		return NULL;
 	}
+	finish();
 	log_error_forget();
 	err = connect_all(container, NULL, &what);
 	if (err) {
 		say_why(error, size, container, what, err);
 		container_put(container);
+		watch_on();
 		errno = err == -EAGAIN ? EBUSY : -err;
 		return NULL;
 	}
@@ -706,21 +742,6 @@ static void restore(struct attach_record *record, void *data)
 		attach_state_drop(record);
 	if (container)
 		container_put(container);
-}
-
-/* Of containers that are no more, also of those that were never recorded */
-static void sweep(void)
-{
-	const char **kept = calloc(containers_num + 1, sizeof(*kept));
-	struct container *container;
-	size_t num = 0;
-
-	if (!kept)
-		return;
-	cds_list_for_each_entry(container, &containers, node)
-		kept[num++] = container->port.host_ifname;
-	packetpath_sweep(kept, num);
-	free(kept);
 }
 
 void attach_restore(void)

@@ -78,6 +78,47 @@ int link_neighbour_remove(struct nl_sock *sock, int ifindex, const struct in6_ad
 	return link_request(sock, neighbour_message(RTM_DELNEIGH, 0, ifindex, addr));
 }
 
+struct neighbours {
+	int ifindex;
+	void (*each)(const struct in6_addr *addr, const uint8_t *mac, void *data);
+	void *data;
+};
+
+static bool neighbour_found(struct nlmsghdr *nlh, void *data)
+{
+	const struct neighbours *neighbours = data;
+	const struct ndmsg *info = nlmsg_data(nlh);
+	struct nlattr *dst = nlmsg_find_attr(nlh, sizeof(*info), NDA_DST);
+	struct nlattr *mac = nlmsg_find_attr(nlh, sizeof(*info), NDA_LLADDR);
+	struct in6_addr addr;
+	uint32_t v4;
+
+	if (info->ndm_ifindex != neighbours->ifindex || !(info->ndm_state & NUD_PERMANENT) ||
+	    !dst || !mac || nla_len(mac) != LINK_MAC_LEN)
+		return true;
+	if (nla_len(dst) == sizeof(addr)) {
+		memcpy(&addr, nla_data(dst), sizeof(addr));
+	} else if (nla_len(dst) == sizeof(v4)) {
+		memcpy(&v4, nla_data(dst), sizeof(v4));
+		addr = addr_map4(v4);
+	} else {
+		return true;
+	}
+	neighbours->each(&addr, nla_data(mac), neighbours->data);
+	return true;
+}
+
+int link_neighbour_each(struct nl_sock *sock, int ifindex,
+			void (*each)(const struct in6_addr *addr, const uint8_t *mac, void *data),
+			void *data)
+{
+	struct neighbours neighbours = { ifindex, each, data };
+	struct ndmsg info = { .ndm_family = AF_UNSPEC };
+
+	return link_query(sock, link_message(RTM_GETNEIGH, NLM_F_DUMP, &info, sizeof(info)),
+			  neighbour_found, &neighbours);
+}
+
 /*
  * One message cannot serve bridge and VXLAN: to the bridge "permanent" means that
  * the MAC is its own, the VXLAN device accepts nothing less.

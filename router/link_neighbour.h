@@ -19,6 +19,11 @@ int link_neighbour_add(struct nl_sock *sock, int ifindex, const struct in6_addr 
 int link_neighbour_remove(struct nl_sock *sock, int ifindex, const struct in6_addr *addr,
 			  const uint8_t *mac);
 
+/* Calls @each for the device's entries; it may not use @sock. */
+int link_neighbour_each(struct nl_sock *sock, int ifindex,
+			void (*each)(const struct in6_addr *addr, const uint8_t *mac, void *data),
+			void *data);
+
 /* The bridge finds @mac behind its port @ifindex. */
 int link_fdb_port_add(struct nl_sock *sock, int ifindex, const uint8_t *mac);
 int link_fdb_port_remove(struct nl_sock *sock, int ifindex, const uint8_t *mac);

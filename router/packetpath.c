@@ -10,7 +10,8 @@
  * forwarding entry, and at last the container's side, so that nothing the container
  * sends can come before its pinning. Undoing is removing the veth (which takes the port, its
  * forwarding entry and the container's end along), and then its nftables table: until
- * the device is gone, nothing passes it but what its pinning lets through.
+ * the device is gone, nothing passes it but what its pinning lets through. What cannot be
+ * removed, for want of memory, is left to packetpath_sweep(): it needs to remember nothing of it.
  */
 #include "packetpath.h"
 
@@ -30,6 +31,9 @@
 #include "packetpath_host.h"
 #include "packetpath_tenant.h"
 #include "ruleset.h"
+#include "want.h"
+
+#define STALE_BATCH	64		/* neighbours that are removed at a time */
 
 static struct {
 	const struct config *config;
@@ -37,6 +41,7 @@ static struct {
 	struct packetpath_tenant *tenants;
 	unsigned int veth_last;		/* the number in the last veth's name */
 	bool keep;			/* what an earlier router made, and we do */
+	bool unfinished;		/* see packetpath_is_unfinished() */
 } path;
 
 static struct packetpath_tenant *tenant_find(uint32_t vni)
@@ -90,6 +95,22 @@ static struct packetpath_tenant *tenant_get(const struct config_tenant *config, 
 	return tenant;
 }
 
+/* Removed, or refused for @err, which is passed on */
+static int removed(int err)
+{
+	if (want_is(err))
+		path.unfinished = true;
+	return err;
+}
+
+/* Is it gone? */
+static bool device_remove(const char *ifname)
+{
+	int err = removed(link_remove(path.sock, ifname));
+
+	return !err || err == -ENODEV;
+}
+
 /* Removes the tenant's devices with its last container. */
 static void tenant_put(struct packetpath_tenant *tenant)
 {
@@ -100,7 +121,7 @@ static void tenant_put(struct packetpath_tenant *tenant)
 	while (*link != tenant)
 		link = &(*link)->next;
 	*link = tenant->next;
-	packetpath_tenant_down(path.sock, tenant);
+	removed(packetpath_tenant_down(path.sock, tenant));
 	packetpath_tenant_free(tenant);
 }
 
@@ -233,8 +254,8 @@ static void neighbours_remove(const struct packetpath_tenant *tenant,
 			      const struct packetpath_port *port)
 {
 	for (size_t i = 0; i < port->addresses_num; i++)
-		link_neighbour_remove(path.sock, tenant->bridge_index,
-				      &port->addresses[i], port->mac);
+		removed(link_neighbour_remove(path.sock, tenant->bridge_index,
+					      &port->addresses[i], port->mac));
 }
 
 static int port_connect(const struct packetpath_tenant *tenant,
@@ -264,8 +285,8 @@ static int port_connect(const struct packetpath_tenant *tenant,
 static void port_unmake(const struct packetpath_tenant *tenant,
 			const struct packetpath_port *port)
 {
-	link_remove(path.sock, port->host_ifname);
-	ruleset_port_remove(port->host_ifname);
+	if (device_remove(port->host_ifname))
+		removed(ruleset_port_remove(port->host_ifname));
 	neighbours_remove(tenant, port);
 }
 
@@ -283,7 +304,7 @@ static int port_make(const struct packetpath_tenant *tenant, struct packetpath_p
 		return err;
 	err = ruleset_port_add(&pin);
 	if (err) {
-		link_remove(path.sock, port->host_ifname);
+		device_remove(port->host_ifname);
 		return err;
 	}
 	err = port_connect(tenant, port);
@@ -404,11 +425,11 @@ int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
 	if (!tenant)
 		return 0;
 	err = remote_check(tenant, mac, addresses, num, host);
-	if (!err)
-		err = link_fdb_host_add(path.sock, tenant->vxlan_index, mac, host);
 	if (err)
 		return err;
-	err = link_fdb_port_add(path.sock, tenant->vxlan_index, mac);
+	err = link_fdb_host_add(path.sock, tenant->vxlan_index, mac, host);
+	if (!err)
+		err = link_fdb_port_add(path.sock, tenant->vxlan_index, mac);
 	for (size_t i = 0; i < num && !err; i++) {
 		err = link_neighbour_add(path.sock, tenant->vxlan_index, &addresses[i], mac);
 		if (link_no_ipv6(&addresses[i], err))
@@ -416,6 +437,10 @@ int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
 	}
 	if (err)
 		packetpath_remote_remove(vni, mac, addresses, num, host);
+	if (want_is(err)) {
+		tenant->remotes_missing = true;
+		path.unfinished = true;
+	}
 	return err;
 }
 
@@ -483,19 +508,31 @@ void packetpath_forget(const struct packetpath_port *port)
 {
 	if (!veth_number(port->host_ifname))
 		return;
-	link_remove(path.sock, port->host_ifname);
-	ruleset_port_forget(port->host_ifname);
+	if (device_remove(port->host_ifname))
+		ruleset_port_forget(port->host_ifname);
 }
 
-static bool is_known(const char *ifname, const char *const *kept, size_t num)
+struct kept {
+	const char *const *names;
+	size_t num;
+};
+
+static bool is_kept(const char *ifname, const void *data)
+{
+	const struct kept *kept = data;
+
+	for (size_t i = 0; i < kept->num; i++)
+		if (!strcmp(kept->names[i], ifname))
+			return true;
+	return false;
+}
+
+static bool is_known(const char *ifname, const struct kept *kept)
 {
 	for (const struct packetpath_tenant *tenant = path.tenants; tenant; tenant = tenant->next)
 		if (!strcmp(tenant->bridge, ifname) || !strcmp(tenant->vxlan, ifname))
 			return true;
-	for (size_t i = 0; i < num; i++)
-		if (!strcmp(kept[i], ifname))
-			return true;
-	return false;
+	return is_kept(ifname, kept);
 }
 
 static bool is_ours(const char *ifname)
@@ -505,19 +542,70 @@ static bool is_ours(const char *ifname)
 	       !strncmp(ifname, PACKETPATH_VETH_PREFIX, strlen(PACKETPATH_VETH_PREFIX));
 }
 
-void packetpath_sweep(const char *const *kept, size_t num)
+static void sweep_devices(const struct kept *kept)
 {
 	struct if_nameindex *all = if_nameindex();
 
+	removed(all ? 0 : -errno);
 	for (struct if_nameindex *one = all; one && one->if_index; one++) {
-		if (!is_ours(one->if_name) || is_known(one->if_name, kept, num))
+		if (!is_ours(one->if_name) || is_known(one->if_name, kept))
 			continue;
 		log_info("removing the device %s, which no container has any more",
 			 one->if_name);
-		link_remove(path.sock, one->if_name);
-		if (veth_number(one->if_name))
-			ruleset_port_forget(one->if_name);
+		device_remove(one->if_name);
 	}
 	if (all)
 		if_freenameindex(all);
+}
+
+/* A bridge's neighbours that are no containers of its tenant */
+struct stale {
+	const struct packetpath_locals *locals;
+	struct {
+		struct in6_addr addr;
+		uint8_t mac[PACKETPATH_MAC_LEN];
+	} entries[STALE_BATCH];
+	size_t num;
+};
+
+static void neighbour_found(const struct in6_addr *addr, const uint8_t *mac, void *data)
+{
+	struct stale *stale = data;
+
+	if (stale->num == STALE_BATCH || packetpath_local_has(stale->locals, mac, addr, 1))
+		return;
+	stale->entries[stale->num].addr = *addr;
+	memcpy(stale->entries[stale->num++].mac, mac, PACKETPATH_MAC_LEN);
+}
+
+static int sweep_neighbours(const struct packetpath_tenant *tenant)
+{
+	struct stale stale = { .locals = &tenant->locals };
+	int err;
+
+	do {
+		stale.num = 0;
+		err = link_neighbour_each(path.sock, tenant->bridge_index, neighbour_found, &stale);
+		for (size_t i = 0; i < stale.num && !err; i++)
+			err = link_neighbour_remove(path.sock, tenant->bridge_index,
+						    &stale.entries[i].addr, stale.entries[i].mac);
+	} while (!err && stale.num == STALE_BATCH);
+	return err;
+}
+
+/* As ever, the devices first */
+void packetpath_sweep(const char *const *names, size_t num)
+{
+	struct kept kept = { names, num };
+
+	path.unfinished = false;
+	sweep_devices(&kept);
+	removed(ruleset_ports_sweep(is_kept, &kept));
+	for (struct packetpath_tenant *tenant = path.tenants; tenant; tenant = tenant->next)
+		removed(sweep_neighbours(tenant));
+}
+
+bool packetpath_is_unfinished(void)
+{
+	return path.unfinished;
 }

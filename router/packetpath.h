@@ -5,7 +5,8 @@
  * Everything that has no slim path crosses these. One bridge and one VXLAN
  * device per tenant that has containers here, in the host's namespace; forwarding and
  * neighbour entries come from the directory, nothing is learnt by flooding. Called by the
- * control thread only; each call is synchronous and leaves nothing behind when it fails.
+ * control thread only; each call is synchronous and leaves nothing behind when it fails
+ * (but see packetpath_is_unfinished()).
  */
 #ifndef PACKETPATH_H
 #define PACKETPATH_H
@@ -66,8 +67,17 @@ int packetpath_adopt(const struct config_tenant *tenant, struct packetpath_port 
 /* An earlier router's container is no more: removes what is left of it. */
 void packetpath_forget(const struct packetpath_port *port);
 
-/* Removes all devices of an earlier router's but the adopted tenants' and the veths in @kept. */
+/*
+ * Removes all devices and ports' rules, an earlier router's or ours, but the tenants' that have
+ * containers here and those of the veths in @kept.
+ */
 void packetpath_sweep(const char *const *kept, size_t num);
+
+/*
+ * Whether something could not be removed, or a remote container not be added, for want of
+ * memory: packetpath_sweep() and packetpath_remotes_missing() tell what to do about it.
+ */
+bool packetpath_is_unfinished(void);
 
 /* Detach: @port as attach filled it in. The namespace may be gone. The tenant's
  * last port takes bridge and VXLAN device along. */
@@ -93,7 +103,8 @@ void packetpath_remote_remove(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN
 
 /*
  * Whether remote containers must be added again after an attach or a detach: the tenant's
- * bridge is new, or one was refused for what a container here had. Asking makes it false.
+ * bridge is new, one was refused for what a container here had, or there was no memory for
+ * one. Asking makes it false.
  */
 bool packetpath_remotes_missing(uint32_t vni);
 

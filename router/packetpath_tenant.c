@@ -209,12 +209,17 @@ static struct ruleset_tenant rules_of(const struct packetpath_tenant *tenant)
 }
 
 /* What is not there is no error. */
-static void devices_remove(struct nl_sock *sock, const struct packetpath_tenant *tenant)
+static int devices_remove(struct nl_sock *sock, const struct packetpath_tenant *tenant)
 {
+	int err, err_bridge;
+
 	link_rule_remove(sock, AF_INET, RULESET_MARK | tenant->config->vni);
 	link_rule_remove(sock, AF_INET6, RULESET_MARK | tenant->config->vni);
-	link_remove(sock, tenant->vxlan);
-	link_remove(sock, tenant->bridge);
+	err = link_remove(sock, tenant->vxlan);
+	err_bridge = link_remove(sock, tenant->bridge);
+	if (!err || err == -ENODEV)
+		err = err_bridge;
+	return err == -ENODEV ? 0 : err;
 }
 
 /* Both devices of an earlier router's, or none */
@@ -286,12 +291,12 @@ out:
 	return NULL;
 }
 
-void packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant)
+int packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant)
 {
 	struct ruleset_tenant rules = rules_of(tenant);
 
 	ruleset_tenant_remove(&rules);
-	devices_remove(sock, tenant);
+	return devices_remove(sock, tenant);
 }
 
 void packetpath_tenant_free(struct packetpath_tenant *tenant)

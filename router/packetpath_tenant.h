@@ -55,8 +55,8 @@ struct packetpath_tenant *packetpath_tenant_new(struct nl_sock *sock,
 						const struct config *config,
 						const struct config_tenant *tenant,
 						uint16_t zone, bool adopt);
-/* Unmakes it, but for the struct itself. */
-void packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant);
+/* Unmakes it, but for the struct itself. 0, or -errno where a device is there still. */
+int packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant);
 void packetpath_tenant_free(struct packetpath_tenant *tenant);
 
 /* Whether the gateway has this MAC or one of these addresses. */

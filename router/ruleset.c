@@ -332,7 +332,9 @@ int ruleset_tenant_add(const struct ruleset_tenant *tenant)
 			 tenant->zone, RULESET_MARK | vni);
 	else
 		snprintf(mark, sizeof(mark), "meta mark set 0x%08x", RULESET_MARK | vni);
-	fprintf(batch.out, "table inet slim {\n\tchain t%06x {\n", vni);
+	/* What could not be removed at its last end must not come before it. */
+	fprintf(batch.out, "add chain inet slim t%06x\nflush chain inet slim t%06x\n"
+		"table inet slim {\n\tchain t%06x {\n", vni, vni, vni);
 	put_tenant_family(&batch, tenant, mark, true);
 	put_tenant_family(&batch, tenant, mark, false);
 	fprintf(batch.out, "\t\t%s\n\t}\n}\n"

@@ -79,7 +79,7 @@ void ruleset_tenant_remove(const struct ruleset_tenant *tenant);
 /* The device must exist; nothing passes it that was not sent by the container. */
 int ruleset_port_add(const struct ruleset_port *port);
 /* After the device: a port is never without its rules. */
-void ruleset_port_remove(const char *ifname);
+int ruleset_port_remove(const char *ifname);
 
 /* The port of an earlier router's, whose rules are replaced by ours in one go. 0 or -errno */
 int ruleset_port_renew(const struct ruleset_port *port);
@@ -88,5 +88,8 @@ int ruleset_port_renew(const struct ruleset_port *port);
 void ruleset_port_forget(const char *ifname);
 /* Those of an earlier router; before ruleset_init() or after it. */
 int ruleset_ports_flush(void);
+
+/* Removes the rules of all ports but those that @is_known says are there. */
+int ruleset_ports_sweep(bool (*is_known)(const char *ifname, const void *data), const void *data);
 
 #endif

@@ -168,6 +168,7 @@ int ruleset_transaction_run(struct ruleset_transaction *transaction)
 
 struct found {
 	const char *prefix;
+	bool (*is_kept)(const char *table);
 	char names[TABLES_FOUND][IFNAMSIZ];
 	size_t num;
 };
@@ -178,7 +179,8 @@ static bool table_found(struct nlmsghdr *nlh, void *data)
 	struct found *found = data;
 
 	if (name && found->num < TABLES_FOUND && nla_len(name) <= IFNAMSIZ &&
-	    !strncmp(nla_get_string(name), found->prefix, strlen(found->prefix)))
+	    !strncmp(nla_get_string(name), found->prefix, strlen(found->prefix)) &&
+	    !(found->is_kept && found->is_kept(nla_get_string(name))))
 		strcpy(found->names[found->num++], nla_get_string(name));
 	return true;
 }
@@ -199,19 +201,50 @@ static int tables_remove(const struct found *found)
 	return ruleset_transaction_run(&transaction);
 }
 
-int ruleset_message_flush(const char *prefix)
+static bool is_unsupported(int err)
 {
-	struct found found = { .prefix = prefix };
+	return err == -EINVAL || err == -EOPNOTSUPP;
+}
+
+int ruleset_message_flush(const char *prefix, bool (*is_kept)(const char *table))
+{
+	struct found found = { .prefix = prefix, .is_kept = is_kept };
 	int err;
 
 	do {
 		found.num = 0;
 		err = link_query(sock, ruleset_message(NFT_MSG_GETTABLE, NLM_F_DUMP),
 				 table_found, &found);
-		if (err == -EINVAL || err == -EOPNOTSUPP)
+		if (is_unsupported(err))
 			return 0;
 		if (!err && found.num)
 			err = tables_remove(&found);
 	} while (!err && found.num);
 	return err;
+}
+
+struct chains {
+	void (*each)(const char *table, const char *chain, void *data);
+	void *data;
+};
+
+static bool chain_found(struct nlmsghdr *nlh, void *data)
+{
+	struct nlattr *table = nlmsg_find_attr(nlh, sizeof(struct nfgenmsg), NFTA_CHAIN_TABLE);
+	struct nlattr *chain = nlmsg_find_attr(nlh, sizeof(struct nfgenmsg), NFTA_CHAIN_NAME);
+	const struct chains *chains = data;
+
+	if (table && chain)
+		chains->each(nla_get_string(table), nla_get_string(chain), chains->data);
+	return true;
+}
+
+int ruleset_message_chains(void (*each)(const char *table, const char *chain, void *data),
+			   void *data)
+{
+	struct chains chains = { each, data };
+	int err = link_query(sock, ruleset_message(NFT_MSG_GETCHAIN, NLM_F_DUMP), chain_found,
+			     &chains);
+
+	return is_unsupported(err) ? 0 : err;
 }

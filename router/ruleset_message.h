@@ -46,9 +46,13 @@ struct nl_msg *ruleset_message_ingress(const char *table, const char *chain,
 struct nl_msg *ruleset_message_counter(const char *table, const char *name);
 
 /*
- * The tables of family netdev whose names begin with @prefix: removes them. 0 or -errno;
- * a kernel without nf_tables has none.
+ * The tables of family netdev whose names begin with @prefix: removes them, but those that
+ * @is_kept (may be NULL) says are to stay. 0 or -errno; a kernel without nf_tables has none.
  */
-int ruleset_message_flush(const char *prefix);
+int ruleset_message_flush(const char *prefix, bool (*is_kept)(const char *table));
+
+/* Calls @each for all chains of family netdev, of whatever table. As above */
+int ruleset_message_chains(void (*each)(const char *table, const char *chain, void *data),
+			   void *data);
 
 #endif

@@ -41,6 +41,8 @@
 #include "ruleset_rule.h"
 
 #define TABLES_NUM		64
+#define TABLE_PREFIX		PACKETPATH_VETH_PREFIX "-"
+#define SWEEP_BATCH		64			/* ports whose rules are removed at a time */
 #define BEFORE_ALL		(-300)			/* the chain's priority */
 #define ADVERTISED_SUFFIX	"-nd"
 
@@ -342,7 +344,7 @@ static void pin_name(struct pin *pin, const char *ifname)
 {
 	pin->port = ifname;
 	pin->index = hash_bytes(ifname, strlen(ifname), 0) % TABLES_NUM;
-	snprintf(pin->table, sizeof(pin->table), PACKETPATH_VETH_PREFIX "-%02x", pin->index);
+	snprintf(pin->table, sizeof(pin->table), TABLE_PREFIX "%02x", pin->index);
 	snprintf(pin->advertised, sizeof(pin->advertised), "%s" ADVERTISED_SUFFIX, ifname);
 }
 
@@ -418,7 +420,7 @@ void ruleset_port_forget(const char *ifname)
 	ports_num[pin.index]--;
 }
 
-static void remove_one(struct pin *pin, void (*put)(struct pin *pin))
+static int remove_one(struct pin *pin, void (*put)(struct pin *pin))
 {
 	int err = ruleset_transaction_begin(&pin->transaction);
 
@@ -426,9 +428,11 @@ static void remove_one(struct pin *pin, void (*put)(struct pin *pin))
 		put(pin);
 		err = ruleset_transaction_run(&pin->transaction);
 	}
-	if (err && err != -ENOENT)
-		log_warning("cannot remove what pinned %s from nf_tables' table netdev %s: %s",
-			    pin->port, pin->table, strerror(-err));
+	if (!err || err == -ENOENT)
+		return 0;
+	log_warning("cannot remove what pinned %s from nf_tables' table netdev %s: %s",
+		    pin->port, pin->table, strerror(-err));
+	return err;
 }
 
 static void put_delete_table(struct pin *pin)
@@ -447,21 +451,102 @@ static void put_delete_advertised(struct pin *pin)
 }
 
 /* Kernels before 6.16 have dropped the ingress chain along with its device. */
-void ruleset_port_remove(const char *ifname)
+static int chains_remove(struct pin *pin)
+{
+	int err = remove_one(pin, put_delete_port);
+	int err_advertised = remove_one(pin, put_delete_advertised);
+
+	return err ? err : err_advertised;
+}
+
+int ruleset_port_remove(const char *ifname)
 {
 	struct pin pin = { 0 };
 
 	pin_name(&pin, ifname);
-	if (!--ports_num[pin.index]) {
-		remove_one(&pin, put_delete_table);
-		return;
-	}
-	remove_one(&pin, put_delete_port);
-	remove_one(&pin, put_delete_advertised);
+	if (!--ports_num[pin.index])
+		return remove_one(&pin, put_delete_table);
+	return chains_remove(&pin);
 }
 
 int ruleset_ports_flush(void)
 {
 	memset(ports_num, 0, sizeof(ports_num));
-	return ruleset_message_flush(PACKETPATH_VETH_PREFIX "-");
+	return ruleset_message_flush(TABLE_PREFIX, NULL);
+}
+
+/* --- what could not be removed when it was no longer needed --- */
+
+struct sweep {
+	bool (*is_known)(const char *ifname, const void *data);
+	const void *data;
+	unsigned int num[TABLES_NUM];	/* of ports that are there */
+	char unknown[SWEEP_BATCH][IFNAMSIZ];
+	size_t unknown_num;
+};
+
+/* Which of our tables that is; -1: it is none */
+static int table_index(const char *table)
+{
+	unsigned int index;
+
+	return sscanf(table, TABLE_PREFIX "%2x", &index) == 1 && index < TABLES_NUM ? (int)index : -1;
+}
+
+static bool table_is_used(const char *table)
+{
+	int index = table_index(table);
+
+	return index < 0 || ports_num[index];
+}
+
+/* Counts the ports that are there; remembers some of the others. */
+static void chain_found(const char *table, const char *chain, void *data)
+{
+	struct sweep *sweep = data;
+	int index = table_index(table);
+	size_t len = strcspn(chain, "-");
+	char port[IFNAMSIZ];
+
+	if (index < 0 || len >= sizeof(port))
+		return;
+	memcpy(port, chain, len);
+	port[len] = '\0';
+	if (sweep->is_known(port, sweep->data))
+		sweep->num[index] += !chain[len];
+	else if (sweep->unknown_num < SWEEP_BATCH)
+		memcpy(sweep->unknown[sweep->unknown_num++], port, sizeof(port));
+}
+
+static int unknown_remove(const struct sweep *sweep)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < sweep->unknown_num && !err; i++) {
+		struct pin pin = { 0 };
+
+		pin_name(&pin, sweep->unknown[i]);
+		if (ports_num[pin.index])
+			err = chains_remove(&pin);
+	}
+	return err;
+}
+
+int ruleset_ports_sweep(bool (*is_known)(const char *ifname, const void *data), const void *data)
+{
+	struct sweep sweep = { .is_known = is_known, .data = data };
+	int err;
+
+	do {
+		sweep.unknown_num = 0;
+		memset(sweep.num, 0, sizeof(sweep.num));
+		err = ruleset_message_chains(chain_found, &sweep);
+		if (err)
+			break;
+		memcpy(ports_num, sweep.num, sizeof(ports_num));
+		err = ruleset_message_flush(TABLE_PREFIX, table_is_used);
+		if (!err)
+			err = unknown_remove(&sweep);
+	} while (!err && sweep.unknown_num == SWEEP_BATCH);
+	return err;
 }

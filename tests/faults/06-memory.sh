@@ -104,5 +104,8 @@ check "... and with memory it can be attached" holds "$lost == 0"
 # (libnftables ends its process where it has no memory; the keeper starts another router.)
 check_not "... nothing has crashed" grep 'killed by signal' "/run/slim-lab/$name/h2/router.log"
 healed "h2 has memory again"
+# What comes to h2c1's other listener makes it known again.
+hold
+lets_go "containers"
 clean "containers"
 faults_stop

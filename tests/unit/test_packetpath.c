@@ -15,7 +15,10 @@
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/msg.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
@@ -75,8 +78,12 @@ static const struct home homes[] = {
 };
 
 #define HOMES	(sizeof(homes) / sizeof(homes[0]))
+#define VETHS	8	/* of a host, at most */
 
-enum order_type { INIT, ATTACH, DETACH, REMOTE_ADD, REMOTE_REMOVE, EXIT, QUIT };
+enum order_type { INIT, ATTACH, DETACH, REMOTE_ADD, REMOTE_REMOVE, STARVE, SWEEP, EXIT, QUIT };
+
+/* Messages to the kernel that there is no memory for */
+enum starving { NOTHING, NETFILTER, ONE_DEVICE };
 
 struct order {
 	enum order_type type;
@@ -91,6 +98,7 @@ static int ns[PLACES];
 static int control[PLACES];		/* of H1 and H2 */
 static pid_t process[PLACES];
 static bool underlay6, egress = true;
+static enum starving starving;
 
 static struct in6_addr address(const char *text)
 {
@@ -136,6 +144,45 @@ static int run(enum place place, const char *fmt, ...)
 
 /* --- a host's process --- */
 
+/* In the library's place */
+struct nl_msg *nlmsg_alloc_simple(int type, int flags)
+{
+	struct nlmsghdr nlh = { .nlmsg_type = (uint16_t)type, .nlmsg_flags = (uint16_t)flags };
+
+	if (starving == NETFILTER && type >> 8 == NFNL_SUBSYS_NFTABLES)
+		return NULL;
+	if (starving == ONE_DEVICE && type == RTM_DELLINK) {
+		starving = NOTHING;
+		return NULL;
+	}
+	return nlmsg_inherit(&nlh);
+}
+
+/* Of those that are attached */
+static char veths[VETHS][IFNAMSIZ];
+
+static void veth_replace(const char *old, const char *new)
+{
+	for (size_t i = 0; i < VETHS; i++)
+		if (!strcmp(veths[i], old)) {
+			memcpy(veths[i], new, IFNAMSIZ);
+			return;
+		}
+}
+
+static int sweep(void)
+{
+	const char *kept[VETHS];
+
+	starving = NOTHING;
+	if (!packetpath_is_unfinished())
+		return -EALREADY;
+	for (size_t i = 0; i < VETHS; i++)
+		kept[i] = veths[i];
+	packetpath_sweep(kept, VETHS);
+	return packetpath_is_unfinished();
+}
+
 static struct config *config_of(enum place host)
 {
 	enum place peer = host == H1 ? H2 : H1;
@@ -156,16 +203,27 @@ static int obey(const struct config *config, struct order *order)
 {
 	const struct config_tenant *tenant = config_tenant_by_vni(config, order->vni);
 	struct packetpath_port *port = &order->port;
+	static const char none[IFNAMSIZ];
+	int err;
 
 	switch (order->type) {
 	case INIT:
 		return packetpath_init(config, false);
 	case ATTACH:
 		port->netns_fd = ns[order->place];
-		return packetpath_attach(tenant, port);
+		err = packetpath_attach(tenant, port);
+		if (!err)
+			veth_replace(none, port->host_ifname);
+		return err;
 	case DETACH:
 		packetpath_detach(tenant, port);
+		veth_replace(port->host_ifname, none);
 		return 0;
+	case STARVE:
+		starving = (enum starving)order->vni;
+		return 0;
+	case SWEEP:
+		return sweep();
 	case REMOTE_ADD:
 		return packetpath_remote_add(order->vni, port->mac, port->addresses,
 					     port->addresses_num, &order->host);
@@ -981,6 +1039,27 @@ START_TEST(tenant_goes)
 }
 END_TEST
 
+/* What there was no memory to remove keeps its pinning, and goes later. */
+START_TEST(detach_without_memory)
+{
+	struct home home = { H1, SPARE, BLUE, "10.32.1.77", "fd32:0:0:1::77" };
+	struct order order = attach_order(&home), starve = { .type = STARVE, .vni = (uint32_t)_i };
+
+	state_save(H1, "before");
+	ck_assert_int_eq(ask(H1, &order), 0);
+	ck_assert_int_eq(ask(H1, &starve), 0);
+	order.type = DETACH;
+	ask(H1, &order);
+	ck_assert_int_eq(!run(H1, "ip link show %s 2> /dev/null", order.port.host_ifname),
+			 _i == ONE_DEVICE);
+	ck_assert_int_eq(run(H1, "nft list ruleset | grep -q 'device \"%s\"'",
+			     order.port.host_ifname), 0);
+	ck_assert_int_eq(ask_simply(H1, SWEEP), 0);
+	state_save(H1, "after");
+	ck_assert(state_same("before", "after"));
+}
+END_TEST
+
 START_TEST(exit_leaves_nothing)
 {
 	ask_simply(H1, EXIT);
@@ -1018,9 +1097,11 @@ static Suite *suite(void)
 {
 	Suite *out = suite_create("packetpath");
 	TCase *four = tcase_create("IPv4 wire"), *six = tcase_create("IPv6 wire");
+	TCase *memory = tcase_create("memory");
 
 	tcase_add_checked_fixture(four, up4, down);
 	tcase_add_checked_fixture(six, up6, down);
+	tcase_add_checked_fixture(memory, up4, down);
 	tcase_set_timeout(four, 60);
 	tcase_set_timeout(six, 60);
 	tcase_add_loop_test(four, reach, 0, REACHABLE);
@@ -1043,8 +1124,10 @@ static Suite *suite(void)
 	tcase_add_test(four, exit_leaves_nothing);
 	tcase_add_test(four, restart_after_crash);
 	tcase_add_test(four, host_sysctls);
+	tcase_add_loop_test(memory, detach_without_memory, NETFILTER, ONE_DEVICE + 1);
 	suite_add_tcase(out, four);
 	suite_add_tcase(out, six);
+	suite_add_tcase(out, memory);
 	return out;
 }
 
