@@ -550,16 +550,15 @@ static bool is_tls(int fd)
 	return recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == TLS_HANDSHAKE;
 }
 
+/* NULL: no memory; @fd is the caller's then. */
 static struct inbound *inbound_new(struct worker *worker, int fd,
 				   const struct slim_endpoint *host_peer, uint16_t port)
 {
 	struct inbound *inbound = calloc(1, sizeof(*inbound));
 	struct preambles_entry *victim = preambles_victim(&worker->preambles);
 
-	if (!inbound) {
-		close_reset(fd);
+	if (!inbound)
 		return NULL;
-	}
 	/* Before it is among them: it must not be the one that goes. */
 	if (victim) {
 		counter_inc(preamble_crowded);
@@ -589,6 +588,8 @@ void inbound_start(struct worker *worker, int fd, const struct slim_endpoint *ho
 	inbound = inbound_new(worker, fd, host_peer, port);
 	if (inbound)
 		preamble_continue(inbound);
+	else
+		close_reset(fd);
 }
 
 /* --- what an earlier router left --- */
@@ -615,23 +616,19 @@ static int readmit(struct inbound *inbound)
 	return waiting_resume(inbound);
 }
 
-/* Of one that cannot be taken up */
-static void close_record(struct inbound *inbound)
+/* Of one that cannot be taken up, with @fd as its slim connection */
+static void close_record(const struct inflight *record, int fd)
 {
-	const struct inflight *record = inbound->record;
-
-	if (record->ticket_fd >= 0)
+	if (record->phase != INFLIGHT_JUDGED && record->ticket_fd >= 0)
 		close(record->ticket_fd);
 	for (int i = 0; i < INFLIGHT_PIPES; i++)
 		if (record->phase == INFLIGHT_SPLICED && record->pipes[i].fd >= 0)
 			close(record->pipes[i].fd);
-	forget_entry(inbound);
 	/* An application may have it. */
 	if (record->phase == INFLIGHT_HANDED)
-		stray_close_fd(inbound->event.fd);
+		stray_close_fd(fd);
 	else
-		close_reset(inbound->event.fd);
-	inbound_free(inbound);
+		close_reset(fd);
 }
 
 void inbound_recover(struct worker *worker, struct inflight *record, int fd)
@@ -639,6 +636,7 @@ void inbound_recover(struct worker *worker, struct inflight *record, int fd)
 	struct inbound *inbound = inbound_new(worker, fd, &record->host_peer, record->host_port);
 
 	if (!inbound) {
+		close_record(record, fd);
 		inflight_drop(record);
 		return;
 	}
@@ -648,8 +646,11 @@ void inbound_recover(struct worker *worker, struct inflight *record, int fd)
 	inbound->cookie = record->cookie;
 	inbound->bytes_num = record->bytes_num;
 	memcpy(inbound->bytes, record->bytes, record->bytes_num);
-	if (record->phase == INFLIGHT_JUDGED)
+	if (record->phase == INFLIGHT_JUDGED) {
 		preamble_done(inbound);
-	else if (readmit(inbound))
-		close_record(inbound);
+	} else if (readmit(inbound)) {
+		close_record(record, fd);
+		forget_entry(inbound);
+		inbound_free(inbound);
+	}
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <urcu.h>
 
 #include "inbound.h"
@@ -13,6 +14,7 @@
 #include "log.h"
 #include "loop.h"
 #include "manager.h"
+#include "stray.h"
 #include "worker.h"
 
 #define GIFT_FDS	128	/* in a message */
@@ -91,6 +93,18 @@ static void downgrade(struct inflight *record)
 		record->phase = INFLIGHT_JUDGED;
 }
 
+/* Its other files are closed with what nobody takes. (An application may have it.) */
+static void give_up(struct inflight *record, int fd)
+{
+	if (record->phase == INFLIGHT_HANDED) {
+		stray_close_fd(fd);
+	} else {
+		set_reset(fd, true);
+		close(fd);
+	}
+	inflight_drop(record);
+}
+
 static void take_record(struct inflight *record, void *unused)
 {
 	int fd = inherited_take(record->fd, record->cookie);
@@ -101,14 +115,14 @@ static void take_record(struct inflight *record, void *unused)
 		inflight_drop(record);
 		return;
 	}
+	work = task_new();
+	if (!work) {
+		give_up(record, fd);
+		return;
+	}
 	forget_reset(fd);
 	take_files(record);
 	downgrade(record);
-	work = task_new();
-	if (!work) {
-		inflight_drop(record);
-		return;
-	}
 	work->record = record;
 	work->tcp.fd = fd;
 	loop_post(work->worker->loop, &work->task);

@@ -24,7 +24,7 @@ struct worker;
  * @record:	where its pipes are recorded, or NULL
  * @resume:	the pipes are those that @record names already
  *
- * Borrows both fds. NULL with errno set.
+ * Borrows both fds. NULL with errno set; pipes that @record named are closed then.
  */
 struct relay *relay_start(struct worker *worker, struct inbound *inbound, int slim_fd,
 			  int ticket_fd, unsigned int skip, struct inflight *record, bool resume);

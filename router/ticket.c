@@ -301,7 +301,6 @@ struct ticket *ticket_adopt(struct container *container, int fd, int family, uin
 
 	if (!ticket || !container_get(container)) {
 		free(ticket);
-		close(fd);
 		return NULL;
 	}
 	ticket->fd = fd;

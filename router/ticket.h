@@ -42,8 +42,8 @@ int tickets_init(void);
 struct ticket *ticket_get(struct container *container, int family);
 
 /*
- * One that an earlier router connected: owns @fd, holds a reference on @container. NULL: no memory
- * (then @fd is closed).
+ * One that an earlier router connected: owns @fd, holds a reference on @container. NULL: no memory,
+ * or the container goes (then @fd is the caller's).
  */
 struct ticket *ticket_adopt(struct container *container, int fd, int family, uint16_t port);
 

@@ -30,13 +30,14 @@
 
 static struct container container;
 static int refs, listener;
+static bool going;		/* the container is */
 static struct slim_endpoint name;
 
 bool container_get(struct container *unused)
 {
 	(void)unused;
-	refs++;
-	return true;
+	refs += !going;
+	return !going;
 }
 
 void container_put(struct container *unused)
@@ -208,6 +209,23 @@ START_TEST(held_by_a_full_queue)
 }
 END_TEST
 
+/* What cannot be adopted is the caller's still, who closes it, once. */
+START_TEST(adopts_or_leaves)
+{
+	int fd = namespace_socket(container.netns_fd, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct ticket *ticket;
+
+	going = true;
+	ck_assert_ptr_null(ticket_adopt(&container, fd, AF_INET, 61000));
+	ck_assert_int_ge(fcntl(fd, F_GETFD), 0);
+	going = false;
+	ticket = ticket_adopt(&container, fd, AF_INET, 61000);
+	ck_assert_ptr_nonnull(ticket);
+	ticket_put(ticket, false);
+	ck_assert_int_lt(fcntl(fd, F_GETFD), 0);
+}
+END_TEST
+
 /* A server may bind, on all addresses, the very port that a ticket comes from. */
 START_TEST(ports_are_not_taken)
 {
@@ -301,6 +319,7 @@ int main(void)
 	tcase_add_test(tc, rests_and_is_used_again);
 	tcase_add_test(tc, refused_where_nobody_listens);
 	tcase_add_test(tc, held_by_a_full_queue);
+	tcase_add_test(tc, adopts_or_leaves);
 	tcase_add_test(tc, ports_are_not_taken);
 	tcase_add_test(tc, knows_what_it_stands_for);
 	tcase_add_test(tc, ports_are_not_shared);
