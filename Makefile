@@ -117,7 +117,7 @@ fuzz: $(FUZZ_BIN)
 check-robust: all $(E2E_BIN)
 	$(Q)tests/e2e/run --robust
 
-check-faults: all $(FAULTS_BIN)
+check-faults: all $(FAULTS_BIN) $(B)/tests/e2e/uring_accept
 	$(Q)tests/faults/run
 
 check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN) $(FAULTS_BIN)

@@ -31,6 +31,7 @@
 #include "peer.h"
 #include "state.h"
 #include "ticket.h"
+#include "want.h"
 #include "worker.h"
 
 #define WATCH_MS		1000	/* between looks at the namespaces' paths */
@@ -492,6 +493,8 @@ static int connect_all(struct container *container, const struct attach_record *
 withdraw:
 	container_withdraw(container);
 drop_record:
+	if (restored && want_is(err))
+		goto close_channel;
 	attach_state_drop(container->record);
 	container->record = NULL;
 close_channel:
@@ -672,7 +675,7 @@ int attach_init(const struct config *from, struct loop *loop)
 
 /* --- after a restart --- */
 
-/* Its namespace: open still, or where it was. -1: it is gone. */
+/* Its namespace: open still, or where it was. -errno; -ENOENT: it is gone. */
 static int namespace_again(const struct attach_record *record, struct stat *st)
 {
 	int fd = record->netns_fd;
@@ -680,12 +683,12 @@ static int namespace_again(const struct attach_record *record, struct stat *st)
 	if (!inherited_take_file(fd, record->netns_dev, record->netns_ino))
 		fd = open(record->netns_path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -1;
+		return -errno;
 	if (fstat(fd, st) == 0 && st->st_dev == record->netns_dev &&
 	    st->st_ino == record->netns_ino)
 		return fd;
 	close(fd);
-	return -1;
+	return -ENOENT;
 }
 
 static struct container *make_again(const struct attach_record *record,
@@ -711,21 +714,32 @@ static struct container *make_again(const struct attach_record *record,
 	return container;
 }
 
+struct restored {
+	unsigned int num;
+	int err;			/* files or memory are wanting */
+};
+
 static void restore(struct attach_record *record, void *data)
 {
+	struct restored *restored = data;
 	const struct config_tenant *tenant = config_tenant_by_vni(config, record->vni);
 	const char *what = "find its tenant in the configuration";
 	struct container *container = NULL;
 	struct stat st;
-	int fd = tenant ? namespace_again(record, &st) : -1;
-	int err = -ENOENT;
+	int err = -ENOENT, fd = -1;
 
+	if (restored->err)
+		return;
 	keeper_progress();
-	if (tenant && fd < 0)
+	if (tenant) {
 		what = "find its namespace";
+		fd = namespace_again(record, &st);
+		err = fd < 0 ? fd : 0;
+	}
 	if (fd >= 0) {
 		what = "make it";
 		container = make_again(record, tenant, fd, &st);
+		err = container ? 0 : -ENOMEM;
 	}
 	if (container) {
 		container->record = record;
@@ -733,7 +747,12 @@ static void restore(struct attach_record *record, void *data)
 	}
 	if (!err) {
 		watch(container);
-		++*(unsigned int *)data;
+		restored->num++;
+		return;
+	}
+	if (want_is(err)) {
+		log_error("container %s: cannot %s: %s", record->name, what, strerror(-err));
+		restored->err = err;
 		return;
 	}
 	log_warning("container %s is not attached any more: could not %s", record->name, what);
@@ -744,18 +763,25 @@ static void restore(struct attach_record *record, void *data)
 		container_put(container);
 }
 
-void attach_restore(void)
+int attach_restore(void)
 {
-	unsigned int num = 0;
+	struct restored restored = { 0 };
+	int err;
 
 	if (!state_directory())
-		return;
+		return 0;
+	err = attach_state_open(state_directory());
+	if (!err)
+		err = attach_state_each(restore, &restored);
+	if (!err)
+		err = restored.err;
+	if (want_is(err))
+		return err;
 	/* Devices of containers that nobody knows would be in the way of those same containers. */
-	if (attach_state_open(state_directory()) == 0)
-		attach_state_each(restore, &num);
 	sweep();
-	if (num)
-		log_info("%u containers that were attached before are attached", num);
+	if (restored.num)
+		log_info("%u containers that were attached before are attached", restored.num);
+	return 0;
 }
 
 static void forget(struct attach_record *record, void *unused)
@@ -784,9 +810,9 @@ int attach_forget_all(const struct config *from)
 	err = attach_state_open(state_directory());
 	if (err)
 		return err;
-	attach_state_each(forget, NULL);
+	err = attach_state_each(forget, NULL);
 	attach_state_close();
-	return 0;
+	return err;
 }
 
 bool attach_is_kept(void)

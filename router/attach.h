@@ -34,8 +34,11 @@ struct attach_request {
 
 int attach_init(const struct config *config, struct loop *control);
 
-/* Takes up the containers of an earlier router, as far as they are there. */
-void attach_restore(void);
+/*
+ * Takes up the containers of an earlier router, as far as they are there. 0, or -errno where files
+ * or memory are wanting: then all is left to another start.
+ */
+int attach_restore(void);
 
 /*
  * For no router at all: the records of containers are dropped, and what was set inside their

@@ -66,20 +66,21 @@ static int by_id(const void *a, const void *b)
 }
 
 /* In the order in which they were attached. @each adds records, which are not to be met again. */
-void attach_state_each(void (*each)(struct attach_record *record, void *data), void *data)
+int attach_state_each(void (*each)(struct attach_record *record, void *data), void *data)
 {
 	struct all all = { 0 };
 
 	if (!file)
-		return;
+		return 0;
 	all.records = calloc(statefile_num(file) + 1, sizeof(struct attach_record *));
 	if (!all.records)
-		return;
+		return -ENOMEM;
 	statefile_each(file, collect, &all);
 	qsort(all.records, all.num, sizeof(*all.records), by_id);
 	for (size_t i = 0; i < all.num; i++)
 		each(all.records[i], data);
 	free(all.records);
+	return 0;
 }
 
 void attach_state_drop(struct attach_record *record)

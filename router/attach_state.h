@@ -42,8 +42,8 @@ int attach_state_open(const char *directory);
 void attach_state_close(void);
 bool attach_state_is_open(void);
 
-/* Calls back for what is there; @each keeps the record as a container's, or drops it. */
-void attach_state_each(void (*each)(struct attach_record *record, void *data), void *data);
+/* Calls back for what is there; @each keeps the record as a container's, or drops it. 0 or -ENOMEM */
+int attach_state_each(void (*each)(struct attach_record *record, void *data), void *data);
 void attach_state_drop(struct attach_record *record);
 
 /* Records @container (container->record). 0; -E2BIG: its path or labels are too long; -ENOSPC. */

@@ -502,12 +502,16 @@ static int give_away(void)
 	return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : EXIT_FAILURE;
 }
 
+static unsigned int failures;		/* starts in a row */
+
 /* SIGKILL comes from somebody; the others are its own fault. @lived: served() */
 static void died(int status, int64_t lived)
 {
 	static unsigned int short_lives;
 	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 
+	if (lived >= 0)
+		failures = 0;
 	short_lives++;
 	if (lived >= (killed ? 0 : LIFE_SHORT))
 		short_lives = 0;
@@ -525,8 +529,6 @@ static void died(int status, int64_t lived)
  */
 static bool failed(int status, int64_t lived)
 {
-	static unsigned int failures;
-
 	if (lived >= LIFE_SHORT)
 		failures = 0;
 	if (++failures > FAILURES_MAX)

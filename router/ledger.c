@@ -292,8 +292,14 @@ static void restore_twice(struct ledger_entry *have, struct ledger_record *recor
 	statefile_drop(file, record);
 }
 
+struct restored {
+	int num;
+	int err;
+};
+
 static void restore_one(void *data, void *arg)
 {
+	struct restored *restored = arg;
 	struct ledger_record *record = data;
 	struct ledger_entry *have = ledger_find(record->cookie), *entry;
 	struct peer *peer = record->fill_host ? peer_by_host_id(record->fill_host) : NULL;
@@ -302,9 +308,13 @@ static void restore_one(void *data, void *arg)
 		restore_twice(have, record);
 		return;
 	}
-	entry = container_by_id(record->container_id) ? calloc(1, sizeof(*entry)) : NULL;
-	if (!entry) {
+	if (!container_by_id(record->container_id)) {
 		statefile_drop(file, record);
+		return;
+	}
+	entry = calloc(1, sizeof(*entry));
+	if (!entry) {
+		restored->err = -ENOMEM;
 		return;
 	}
 	entry->record = record;
@@ -331,18 +341,18 @@ static void restore_one(void *data, void *arg)
 	if (entry->ticket_cookie)
 		cds_lfht_add(by_ticket, hash_cookie(entry->ticket_cookie),
 			     &entry->ticket_node);
-	++*(int *)arg;
+	restored->num++;
 }
 
 int ledger_restore(const char *directory)
 {
-	int num = 0;
+	struct restored restored = { 0 };
 
 	file = statefile_open(directory, &ledger_layout);
 	if (!file)
 		return -errno;
-	statefile_each(file, restore_one, &num);
-	return num;
+	statefile_each(file, restore_one, &restored);
+	return restored.err ? restored.err : restored.num;
 }
 
 /* --- the sweep --- */

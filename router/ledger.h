@@ -79,7 +79,8 @@ int ledger_init(void);
 /*
  * Keeps records in @directory from now on, and takes up those that are there: of containers that
  * are, and whose sockets are (ledger_sweep() looks for the latter). Before workers start, after
- * containers and peers. Returns how many, or -errno (logged).
+ * containers and peers. Returns how many, or -errno (logged; -ENOMEM: the rest is left to another
+ * start).
  */
 int ledger_restore(const char *directory);
 

@@ -18,6 +18,7 @@
 #include "loop.h"
 #include "statefile.h"
 #include "table.h"
+#include "want.h"
 
 #define LOOK_REQUESTS	64		/* answered by one look */
 #define LOOK_COST	5		/* times what it took must pass, on the average */
@@ -318,6 +319,9 @@ static int register_new(struct container *container, const struct listener_reque
 	if (!restored)
 		record(container, sock);
 	err = announce(container, sock, socket);
+	/* Its record is for another start. */
+	if (restored && want_is(err))
+		sock->record = NULL;
 	if (err)
 		socket_close(container, sock);
 	return err;
@@ -559,6 +563,7 @@ struct restore {
 	struct container *container;
 	struct look *look;
 	int num;
+	int err;		/* files or memory are wanting */
 };
 
 static void restore_add(void *data, void *arg)
@@ -586,6 +591,10 @@ static void restore_one(void *data, void *arg)
 	if (!socket_find(restore->container, record->cookie))
 		err = register_new(restore->container, &said,
 				   look_find(restore->look, record->cookie), record);
+	if (want_is(err)) {
+		restore->err = err;
+		return;
+	}
 	if (err && statefile_num(file) == before)
 		statefile_drop(file, record);
 	restore->num += !err;
@@ -606,13 +615,19 @@ static int restore_container(struct container *container)
 		.container = container, .look = look_new(statefile_num(file)),
 	};
 
+	int err = 0;
+
 	if (!restore.look)
-		return 0;
+		return -ENOMEM;
 	statefile_each(file, restore_add, &restore);
-	if (restore.look->num && look_run(restore.look, container) == 0)
+	if (restore.look->num)
+		err = look_run(restore.look, container);
+	if (restore.look->num && !err)
 		statefile_each(file, restore_one, &restore);
 	free(restore.look);
-	return restore.num;
+	if (want_is(err))
+		return err;
+	return restore.err ? restore.err : restore.num;
 }
 
 int listeners_restore(const char *directory)
@@ -624,8 +639,13 @@ int listeners_restore(const char *directory)
 	if (!file)
 		return -errno;
 	statefile_each(file, drop_unknown, NULL);
-	cds_list_for_each_entry(container, &containers, node)
-		num += restore_container(container);
+	cds_list_for_each_entry(container, &containers, node) {
+		int ret = restore_container(container);
+
+		if (ret < 0)
+			return ret;
+		num += ret;
+	}
 	return num;
 }
 

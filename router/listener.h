@@ -66,7 +66,7 @@ int listeners_init(struct loop *control);
 /*
  * Keeps records in @directory from now on, and registers anew what is recorded there of
  * containers that are. Control thread, after containers were restored. Returns how many listeners,
- * or -errno (logged).
+ * or -errno (logged); where files or memory are wanting, all is left to another start.
  */
 int listeners_restore(const char *directory);
 

@@ -49,6 +49,7 @@
 #include "stray.h"
 #include "ticket.h"
 #include "upgrade.h"
+#include "want.h"
 #include "worker.h"
 
 #define EXIT_USAGE	2
@@ -150,18 +151,25 @@ static int start_control(void)
 	return control_open(config, loop);
 }
 
-/* What an earlier router had; without it, we go on all the same. */
+/*
+ * What an earlier router had; without it, we go on all the same. But what there are only now no files
+ * or no memory for, the next start has.
+ */
 static int start_containers(void)
 {
+	int (*const restores[])(const char *directory) = {
+		listeners_restore, ledger_restore, inflight_open,
+	};
 	const char *directory = state_directory();
+	int err = attach_restore();
 
-	attach_restore();
-	if (directory) {
-		(void)listeners_restore(directory);
-		(void)ledger_restore(directory);
-		(void)inflight_open(directory);
+	for (size_t i = 0; !err && directory && i < sizeof(restores) / sizeof(restores[0]); i++) {
+		int ret = restores[i](directory);
+
+		if (ret < 0 && want_is(ret))
+			err = ret;
 	}
-	return 0;
+	return err;
 }
 
 static int start_workers(void)
@@ -169,7 +177,7 @@ static int start_workers(void)
 	int err = workers_start(config, loop);
 
 	if (!err && (resumed || given_num))
-		recover_connections(config);
+		err = recover_connections(config);
 	if (!err)
 		err = slimports_start();
 	return err ? err : housekeeping_start(loop);

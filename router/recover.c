@@ -2,9 +2,9 @@
 /* recover.c - slim connections that an earlier router had in its hands */
 #include "recover.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <urcu.h>
 
 #include "inbound.h"
@@ -14,7 +14,6 @@
 #include "log.h"
 #include "loop.h"
 #include "manager.h"
-#include "stray.h"
 #include "worker.h"
 
 #define GIFT_FDS	128	/* in a message */
@@ -63,7 +62,6 @@ static struct recover_task *task_new(void)
 		return NULL;
 	work->worker = worker_next();
 	work->task.run = run;
-	recovered++;
 	return work;
 }
 
@@ -93,33 +91,22 @@ static void downgrade(struct inflight *record)
 		record->phase = INFLIGHT_JUDGED;
 }
 
-/* Its other files are closed with what nobody takes. (An application may have it.) */
-static void give_up(struct inflight *record, int fd)
+/* @starved: says that there was no memory for one, which nobody has taken then */
+static void take_record(struct inflight *record, void *starved)
 {
-	if (record->phase == INFLIGHT_HANDED) {
-		stray_close_fd(fd);
-	} else {
-		set_reset(fd, true);
-		close(fd);
+	struct recover_task *work = task_new();
+	int fd = work ? inherited_take(record->fd, record->cookie) : -1;
+
+	if (!work) {
+		*(bool *)starved = true;
+		return;
 	}
-	inflight_drop(record);
-}
-
-static void take_record(struct inflight *record, void *unused)
-{
-	int fd = inherited_take(record->fd, record->cookie);
-	struct recover_task *work;
-
-	(void)unused;
 	if (fd < 0) {
+		free(work);
 		inflight_drop(record);
 		return;
 	}
-	work = task_new();
-	if (!work) {
-		give_up(record, fd);
-		return;
-	}
+	recovered++;
 	forget_reset(fd);
 	take_files(record);
 	downgrade(record);
@@ -134,17 +121,26 @@ static bool is_fresh(const struct inherited_tcp *tcp, const struct config *confi
 	       tcp->local.port >= config->port_first && tcp->local.port <= config->port_last;
 }
 
+struct fresh {
+	const struct config *config;
+	bool starved;
+};
+
 /* Accepted, and not yet looked at: what has been handed over is in the ledger. */
 static bool take_fresh(const struct inherited_tcp *tcp, void *data)
 {
-	const struct config *config = data;
+	struct fresh *fresh = data;
+	const struct config *config = fresh->config;
 	struct recover_task *work;
 
 	if (!is_fresh(tcp, config) || ledger_find(tcp->cookie))
 		return false;
 	work = task_new();
-	if (!work)
+	if (!work) {
+		fresh->starved = true;
 		return false;
+	}
+	recovered++;
 	forget_reset(tcp->fd);
 	work->tcp = *tcp;
 	work->peers = tcp->local.port == config->port_first;
@@ -152,17 +148,22 @@ static bool take_fresh(const struct inherited_tcp *tcp, void *data)
 	return true;
 }
 
-void recover_connections(const struct config *config)
+int recover_connections(const struct config *config)
 {
+	struct fresh fresh = { .config = config };
 	unsigned int closed;
 
-	inflight_each(take_record, NULL);
-	inherited_each_tcp(take_fresh, (void *)config);
+	inflight_each(take_record, &fresh.starved);
+	if (!fresh.starved)
+		inherited_each_tcp(take_fresh, &fresh);
+	if (fresh.starved)
+		return -ENOMEM;
 	closed = inherited_close();
 	manager_forget(RECOVER_NAME);
 	if (recovered || closed)
 		log_info("took up %u connections that were being set up or carried, closed %u "
 			 "other files", recovered, closed);
+	return 0;
 }
 
 /* --- to the service manager --- */

@@ -12,9 +12,10 @@
 
 /*
  * Takes up what inherited.h has and inflight.h describes, and closes the rest. After containers, listeners,
- * ledger and workers are there. Read lock held.
+ * ledger and workers are there. Read lock held. 0 or -ENOMEM: what has not been taken up is left to
+ * another start.
  */
-void recover_connections(const struct config *config);
+int recover_connections(const struct config *config);
 
 /*
  * Gives the same to the service manager (manager.h), and leaves the records as they are. No router

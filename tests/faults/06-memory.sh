@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Memory runs out, at each allocation of what a router does for others, one after the other.
+# Memory runs out: at each allocation of what a router does for others, one after the other; as it
+# starts; and in programs, at each step of a connect or an accept.
 . "$(dirname "$0")/lib.sh"
 
 last=30
@@ -108,4 +109,116 @@ healed "h2 has memory again"
 hold
 lets_go "containers"
 clean "containers"
+
+# --- a router that takes over from one that was killed ---
+
+left() { od -An -tu4 -j0 -N4 "$work/memory-$1" | tr -d ' '; }
+another() { [[ $(child h2) && $(child h2) != "$killed" ]]; }
+
+# restart SUCCEED FAIL: with connections under way, and one that the router carries
+restart()
+{
+	killed=$(child h2)
+	order h2 "$1" "$2"
+	kill -KILL "$killed"
+	poll 2 another || true
+	used=$((1000000 - $(left h2)))
+	order h2 0 0
+	poll 20 another
+}
+
+carries()
+{
+	stop carried
+	rm -f "$work/carried"
+	background carried in_ h1c1 "$probe" hold "$(address h2c1)" $((port + 2))
+	poll 2 grep -E 'slim|packet' "$work/carried" && grep slim "$work/carried"
+}
+
+serve uring shim h2c1 $((port + 2)) "$programs/uring_accept" listen $((port + 2))
+hold
+background load in_ h1c1 "$probe" flood "$(address h2c1)" $port 60000 4
+background load-t2 in_ h1t2c1 "$probe" flood "$(address h2t2c1)" $port 60000 4
+check "the router carries a connection" poll 10 carries
+check "its router is killed: another one takes over" restart 1000000 1
+bad=0
+before=$(failed h2)
+# What it takes over, it takes over at the end of its start.
+for ((i = start = used; i > 0; i -= 4 + (start - i) / (last / 15))); do
+	poll 10 carries || bad=$((bad + 1))
+	restart "$i" 1 || bad=$((bad + 1))
+done
+for i in 300 200 100 50; do
+	poll 10 carries || bad=$((bad + 1))
+	restart $((start - i)) 50 || bad=$((bad + 1))
+done
+check "allocations fail as a router takes over: it does, or the next" holds "$bad == 0"
+check "... and some did fail" holds "$(failed h2) - before > 5"
+stop load
+stop load-t2
+stop carried
+stop uring
+lets_go "routers that took over"
+healed "routers that took over"
+clean "routers that took over"
+
+# --- programs ---
+
+# KiB beyond what they have; and no malloc(3) at all, which Slim does without
+rooms=(0 4 8 12 16 24 32 64)
+[[ ! $long ]] || mapfile -t rooms < <(seq 0 4 128)
+to=$(address h2c1)
+
+# with_memory NODE N COMMAND...
+with_memory() { in_ "$1" env PROBE_MEMORY="$2" "${@:3}"; }
+
+without_malloc()
+{
+	# shellcheck disable=SC2016
+	in_ "$1" env FAULT_MEMORY="$work/memory-none" sh -c \
+		'LD_PRELOAD="$LD_PRELOAD $0" exec "$@"' "$build/tests/faults/memory_preload.so" "${@:2}"
+}
+
+# A connect(2) of the kernel's own needs no memory of the program's.
+one() { [[ $(with_memory h1c1 "$1" "$probe" client "$to" $port) =~ ^(slim|packet)\ h2c1$ ]]; }
+takes() { [[ $(with_memory h1c1 "$1" "$probe" client "$to" $port) == "$2 h2c1" ]]; }
+
+head -c 12 /dev/zero >"$work/memory-none"
+order none 0 1000000000
+check "a client without malloc() takes the slim path" \
+	same "slim h2c1" "$(without_malloc h1c1 "$probe" client "$to" $port)"
+check "... and was refused memory" holds "$(failed none) > 0"
+for room in "${rooms[@]}"; do
+	check "a client may have $room KiB: it gets there" one "$room"
+	background load with_memory h1c1 "$room" "$probe" flood "$to" $port 150 4
+	finish load
+	check "... with four threads, again and again" only load
+done
+check "no memory, and it is the packet path" takes 0 packet
+check "memory enough, and it is the slim path" takes 1024 slim
+
+roomy()
+{
+	local pid
+
+	for pid in $(ip netns pids "$(space h2t2c2)"); do
+		prlimit --pid "$pid" --as=unlimited:
+	done
+}
+
+for room in "${rooms[@]}"; do
+	stop server-h2t2c2
+	background server-h2t2c2 with_memory h2t2c2 "$room" "$probe" server $port h2t2c2
+	check "a server may have $room KiB: it listens" poll 5 listening h2t2c2 $port
+	background load in_ h1t2c1 "$probe" flood "$(address h2t2c2)" $port 200 4
+	finish load
+	check "... each gets its own answer" only load
+	roomy
+	healed "a server that had $room KiB"
+	stop server-h2t2c2
+	check "... and saw none that nobody made" grep -E '^served [0-9]* empty 0$' \
+		"$work/server-h2t2c2"
+done
+serve_all
+clean "programs"
 faults_stop

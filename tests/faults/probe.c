@@ -10,9 +10,11 @@
  *   probe echo PORT			gives back what comes, until SIGTERM
  *   probe hold ADDRESS PORT		one connection that talks to it until SIGTERM, or until it is lost
  *
- * With PROBE_FILES=N in the environment, it may have N files open. PATH is "slim" where both ends hold a socket of another network namespace than their own,
- * "spliced" where only the client does, "packet" where neither does. Each connection carries a
- * number that the server must give back, followed by the end of the stream.
+ * With PROBE_FILES=N in the environment, it may have N files open; with PROBE_MEMORY=N, it gets no
+ * more than N KiB beyond what it has when it is about to begin. PATH is "slim" where both ends
+ * hold a socket of another network namespace than their own, "spliced" where only the client
+ * does, "packet" where neither does. Each connection carries a number that the server must give
+ * back, followed by the end of the stream.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -119,6 +121,37 @@ static void end_on_signals(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
+/* PROBE_FILES=N: may have N files open, once it runs */
+static void limit_files(void)
+{
+	const char *files = getenv("PROBE_FILES");
+	struct rlimit limit;
+
+	if (!files || getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = (rlim_t)atoi(files);
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		err(1, "setrlimit");
+}
+
+static void limit_memory(void)
+{
+	const char *memory = getenv("PROBE_MEMORY");
+	struct rlimit limit;
+	unsigned long pages;
+	FILE *file;
+
+	if (!memory || getrlimit(RLIMIT_AS, &limit))
+		return;
+	file = fopen("/proc/self/statm", "r");
+	if (!file || fscanf(file, "%lu", &pages) != 1)
+		err(1, "/proc/self/statm");
+	fclose(file);
+	limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)atoi(memory) * 1024;
+	if (setrlimit(RLIMIT_AS, &limit))
+		err(1, "setrlimit");
+}
+
 /* --- server --- */
 
 static void *serve(void *arg)
@@ -166,8 +199,9 @@ static void start_serving(int fd, void *(*run)(void *fd))
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK);
+	/* One after the other, where there is no memory for a thread. */
 	if (pthread_create(&thread, &attr, run, (void *)(intptr_t)fd))
-		close(fd);
+		run((void *)(intptr_t)fd);
 	pthread_attr_destroy(&attr);
 }
 
@@ -177,6 +211,7 @@ static int server(uint16_t port, void *(*run)(void *fd))
 	int one = 1, fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	end_on_signals();
+	limit_memory();
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)) || listen(fd, 512))
 		err(1, "port %u", port);
@@ -287,7 +322,10 @@ static int attempt(const struct target *target, char name[64])
 static int client(const struct target *target)
 {
 	char name[64] = "-";
-	int ret = attempt(target, name);
+	int ret;
+
+	limit_memory();
+	ret = attempt(target, name);
 
 	if (ret < 0)
 		printf("%s\n", strerrorname_np(-ret));
@@ -300,6 +338,7 @@ struct flood {
 	const struct target *target;
 	uint64_t until;
 	unsigned long outcomes[OUTCOME_NUM], errors[ERRNO_MAX];
+	pthread_barrier_t begin;
 };
 
 static void *flood_run(void *arg)
@@ -307,6 +346,7 @@ static void *flood_run(void *arg)
 	struct flood *flood = arg;
 	char name[64];
 
+	pthread_barrier_wait(&flood->begin);
 	while (now_ms() < flood->until) {
 		int ret = attempt(flood->target, name);
 
@@ -327,9 +367,12 @@ static int flood(const struct target *target, unsigned int ms, unsigned int num)
 
 	if (num > 64)
 		num = 64;
+	pthread_barrier_init(&flood.begin, NULL, num + 1);
 	for (unsigned int i = 0; i < num; i++)
 		if (pthread_create(&threads[i], NULL, flood_run, &flood))
 			errx(1, "no thread");
+	limit_memory();
+	pthread_barrier_wait(&flood.begin);
 	for (unsigned int i = 0; i < num; i++)
 		pthread_join(threads[i], NULL);
 	for (int i = 0; i < OUTCOME_NUM; i++)
@@ -398,19 +441,6 @@ static int hold(const struct target *target)
 	else
 		printf("LOST at %llu: %s\n", (unsigned long long)number, strerrorname_np(errno));
 	return !ended;
-}
-
-/* PROBE_FILES=N: may have N files open, once it runs */
-static void limit_files(void)
-{
-	const char *files = getenv("PROBE_FILES");
-	struct rlimit limit;
-
-	if (!files || getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = (rlim_t)atoi(files);
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		err(1, "setrlimit");
 }
 
 int main(int argc, char **argv)

@@ -272,11 +272,11 @@ static void take_up(void)
 {
 	take_up_keys();
 	rcu_read_lock();
-	attach_restore();
+	require(attach_restore() == 0);
 	require(listeners_restore(state_directory()) >= 0);
 	require(ledger_restore(state_directory()) >= 0);
 	require(inflight_open(state_directory()) == 0);
-	recover_connections(fixture_config);
+	require(recover_connections(fixture_config) == 0);
 	rcu_read_unlock();
 }
 
