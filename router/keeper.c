@@ -108,14 +108,18 @@ static int child_run(pid_t keeper)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != keeper)
 		return EXIT_FAILURE;
-	if (sem_init(&may_run, 0, 0) < 0 || pthread_create(&thread, NULL, thread_run, NULL))
+	if (sem_init(&may_run, 0, 0) < 0 || pthread_create(&thread, NULL, thread_run, NULL)) {
+		log_error("cannot start the router's thread");
 		return EXIT_FAILURE;
+	}
 	/*
 	 * This one does nothing any more that takes any. (It opens a file for that: before the other
 	 * one looks at what is open.)
 	 */
-	if (privileges_shed())
+	if (privileges_shed()) {
+		log_error("cannot shed the powers that are not needed");
 		return EXIT_FAILURE;
+	}
 	sem_post(&may_run);
 	pthread_join(thread, NULL);
 	return router_status;

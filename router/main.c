@@ -322,12 +322,17 @@ static int router_run(const struct keeper_start *start)
 	resumed = start->resumed;
 	deaths_before = start->deaths;
 	/* Before anything of our own is open. */
-	if (resumed ? inherited_init() : inherited_given(given_num))
+	ret = resumed ? inherited_init() : inherited_given(given_num);
+	if (ret) {
+		log_error("cannot look at the files that are open: %s", strerror(-ret));
 		return EXIT_FAILURE;
+	}
 	if (start->task == KEEPER_GIVE_AWAY)
 		return give_away();
 	rcu_register_thread();
 	loop = loop_new();
+	if (!loop)
+		log_error("cannot make an event loop: %s", strerror(errno));
 	ret = loop ? run() : EXIT_FAILURE;
 	/* Somebody may still use what would be freed now. */
 	if (!asides_ended)
