@@ -170,7 +170,7 @@ for i in 300 200 100 50; do
 	restart $((used - i)) 50 || bad=$((bad + 1))
 done
 check "allocations fail as a router takes over: it does, or the next" holds "$bad == 0"
-check "... and some did fail" holds "$(failed h2) - refused_before > 5"
+check "... and some did fail" holds "$(failed h2) - $refused_before > 5"
 stop load
 stop load-t2
 stop carried

@@ -150,6 +150,11 @@ void packetpath_remote_remove(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN
 	(void)vni, (void)mac, (void)addresses, (void)num, (void)host;
 }
 
+bool packetpath_is_unfinished(void)
+{
+	return false;
+}
+
 bool packetpath_remotes_missing(uint32_t vni)
 {
 	(void)vni;
