@@ -3,6 +3,8 @@
  * test_keeper.c - the parent goes on while no child can be started, and goes back to the program
  * that it was
  * links: router/keeper.c router/openfiles.c router/program.c router/log.c
+ * links: router/privileges.c
+ * libs: cap-ng urcu urcu-cds urcu-common
  */
 #include <check.h>
 #include <errno.h>
