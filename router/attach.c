@@ -323,6 +323,7 @@ static void look_at_netfilter(struct container *container)
 	if (rules < 0 || packet_only == container->packet_only)
 		return;
 	__atomic_store_n(&container->packet_only, packet_only, __ATOMIC_RELAXED);
+	listener_follow_path(container);
 	log_info("container %s has %s: its new connections take the %s path", container->name,
 		 packet_only ? "netfilter rules of its own" : "no netfilter rules any more",
 		 packet_only ? "packet" : "slim");

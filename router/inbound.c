@@ -289,7 +289,9 @@ static struct listener_endpoint *admit(struct inbound *inbound)
 		return NULL;
 	}
 	listener = listener_find(fields->vni, &inbound->local);
-	if (!listener || listener->container != inbound->container) {
+	/* (Peers have been told that it is not announced any more.) */
+	if (!listener || listener->container != inbound->container ||
+	    __atomic_load_n(&inbound->container->packet_only, __ATOMIC_RELAXED)) {
 		counter_inc(listener_gone);
 		return NULL;
 	}

@@ -288,12 +288,33 @@ static int announce(struct container *container, struct listener_socket *sock,
 			return -ENOMEM;
 		sock->endpoints[sock->endpoints_num++] = endpoint;
 		endpoint_refresh(container, endpoint);
-		if (endpoint->sockets > 1)
+		if (endpoint->sockets > 1 || container->packet_only)
 			continue;
 		if (directory_listener_add(container->vni, addr, socket->local.port))
 			return -ENOMEM;
 	}
 	return sock->endpoints_num ? 0 : -EADDRNOTAVAIL;
+}
+
+/* Where the directory has no room, peers find the listener by the packet path. */
+static void endpoint_follow_path(const struct listener_endpoint *endpoint)
+{
+	struct in6_addr addr = endpoint_addr(&endpoint->name);
+
+	if (endpoint->container->packet_only)
+		directory_listener_remove(endpoint->vni, &addr, endpoint->name.port);
+	else if (!directory_listener_add(endpoint->vni, &addr, endpoint->name.port) &&
+		 endpoint->busy)
+		directory_listener_busy(endpoint->vni, &addr, endpoint->name.port, true);
+}
+
+void listener_follow_path(struct container *container)
+{
+	struct listener_socket *sock;
+
+	cds_list_for_each_entry(sock, &container->listeners, node)
+		for (size_t i = 0; i < sock->endpoints_num; i++)
+			endpoint_follow_path(sock->endpoints[i]);
 }
 
 /* @socket: as it was found just now. @restored: its record, where there is one already */

@@ -111,6 +111,9 @@ void listener_register(struct container *container, struct listener_request *req
 /* Compares with sock_diag soon, and withdraws what is gone. */
 void listener_sweep(struct container *container);
 
+/* The container's @packet_only has changed: peers are told of its listeners, or not any more. */
+void listener_follow_path(struct container *container);
+
 /* Withdraws all (detach); the container is dead. */
 void listener_withdraw_all(struct container *container);
 

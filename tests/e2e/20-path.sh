@@ -144,6 +144,21 @@ plain h1c1 nft 'table inet own { chain out { type filter hook output priority 0;
 filtered() { shows h1c1 '.path == "packet" and .path_reason == "netfilter rules of its own"'; }
 check "auto: its rules are seen" poll 15 filtered
 takes packet "auto, with rules of its own" h1c1 h2c1 $port
+check_not "its listener is announced no more" announced h2 h1c1 $((port + 1))
+takes packet "auto, with rules of its own, from another host" h2c1 h1c1 $((port + 1))
+takes packet "auto, with rules of its own, from a neighbour" h1c2 h1c1 $((port + 1))
+killed
+takes packet "auto, with rules of its own, after a restart" h1c1 h2c1 $port
+takes packet "... and from another host" h2c1 h1c1 $((port + 1))
+plain h1c1 nft 'add chain inet own in { type filter hook input priority 0; policy drop; }'
+check_not "what its rules drop, does not come in" in_ h2c1 timeout 1 "$programs/talk" \
+	client 6 "$(address -6 h1c1)" $((port + 1)) 1
+plain h1c1 nft delete table inet own
+check "its rules are gone: its listener is announced again" poll 15 announced h2 h1c1 $((port + 1))
+takes slim "auto, without rules, from another host" h2c1 h1c1 $((port + 1))
+takes slim "auto, without rules, to another host" h1c1 h2c1 $port
+plain h1c1 nft 'table inet own { chain out { type filter hook output priority 0; accept; }; }'
+check "rules again" poll 15 filtered
 check "attached to the slim path" put h1c1 slim
 check "it is shown" shows h1c1 '.path_attached == "slim" and .path == "slim" and .path_reason == null'
 takes slim "slim, with rules of its own" h1c1 h2c1 $port
