@@ -443,6 +443,12 @@ static void replay_remotes(uint32_t vni)
 		directory_replay(vni);
 }
 
+/* Memory or files are wanting for an earlier router's container: the next start finds all as it is. */
+static bool is_for_later(const struct attach_record *restored, int err)
+{
+	return restored && want_is(err);
+}
+
 /* The packet path and the channel's socket, new or an earlier router's */
 static int connect_host(struct container *container, const struct attach_record *restored,
 			const char **what)
@@ -463,7 +469,7 @@ static int connect_host(struct container *container, const struct attach_record 
 		err = channel_adopt(container, control, fd);
 	else
 		err = channel_listen(container, control);
-	if (err)
+	if (err && !is_for_later(restored, err))
 		packetpath_detach(container->tenant, &container->port);
 	return err;
 }
@@ -477,6 +483,8 @@ static int connect_all(struct container *container, const struct attach_record *
 		return err;
 	*what = "record it";
 	err = attach_state_add(container);
+	if (is_for_later(restored, err))
+		return err;
 	if (err)
 		goto close_channel;
 	*what = "enter it into the tables";
@@ -494,8 +502,8 @@ static int connect_all(struct container *container, const struct attach_record *
 withdraw:
 	container_withdraw(container);
 drop_record:
-	if (restored && want_is(err))
-		goto close_channel;
+	if (is_for_later(restored, err))
+		return err;
 	attach_state_drop(container->record);
 	container->record = NULL;
 close_channel:

@@ -508,7 +508,10 @@ static int give_away(void)
 
 static unsigned int failures;		/* starts in a row */
 
-/* SIGKILL comes from somebody; the others are its own fault. @lived: served() */
+/*
+ * SIGKILL comes from somebody; the other signals are its own fault, and perhaps its state's. A status
+ * says that something was wanting: libraries end a program without memory. @lived: served()
+ */
 static void died(int status, int64_t lived)
 {
 	static unsigned int short_lives;
@@ -521,7 +524,7 @@ static void died(int status, int64_t lived)
 		short_lives = 0;
 	if (killed || lived >= LIFE_SHORT)
 		router_start.deaths = 0;
-	else
+	else if (WIFSIGNALED(status))
 		router_start.deaths++;
 	say_how_it_ended(status);
 	pause_between(short_lives);

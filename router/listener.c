@@ -280,6 +280,7 @@ static int announce(struct container *container, struct listener_socket *sock,
 	for (size_t i = 0; i < container->addresses_num; i++) {
 		const struct in6_addr *addr = &container->addresses[i];
 		struct listener_endpoint *endpoint;
+		int err;
 
 		if (!serves(socket, addr))
 			continue;
@@ -290,8 +291,9 @@ static int announce(struct container *container, struct listener_socket *sock,
 		endpoint_refresh(container, endpoint);
 		if (endpoint->sockets > 1 || container->packet_only)
 			continue;
-		if (directory_listener_add(container->vni, addr, socket->local.port))
-			return -ENOMEM;
+		err = directory_listener_add(container->vni, addr, socket->local.port);
+		if (err)
+			return err;
 	}
 	return sock->endpoints_num ? 0 : -EADDRNOTAVAIL;
 }

@@ -266,7 +266,7 @@ static int run(void)
 		housekeeping_stop();
 	}
 	/* What an earlier router had open is for the next one, which may be an older version. */
-	if (err && resumed)
+	if (err && (resumed || given_num))
 		_exit(EXIT_FAILURE);
 	while (started--)
 		if (stages[started].stop)

@@ -488,7 +488,7 @@ int packetpath_adopt(const struct config_tenant *config, struct packetpath_port 
 	port->zone = tenant->zone;
 	/* Of a bridge that is no more, it is a port no more. */
 	if (!tenant->adopted || !if_nametoindex(port->host_ifname)) {
-		err = -ENODEV;
+		err = tenant->adopted && want_is(errno) ? -errno : -ENODEV;
 		goto put;
 	}
 	err = packetpath_local_add(&tenant->locals, port->mac, port->addresses,
@@ -499,6 +499,9 @@ int packetpath_adopt(const struct config_tenant *config, struct packetpath_port 
 		return 0;
 	packetpath_local_remove(&tenant->locals, port->mac);
 put:
+	/* Then another start finds all as it is. */
+	if (want_is(err))
+		return err;
 	tenant_put(tenant);
 	packetpath_forget(port);
 	return err == -EADDRINUSE ? err : -ENODEV;

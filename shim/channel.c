@@ -596,7 +596,9 @@ static bool is_slow(struct state *state)
 		return true;
 	slot = slot_take(state, true);
 	if (slot) {
-		probe(state, slot);
+		/* A vforked child leaves its parent's channels alone. */
+		if (state->pid == (uint32_t)sys_getpid())
+			probe(state, slot);
 		slot_give(slot);
 	}
 	return true;

@@ -36,11 +36,11 @@ static bool is_inet_stream(int fd, uint16_t *domain)
 
 /*
  * Is it of no use to ask again? The socket is not one of the container's namespace, or is on none of
- * its addresses. Whatever else is in the way of it may pass.
+ * its addresses, or the container is attached to the packet path. Whatever else is in the way of it may pass.
  */
 static bool is_final(uint32_t error)
 {
-	return error == ENOENT || error == EADDRNOTAVAIL;
+	return error == ENOENT || error == EADDRNOTAVAIL || error == EOPNOTSUPP;
 }
 
 /*

@@ -9,7 +9,7 @@
 
 #include "program.h"
 
-#define MANY		1000
+#define MANY		128	/* set up by one router before the last one's deadline */
 #define FORKS		10
 #define CONNECTING	4
 #define STACK		16384	/* the least that glibc allows */
@@ -71,7 +71,8 @@ static void many_accepted(void)
 
 	allow_many();
 	from = listener(4096);
-	for (int i = 0; i < MANY; i++) {
+	/* (One whose client's deadline had passed carries nothing: docs/compatibility.md.) */
+	while (right < MANY) {
 		char byte;
 		int fd = accept(from, NULL, NULL);
 

@@ -133,6 +133,31 @@ START_TEST(it_can_be_told_to_stop_meanwhile)
 }
 END_TEST
 
+/* --- what counts as a death --- */
+
+/* Three are ended by a library, the fourth by a signal of its own making. */
+static int end_oddly(const struct keeper_start *start)
+{
+	unsigned int runs = shared->runs++;
+
+	if (start->deaths != (runs > 3))
+		_exit(EXIT_FAILURE);
+	if (runs == 3)
+		raise(SIGABRT);
+	if (runs > 3)
+		return EXIT_SUCCESS;
+	_exit(2);
+}
+
+START_TEST(what_a_library_ended_is_no_death)
+{
+	become_nobody();
+	ck_assert_int_eq(keeper_begin(no_arguments), 0);
+	ck_assert_int_eq(keeper_run(end_oddly), EXIT_SUCCESS);
+	ck_assert_uint_eq(shared->runs, 5);
+}
+END_TEST
+
 /* --- this program's copies, "old" and "new", in one another's place --- */
 
 static char directory[] = "/tmp/slim-test-keeper-XXXXXX";
@@ -244,6 +269,7 @@ int main(int argc, char **argv)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_child_is_started_as_soon_as_one_can_be);
 	tcase_add_test(tc, it_can_be_told_to_stop_meanwhile);
+	tcase_add_test(tc, what_a_library_ended_is_no_death);
 	tcase_add_test(tc, the_old_program_is_called_what_it_was);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
