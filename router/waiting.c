@@ -56,6 +56,16 @@ static struct slim_endpoint ticket_name(const struct ticket *ticket)
 	return endpoint_make(&addr, ticket->port);
 }
 
+static void end_if_time_wait(struct diag *diag, int family, const struct slim_endpoint *local,
+			     const struct slim_endpoint *remote)
+{
+	struct diag_socket socket;
+
+	if (diag_find(diag, family, local, remote, &socket) == 0 &&
+	    socket.state == STATE_TIME_WAIT)
+		diag_destroy(diag, &socket);
+}
+
 /*
  * A spliced connection that came to its end by itself leaves one side in TIME_WAIT. The
  * ticket is nobody's but ours: nothing of it can come late, over loopback.
@@ -64,19 +74,18 @@ static struct slim_endpoint ticket_name(const struct ticket *ticket)
 void waiting_end_time_wait(struct inbound *inbound)
 {
 	struct slim_endpoint source = ticket_name(inbound->ticket);
-	struct diag *diag = container_diag_try(inbound->container);
+	struct container *container = inbound->container;
+	struct diag *diag = container_diag_try(container);
+	struct diag *own = diag ? NULL : diag_open(container->netns_fd);
 	int family = inbound->ticket->family;
-	struct diag_socket socket;
 
-	if (!diag)
-		return;
-	if (diag_find(diag, family, &source, &inbound->local, &socket) == 0 &&
-	    socket.state == STATE_TIME_WAIT)
-		diag_destroy(diag, &socket);
-	if (diag_find(diag, family, &inbound->local, &source, &socket) == 0 &&
-	    socket.state == STATE_TIME_WAIT)
-		diag_destroy(diag, &socket);
-	container_diag_put(inbound->container);
+	if (diag || own) {
+		end_if_time_wait(diag ? diag : own, family, &source, &inbound->local);
+		end_if_time_wait(diag ? diag : own, family, &inbound->local, &source);
+	}
+	if (diag)
+		container_diag_put(container);
+	diag_close(own);
 }
 
 /*
