@@ -101,9 +101,26 @@ static void client_close(struct client *client)
 	call_rcu(&client->rcu, free_rcu);
 }
 
+/* What JSON does not take is replaced: a name that was cut, or what a program has said. */
+static json_t *json_text(const char *text)
+{
+	json_t *string = json_string(text);
+	char *ascii = string ? NULL : strdup(text);
+
+	if (!ascii)
+		return string;
+	for (char *c = ascii; *c; c++)
+		if ((unsigned char)*c > 0x7e)
+			*c = '?';
+	string = json_string(ascii);
+	free(ascii);
+	return string;
+}
+
 static json_t *failure(const char *text)
 {
-	return json_pack("{s:i, s:b, s:s}", "version", CONTROL_VERSION, "ok", 0, "error", text);
+	return json_pack("{s:i, s:b, s:o}", "version", CONTROL_VERSION, "ok", 0, "error",
+			 json_text(text));
 }
 
 static void send_more(struct client *client)

@@ -58,6 +58,28 @@ equal "... and gets no others" 1 "$(sed -n 's/^NoNewPrivs:[[:space:]]*//p' \
 check "usage errors: 2" status 2 ctl h1 nonsense
 check "no such container: 1" status 1 ctl h1 detach nobody
 
+# says TEXT COMMAND...: it fails, and what it says has TEXT
+says()
+{
+	local said
+
+	said=$("${@:2}" 2>&1) && return 1
+	echo "$said"
+	[[ $said == *"$1"* ]]
+}
+
+# Of what was cut within a character, and of bytes that are no text, there is an answer all the same.
+long=$(printf 'é%.0s' {1..300})
+check "a long name that is not known: it says so" says "no container named a" ctl h1 detach "a$long"
+check "a long tenant that is not known: it says so" says "there is no tenant" \
+	ctl h1 attach extra --netns /proc/$$/ns/net --tenant "a$long" --ip 10.32.1.9
+check "... whichever byte is the last" says "there is no tenant" \
+	ctl h1 attach extra --netns /proc/$$/ns/net --tenant "$long" --ip 10.32.1.9
+printf '#!/bin/sh\nprintf "no text: \\377\\n"\nexit 3\n' >"$work/no_text"
+chmod +x "$work/no_text"
+check "a program that says what is no text: it says so" says "exit status 3: no text: ?" \
+	ctl h1 upgrade "$work/no_text"
+
 ip netns add "$extra"
 ip -n "$extra" link set lo up
 check "attach" attach_extra 10.32.1.9,fd32:0:0:1::9
@@ -128,15 +150,6 @@ check_not "its device is gone" ip -n "$extra" link show eth0
 
 check "an address outside of the tenant: 1" status 1 attach_extra 192.0.2.1
 check "another's address: 1" status 1 attach_extra "$(address h1c1)"
-# says TEXT COMMAND...: it fails, and what it says has TEXT
-says()
-{
-	local said
-
-	said=$("${@:2}" 2>&1) && return 1
-	echo "$said"
-	[[ $said == *"$1"* ]]
-}
 check "the gateway's address: it says so" says "is the gateway's" attach_extra 10.32.0.1
 ip -n "$extra" link add eth0 type veth peer name eth9
 check "a device of that name: it says what to do" says "choose another name" attach_extra 10.32.1.9
