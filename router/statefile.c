@@ -252,7 +252,7 @@ static int file_open(const char *path)
 	return errno == EWOULDBLOCK ? -EBUSY : -errno;
 }
 
-/* The file at @path is not one of ours. Returns a new one in its place, or -errno. */
+/* What is at @path is not one of ours. Returns a new one in its place, or -errno. */
 static int set_aside(const char *path)
 {
 	char aside[PATH_MAX + sizeof(".damaged")];
@@ -313,10 +313,14 @@ static int map(struct statefile *file)
 
 static int file_open_checked(const char *path, const struct statefile_layout *layout)
 {
-	int fd = file_open(path);
 	struct stat st;
-	int err;
+	int fd, err;
 
+	/* No file at all: a directory, say. Nobody follows a link. */
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		fd = set_aside(path);
+	else
+		fd = file_open(path);
 	if (fd < 0)
 		return fd;
 	err = fstat(fd, &st) < 0 ? -errno : 0;

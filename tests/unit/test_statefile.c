@@ -50,7 +50,7 @@ static void teardown(void)
 	snprintf(path, sizeof(path), "%s/records", directory);
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/records.damaged", directory);
-	unlink(path);
+	remove(path);
 	ck_assert_int_eq(rmdir(directory), 0);
 }
 
@@ -202,6 +202,36 @@ START_TEST(garbage_is_set_aside)
 		ck_assert_uint_eq(sum_all().num, 0);
 		ck_assert(set_aside());
 		store(len);
+	}
+}
+END_TEST
+
+/* A directory, a link (to a file that stays as it is) or a FIFO in the file's place */
+START_TEST(what_is_no_file_is_set_aside)
+{
+	char path[64], other[64], aside[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/records", directory);
+	snprintf(other, sizeof(other), "%s/other", directory);
+	snprintf(aside, sizeof(aside), "%s/records.damaged", directory);
+	for (int kind = 0; kind < 3; kind++) {
+		store(1);
+		ck_assert_int_eq(kind == 1 ? rename(path, other) : unlink(path), 0);
+		ck_assert_int_eq(kind == 0 ? mkdir(path, 0700) : kind == 1 ? symlink(other, path) :
+				 mkfifo(path, 0600), 0);
+		reopen();
+		ck_assert_ptr_nonnull(file);
+		ck_assert_uint_eq(sum_all().num, 0);
+		ck_assert_int_eq(lstat(aside, &st), 0);
+		ck_assert(!S_ISREG(st.st_mode));
+		ck_assert_int_eq(remove(aside), 0);
+		store(4);
+		reopen();
+		ck_assert_uint_eq(sum_all().sum, 4);
+		ck_assert_int_eq(kind == 1 ? unlink(other) : 0, 0);
+		ck_assert_int_eq(unlink(path), 0);
+		reopen();
 	}
 }
 END_TEST
@@ -367,6 +397,7 @@ int main(void)
 	tcase_add_test(tc, one_damaged_record_is_dropped);
 	tcase_add_test(tc, another_version_is_set_aside);
 	tcase_add_test(tc, garbage_is_set_aside);
+	tcase_add_test(tc, what_is_no_file_is_set_aside);
 	tcase_add_test(tc, cut_short);
 	tcase_add_test(tc, one_process_at_a_time);
 	tcase_add_test(tc, threads_share_it);
