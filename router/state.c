@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -32,37 +33,86 @@ static int make(const char *path)
 
 #define DEATHS_INFLIGHT	4
 #define DEATHS_ALL	8
+#define LOCK		"lock"
 
-static void set_aside(const char *path, const char *what)
+/* @aside: where to. 0 or -errno */
+static int set_aside(const char *path, char *aside, size_t size)
 {
-	char aside[PATH_MAX + sizeof(".damaged")];
-
-	snprintf(aside, sizeof(aside), "%s.damaged", path);
+	snprintf(aside, size, "%s.damaged", path);
 	/* A directory takes the place of an empty one only. */
-	for (int i = 1; rename(path, aside) < 0 && errno == ENOTEMPTY && i < 100; i++)
-		snprintf(aside, sizeof(aside), "%s.damaged%d", path, i);
-	log_error("one router after the other was killed: %s are forgotten, and kept as %s", what,
-		  aside);
+	for (int i = 1; rename(path, aside) < 0; i++) {
+		if ((errno != ENOTEMPTY && errno != EEXIST) || i == 100)
+			return -errno;
+		snprintf(aside, size, "%s.damaged%d", path, i);
+	}
+	return 0;
+}
+
+static bool is_set_aside(const char *name)
+{
+	const char *suffix = strrchr(name, '.');
+
+	return suffix && !strcmp(suffix, ".damaged");
+}
+
+/* A directory that cannot be renamed, as where something is mounted: each file in it but the lock */
+static int set_files_aside(const char *path)
+{
+	char file[PATH_MAX + NAME_MAX + 1], aside[sizeof(file) + sizeof(".damaged00")];
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, LOCK) ||
+		    is_set_aside(entry->d_name))
+			continue;
+		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
+		if (set_aside(file, aside, sizeof(aside)))
+			err = -errno;
+	}
+	closedir(dir);
+	return err;
+}
+
+static void say_aside(const char *what, const char *aside, int err)
+{
+	if (err == -ENOENT)
+		return;
+	if (err)
+		log_error("one router after the other was killed, and %s cannot be set aside: %s",
+			  what, strerror(-err));
+	else
+		log_error("one router after the other was killed: %s are forgotten, and kept as %s",
+			  what, aside);
 }
 
 static void suspect(const char *path, unsigned int deaths)
 {
-	char inflight[PATH_MAX + sizeof("/inflight")];
+	char inflight[PATH_MAX + sizeof("/inflight")], aside[sizeof(inflight) + sizeof(".damaged00")];
+	int err;
 
-	snprintf(inflight, sizeof(inflight), "%s/inflight", path);
-	if (deaths == DEATHS_INFLIGHT)
-		set_aside(inflight, "connections under way");
-	else if (deaths == DEATHS_ALL)
-		set_aside(path, "containers, listeners and connections");
+	if (deaths == DEATHS_INFLIGHT) {
+		snprintf(inflight, sizeof(inflight), "%s/inflight", path);
+		err = set_aside(inflight, aside, sizeof(aside));
+		say_aside("connections under way", aside, err);
+	} else if (deaths == DEATHS_ALL) {
+		err = set_aside(path, aside, sizeof(aside));
+		if (err && !(err = set_files_aside(path)))
+			snprintf(aside, sizeof(aside), "%s/*.damaged", path);
+		say_aside("containers, listeners and connections", aside, err);
+	}
 }
 
 /* For as long as we live: two routers would take each other's containers apart. */
 static int lock(const char *path)
 {
-	char name[PATH_MAX + sizeof("/lock")];
+	char name[PATH_MAX + sizeof("/" LOCK)];
 	int fd;
 
-	snprintf(name, sizeof(name), "%s/lock", path);
+	snprintf(name, sizeof(name), "%s/" LOCK, path);
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		log_warning("cannot open %s: %s", name, strerror(errno));
