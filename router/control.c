@@ -473,9 +473,9 @@ static const struct command {
 static json_t *run(json_t *request, struct client *client)
 {
 	const char *name;
-	int version;
+	json_int_t version;
 
-	if (json_unpack(request, "{s:i, s:s}", "version", &version, "command", &name))
+	if (json_unpack(request, "{s:I, s:s}", "version", &version, "command", &name))
 		return failure("a request is an object with version and command");
 	if (version != CONTROL_VERSION)
 		return failure("this router speaks version 1 of the control protocol");

@@ -118,6 +118,20 @@ echo nonsense >"$work/no.key"
 chmod 600 "$work/no.key"
 check "-t: a key that is none" tested 1 "found something else" "$work/no.key" "$other"
 
+# A version that is another one in 32 bits is another one in more, too.
+far_version()
+{
+	python3 - "/run/slim-lab/$name/h1" <<'END'
+import glob, json, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect(glob.glob(sys.argv[1] + "/*.sock")[0])
+s.send(json.dumps({"version": 2**32 + 1, "command": "peers"}).encode())
+reply = json.loads(s.recv(65536))
+assert not reply["ok"] and "version 1" in reply["error"], reply
+END
+}
+check "a version far away is refused" far_version
+
 # What a request carries and nobody asked for is closed: two descriptors where one is wanted, and
 # one where none is.
 stray_fds()
