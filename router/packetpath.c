@@ -15,6 +15,7 @@
  */
 #include "packetpath.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,6 +192,23 @@ static bool is_network(const struct config_tenant *tenant, const struct in6_addr
 	return false;
 }
 
+/* An IPv4 prefix's last address: the kernels of all who have it on-link take it for a broadcast. */
+static bool is_broadcast(const struct config_tenant *tenant, const struct in6_addr *addr)
+{
+	for (size_t i = 0; i < tenant->prefixes_num; i++) {
+		const struct config_prefix *prefix = &tenant->prefixes[i];
+		uint32_t host;
+
+		if (prefix->len >= 127 || !addr_is4(&prefix->addr) ||
+		    !config_prefix_covers(prefix, addr))
+			continue;
+		host = UINT32_MAX >> (prefix->len - 96);
+		if ((ntohl(addr_get4(addr)) & host) == host)
+			return true;
+	}
+	return false;
+}
+
 static int port_check(const struct config_tenant *tenant, const struct packetpath_port *port)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -209,6 +227,11 @@ static int port_check(const struct config_tenant *tenant, const struct packetpat
 		if (is_network(tenant, &port->addresses[i])) {
 			log_error("%s is the number of a prefix of tenant %s, choose another",
 				  text, tenant->name);
+			return -EINVAL;
+		}
+		if (is_broadcast(tenant, &port->addresses[i])) {
+			log_error("%s is the broadcast address of a prefix of tenant %s, choose "
+				  "another", text, tenant->name);
 			return -EINVAL;
 		}
 	}
