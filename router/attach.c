@@ -75,14 +75,14 @@ static bool name_is_good(const char *name)
 	return true;
 }
 
-/* As the kernel has it (dev_valid_name()) */
+/* As the kernel has it (dev_valid_name()); it makes another name of one with a "%". */
 static bool ifname_is_good(const char *name)
 {
 	size_t len = strlen(name);
 
 	if (!len || len >= IFNAMSIZ || !strcmp(name, ".") || !strcmp(name, ".."))
 		return false;
-	return !name[strcspn(name, "/: \t\n\v\f\r")];
+	return !name[strcspn(name, "%/: \t\n\v\f\r")];
 }
 
 /* Who has it on another host, or NULL */
@@ -191,8 +191,8 @@ static const struct config_tenant *check(const struct attach_request *request, c
 		return NULL;
 	}
 	if (request->ifname && !ifname_is_good(request->ifname)) {
-		say(error, size, "a device's name has 1 to %d bytes, without blanks, colons and "
-		    "slashes", IFNAMSIZ - 1);
+		say(error, size, "a device's name has 1 to %d bytes, without blanks, colons, slashes "
+		    "and percent signs", IFNAMSIZ - 1);
 		return NULL;
 	}
 	tenant = config_tenant_by_name(config, request->tenant);

@@ -535,7 +535,9 @@ static void read_request(struct client *client)
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	client->passed = len < 0 ? -1 : passed_fd(&msg);
-	if (len > 0)
+	if (len > 0 && (msg.msg_flags & MSG_TRUNC))
+		reply_json(client, failure("the request is too long: 64 KiB at most"));
+	else if (len > 0)
 		answer(client, text, (size_t)len);
 	else
 		client_close(client);

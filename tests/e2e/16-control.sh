@@ -165,11 +165,17 @@ check_not "its device is gone" ip -n "$extra" link show eth0
 check "an address outside of the tenant: 1" status 1 attach_extra 192.0.2.1
 check "another's address: 1" status 1 attach_extra "$(address h1c1)"
 check "the gateway's address: it says so" says "is the gateway's" attach_extra 10.32.0.1
+check "a prefix's broadcast address: it says so" says "is the broadcast address" attach_extra 10.32.255.255
 ip -n "$extra" link add eth0 type veth peer name eth9
 check "a device of that name: it says what to do" says "choose another name" attach_extra 10.32.1.9
 ip -n "$extra" link delete eth0
 check "a name that is none: it says why" says "1 to 15 bytes" \
 	ctl h1 attach extra --netns "/run/netns/$extra" --tenant t1 --ip 10.32.1.9 --ifname a/b
+check "... and one of which the kernel would make another" says "percent signs" \
+	ctl h1 attach extra --netns "/run/netns/$extra" --tenant t1 --ip 10.32.1.9 --ifname eth%d
+check "a request that is too long: it says so" says "64 KiB at most" \
+	ctl h1 attach extra --netns "/run/netns/$extra" --tenant t1 --ip 10.32.1.9 \
+	--label "a=$(printf 'x%.0s' {1..70000})"
 check "attach again" attach_extra 10.32.1.9
 before=$(fds h1)
 fewer_fds() { holds "$(fds h1) < $before"; }
