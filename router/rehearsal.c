@@ -2,6 +2,7 @@
 /* rehearsal.c - could this program take over from the router that runs? */
 #include "rehearsal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +15,24 @@
 #include "ledger.h"
 #include "listener.h"
 #include "peer_key.h"
+#include "state.h"
 #include "statefile.h"
 
 static const struct statefile_layout *const layouts[] = {
 	&attach_state_layout, &listener_layout, &ledger_layout, &inflight_layout, &peer_key_layout,
 };
 
-static int check_state(const char *directory)
+static int check_state(const struct config *config)
 {
+	const char *directory = config->state;
 	int err = 0;
 
+	/* Its containers would be taken for nobody's. */
+	if (!state_is_in_use(config)) {
+		fprintf(stderr, "no router keeps its state in %s: all that is attached would be "
+			"forgotten (has `state` or `control` changed?)\n", directory);
+		return -ENOENT;
+	}
 	for (size_t i = 0; !err && i < sizeof(layouts) / sizeof(layouts[0]); i++) {
 		err = statefile_check(directory, layouts[i]);
 		if (err)
@@ -38,7 +47,7 @@ int rehearsal_run(const struct config *config)
 {
 	int err;
 
-	if (host_check(config) || check_state(config->state))
+	if (host_check(config) || check_state(config))
 		return EXIT_FAILURE;
 	err = keeper_rehearse();
 	if (err) {

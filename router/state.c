@@ -125,6 +125,21 @@ static int lock(const char *path)
 	return -EBUSY;
 }
 
+bool state_is_in_use(const struct config *config)
+{
+	char name[PATH_MAX + sizeof("/" LOCK)];
+	bool locked;
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/" LOCK, config->state);
+	fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	locked = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return locked;
+}
+
 int state_init(const struct config *config, unsigned int deaths)
 {
 	struct stat st;

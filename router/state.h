@@ -9,6 +9,8 @@
 #ifndef STATE_H
 #define STATE_H
 
+#include <stdbool.h>
+
 #include "config.h"
 
 /*
@@ -18,6 +20,9 @@
  * there: connections under way are forgotten first; if that does not help, everything is.
  */
 int state_init(const struct config *config, unsigned int deaths);
+
+/* Does a router that runs keep its state there? */
+bool state_is_in_use(const struct config *config);
 
 /* Removes it and what is in it. */
 void state_remove(void);

@@ -179,6 +179,12 @@ check "a program that ends at once" kept h2 "exit status 1" /bin/false
 check "... or says that all is well" kept h2 "no slimrouter" /bin/true
 check "one that reads another form of state" kept h2 "cannot read the state file" \
 	"$programs/slimrouter-other-state"
+conf_h2=/run/slim-lab/$name/h2/slimrouter.conf
+cp "$conf_h2" "$work/conf-h2"
+echo "state \"$work/elsewhere\";" >>"$conf_h2"
+check "a configuration by which all containers would be forgotten" kept h2 "no router keeps its state" \
+	"$build/slimrouter"
+cp "$work/conf-h2" "$conf_h2"
 equal "all of that has cost nothing: the same process serves" "$pid_before" "$(child h2)"
 for host in h1 h2; do
 	check "$host: one that cannot start" kept $host "ended with status 1 before it was ready" \

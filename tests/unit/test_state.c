@@ -103,6 +103,16 @@ START_TEST(connections_under_way_first)
 }
 END_TEST
 
+START_TEST(in_use_while_somebody_has_it)
+{
+	ck_assert(!state_is_in_use(&config));
+	fill();
+	ck_assert(!state_is_in_use(&config));
+	ck_assert_int_eq(state_init(&config, 0), 0);
+	ck_assert(state_is_in_use(&config));
+}
+END_TEST
+
 START_TEST(then_everything)
 {
 	for (int i = 0; i < 2; i++) {
@@ -143,6 +153,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, connections_under_way_first);
+	tcase_add_test(tc, in_use_while_somebody_has_it);
 	tcase_add_test(tc, then_everything);
 	tcase_add_test(tc, everything_where_something_is_mounted);
 	suite_add_tcase(suite, tc);
