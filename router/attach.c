@@ -216,12 +216,30 @@ static struct container *same_namespace(const struct stat *st)
 	return NULL;
 }
 
+/* /proc/PID/ns/net, of a process or a thread: it is what keeps the namespace. */
+static bool names_process(const char *path, int *pid)
+{
+	int end = 0;
+
+	if (sscanf(path, "/proc/%d/ns/net%n", pid, &end) == 1 && end && !path[end])
+		return true;
+	end = 0;
+	return sscanf(path, "/proc/%d/task/%*d/ns/net%n", pid, &end) == 1 && end && !path[end];
+}
+
 static int check_namespace(const struct attach_request *request, struct stat *st, char *error,
 			   size_t size)
 {
 	struct container *other;
 	struct stat own;
+	int pid;
 
+	/* Whoever has shed root's powers cannot look there any more. */
+	if (!strncmp(request->netns_path, "/proc/", 6) && !names_process(request->netns_path, &pid)) {
+		say(error, size, "%s cannot be watched: name it as it is outside of /proc, or as "
+		    "/proc/PID/ns/net", request->netns_path);
+		return -EINVAL;
+	}
 	if (fstat(request->netns_fd, st) < 0 || namespace_enter(request->netns_fd)) {
 		say(error, size, "%s is not a network namespace", request->netns_path);
 		return -EINVAL;
@@ -293,12 +311,11 @@ static void pid_handle(struct loop_event *event, uint32_t events)
 	loop_timer_set(control, &watch_timer, 0);
 }
 
-/* /proc/PID/ns/net: the process is what keeps it. */
 static void watch_pid(struct container *container)
 {
 	int pid, fd;
 
-	if (sscanf(container->netns_path, "/proc/%d/", &pid) != 1)
+	if (!names_process(container->netns_path, &pid))
 		return;
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)
@@ -780,6 +797,12 @@ int attach_restore(void)
 	if (!state_directory())
 		return 0;
 	err = attach_state_open(state_directory());
+	/* Nobody can tell then whose the devices are. */
+	if (err && attach_state_exists(state_directory())) {
+		log_error("the containers' state file is there and cannot be used: mend that, or remove it "
+			  "to begin without containers");
+		return err;
+	}
 	if (!err)
 		err = attach_state_each(restore, &restored);
 	if (!err)

@@ -3,9 +3,11 @@
 #include "attach_state.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "inherited.h"
 #include "statefile.h"
@@ -21,6 +23,15 @@ int attach_state_open(const char *directory)
 {
 	file = statefile_open(directory, &attach_state_layout);
 	return file ? 0 : -errno;
+}
+
+bool attach_state_exists(const char *directory)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, attach_state_layout.name);
+	return lstat(path, &st) == 0;
 }
 
 void attach_state_close(void)

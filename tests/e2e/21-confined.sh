@@ -41,7 +41,31 @@ check "the container is attached still" attached
 check "it answers still" poll 5 plain h2c1 ping -c 1 -W 1 $address
 check "it is killed: the next takes over" kill -KILL "$(ctl h1 -j status | jq .pid)"
 check "the container is attached still" poll 5 attached
+other()
+{
+	ctl h1 attach other --netns "/proc/$sleeper/root/run/netns/$(space h1c1)" --tenant t1 \
+		--ip 10.32.1.98
+}
+check_not "a path through a process' root cannot be watched" other
+check "... which is said" grep "cannot be watched" <(other 2>&1)
 kill $sleeper
 is_away() { ! attached; }
 check "when its process ends, it is detached" poll 5 is_away
 stop talk
+
+# --- the containers' state file cannot be written to ---
+
+file=/run/slim-lab/$name/h1/state/containers
+port_is_there() { ip -n "$(space h1)" -o link show type veth | grep -q slimv; }
+lab router h1 stop
+check "a router that stops leaves its containers attached" port_is_there
+mount --bind "$file" "$file"
+mount -o remount,bind,ro "$file"
+(LAB_TIMEOUT=5 lab router h1 start) >/dev/null 2>&1 || true
+check_not "the next one does not start" ctl h1 status
+check "... and says why" has "/run/slim-lab/$name/h1/router.log" "state file is there and cannot be used"
+check "what it does not know stays as it is" port_is_there
+umount "$file"
+check "when it can be written to, the next one starts" lab router h1 start
+check "the container is attached still" jq -e '.containers[] | select(.name == "h1c1")' \
+	<(ctl h1 -j containers)
