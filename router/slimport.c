@@ -181,8 +181,9 @@ int slimports_open(const struct config *config)
 			 open_port((uint16_t)(first_port + fds_num));
 
 		if (fd < 0) {
-			log_error("cannot listen on slim port %u: %s; is another slimrouter "
-				  "running here?", first_port + fds_num, strerror(-fd));
+			log_error("cannot listen on slim port %u: %s%s", first_port + fds_num,
+				  strerror(-fd), fd == -EADDRINUSE ?
+				  "; is another slimrouter running here?" : "");
 			return fd;
 		}
 		fds[fds_num++] = fd;
