@@ -383,6 +383,10 @@ static int serve(char **argv)
 
 static int do_mode(enum mode mode, char **argv)
 {
+	if (mode != MODE_TEST && !privileges_suffice()) {
+		log_error("slimrouter must be started as root (it lacks CAP_NET_ADMIN)");
+		return keeper_give_up("it lacks CAP_NET_ADMIN");
+	}
 	switch (mode) {
 	case MODE_TEST:
 		return host_check(config) ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -4,11 +4,14 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <urcu.h>
 #include <urcu/rculfhash.h>
 
@@ -19,6 +22,16 @@ static const unsigned int kept[] = {
 };
 
 #define KEPT_NUM	(sizeof(kept) / sizeof(kept[0]))
+
+/* Not by libcap-ng: it would keep this process's id, and the keeper's child is another. */
+bool privileges_suffice(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return !syscall(SYS_capget, &header, data) &&
+	       (data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN));
+}
 
 /* What we do not have (a confined host may withhold some), we cannot keep. */
 int privileges_shed(void)

@@ -5,6 +5,8 @@
 #ifndef PRIVILEGES_H
 #define PRIVILEGES_H
 
+#include <stdbool.h>
+
 /*
  * Capabilities are each thread's own, and inherited from the thread that makes it. Every
  * thread of the router has these alone, once it runs:
@@ -16,6 +18,9 @@
  * and no_new_privs. The control thread sheds the others when it has started the rest;
  * workers and closers begin after that, and two kinds of threads before.
  */
+
+/* Whether the router can start at all: else it must be root who starts it. */
+bool privileges_suffice(void);
 
 /* Sheds all others, for this thread and those that it makes. 0 or -errno */
 int privileges_shed(void);

@@ -132,6 +132,18 @@ END
 }
 check "a version far away is refused" far_version
 
+powerless() { setpriv --bounding-set -net_admin "$build/slimrouter" -c "$work/conf" "$@" 2>&1; }
+root_is_wanted()
+{
+	local said
+
+	said=$(powerless "$@") && return 1
+	echo "$said"
+	[[ $said == *"must be started as root"* && $said != *$'\n'* ]]
+}
+check "without root's powers: it says so, and that alone" root_is_wanted
+check "... to clean up, too" root_is_wanted --clean
+
 # What a request carries and nobody asked for is closed: two descriptors where one is wanted, and
 # one where none is.
 stray_fds()
