@@ -280,6 +280,25 @@ static void take_hello(struct peer *peer, const struct peer_channel *channel,
 			 __ATOMIC_RELEASE);
 }
 
+/* What packets between the two would get lost by */
+static void compare_vxlan(struct peer *peer, const struct peer_hello *hello)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (hello->vxlan_port != peers.config->vxlan_port) {
+		peer_warning_set(peer, "its VXLAN port is %u, this host's is %u: no packets pass",
+				 hello->vxlan_port, peers.config->vxlan_port);
+		return;
+	}
+	for (size_t i = 0; i < peer->addresses_num; i++)
+		if (IN6_ARE_ADDR_EQUAL(&peer->addresses[i], &hello->addresses[0]))
+			return;
+	if (hello->addresses_num)
+		peer_warning_set(peer, "its first address is %s, which this host's configuration "
+				 "does not name: packets from there are dropped",
+				 addr_format(&hello->addresses[0], text, sizeof(text)));
+}
+
 const char *peer_channel_up(struct peer_channel *channel, const struct peer_hello *hello)
 {
 	struct peer *peer = channel->peer;
@@ -316,6 +335,7 @@ const char *peer_channel_up(struct peer_channel *channel, const struct peer_hell
 			 channel->client ? "dialled" : "accepted from",
 			 addr_format(&channel->remote, text, sizeof(text)));
 	mesh_up(peer);
+	compare_vxlan(peer, hello);
 	peer_dial_start(peer);
 	return NULL;
 }

@@ -208,6 +208,14 @@ static unsigned int pong_rtt(struct peer_channel *channel, uint64_t token)
 	return us < UINT_MAX ? (unsigned int)us + !us : UINT_MAX;
 }
 
+static const char *why_late(const struct peer_channel *channel)
+{
+	if (channel->state == PEER_CHANNEL_CONNECTING)
+		return "its address does not answer: is the host up, does its firewall let this one "
+		       "reach the slim ports?";
+	return "no HELLO in time";
+}
+
 static void timer_handle(struct loop_timer *timer)
 {
 	struct peer_channel *channel = caa_container_of(timer, struct peer_channel, timer);
@@ -216,7 +224,7 @@ static void timer_handle(struct loop_timer *timer)
 		peer_channel_close(channel, channel->doomed);
 	} else if (channel->state != PEER_CHANNEL_UP) {
 		peer_channel_late();
-		peer_channel_close(channel, "no HELLO in time");
+		peer_channel_close(channel, why_late(channel));
 	} else if (loop_now(channel->loop) - channel->heard >= SLIM_WIRE_DEAD_AFTER) {
 		peer_channel_close(channel, "nothing was heard of it for 3 s");
 	} else {

@@ -1067,6 +1067,82 @@ START_TEST(test_lies)
 }
 END_TEST
 
+static bool warns_of_vxlan(void)
+{
+	return is_up() && strstr(info_warning, "VXLAN port is 4790");
+}
+
+static bool warns_of_address(void)
+{
+	return is_up() && strstr(info_warning, "first address is 192.0.2.77,");
+}
+
+static const struct {
+	uint16_t vxlan_port;
+	const char *address;
+	bool (*warns)(void);
+} misfits[] = {
+	{ 4790, "127.0.0.2", warns_of_vxlan },
+	{ 4789, "192.0.2.77", warns_of_address },
+};
+
+/* Packets of such a peer get lost, which connections over the slim path do not show. */
+START_TEST(test_misfit)
+{
+	struct peer_message hello = {
+		.type = SLIM_MESSAGE_HELLO,
+		.hello = { .version = 1, .port_first = PORT_B, .port_last = PORT_B + 1,
+			   .vxlan_port = misfits[_i].vxlan_port, .host_id = host_key_id(public_b),
+			   .instance = 7, .name = "b", .addresses_num = 1,
+			   .addresses = { addr(misfits[_i].address) } },
+	};
+	struct peer_message end = { .type = SLIM_MESSAGE_SYNC_END };
+	EVP_PKEY *key;
+	SSL_CTX *ctx;
+	SSL *ssl;
+	int fd;
+
+	ck_assert_int_eq(host_key_load(key_b, &key), 0);
+	ctx = peer_tls_new(key, &gullible);
+	router_start(true, key_a, public_b);
+	ssl = rogue_open(ctx, &fd);
+	rogue_say(ssl, &hello, 1);
+	rogue_say(ssl, &end, 1);
+	ck_assert_msg(wait_for(misfits[_i].warns), "the warning is: %s", info_warning);
+	SSL_free(ssl);
+	close(fd);
+	router_stop();
+	peer_tls_free(ctx);
+	EVP_PKEY_free(key);
+}
+END_TEST
+
+static bool unanswered(void)
+{
+	return is_not_up() && strstr(info_error, "does not answer");
+}
+
+/* A host that is off, or whose firewall drops what comes: as a queue that has no room */
+START_TEST(test_no_answer)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(PORT_B),
+				   .sin_addr.s_addr = addr_get4(&address_b) };
+	int fds[4], fd = listen_on(&address_b, PORT_B);
+
+	listen(fd, 0);
+	for (size_t i = 0; i < 4; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(fds[i], (struct sockaddr *)&sin, sizeof(sin));
+	}
+	router_start(true, key_a, public_b);
+	ck_assert_msg(wait_for(unanswered), "the error is: %s", info_error);
+	router_stop();
+	for (size_t i = 0; i < 4; i++)
+		close(fds[i]);
+	close(fd);
+}
+END_TEST
+
 static void make_keys(void)
 {
 	if (!mkdtemp(directory))
@@ -1119,6 +1195,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_renewal);
 	tcase_add_test(tc, test_flood);
 	tcase_add_test(tc, test_lies);
+	tcase_add_loop_test(tc, test_misfit, 0, 2);
+	tcase_add_test(tc, test_no_answer);
 	suite_add_tcase(s, tc);
 	return s;
 }
