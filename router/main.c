@@ -204,7 +204,8 @@ static void signals_handle(struct loop_event *event, uint32_t events)
 	if (read(event->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		log_info("SIGHUP: there is no policy to reload; the configuration is read at start");
+		log_info("SIGHUP does nothing: `slimctl upgrade` puts a changed configuration into "
+			 "force while everything goes on");
 		return;
 	}
 	log_info("%s: the router stops", strsignal((int)info.ssi_signo));
