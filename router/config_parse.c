@@ -531,10 +531,11 @@ static const struct keyword *keyword_find(const struct block *block,
 	return NULL;
 }
 
+/* NULL: none has anything to do with it. */
 static const char *nearest(const struct block *block, const struct config_token *word)
 {
-	unsigned int least = (unsigned int)-1;
-	const char *name = "";
+	unsigned int least = (unsigned int)word->len + 1;
+	const char *name = NULL;
 
 	for (const struct keyword *k = block->keywords; k->name; k++) {
 		unsigned int distance = config_word_distance(word, k->name);
@@ -564,10 +565,14 @@ static void report_unknown(struct parser *p, const struct block *block,
 			   const struct config_token *word)
 {
 	const struct block *other = elsewhere(block, word);
+	const char *name = nearest(block, word);
 
-	if (!other)
+	if (!other && name)
 		config_report_expected(p->report, word, "a keyword of %s; the nearest is \"%s\"",
-				       block->title, nearest(block, word));
+				       block->title, name);
+	else if (!other)
+		config_report_expected(p->report, word, "a keyword of %s, see slimrouter.conf(5)",
+				       block->title);
 	else if (other == &file_block)
 		config_report_expected(p->report, word,
 				       "a keyword of %s; this one stands outside of all blocks",

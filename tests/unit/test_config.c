@@ -184,6 +184,8 @@ static const struct {
 	{ "host h1 {}", "t:1:1: found a host block without \"address\", expected one\n" },
 	{ HOST "wokers 2;",
 	  "t:2:1: found \"wokers\", expected a keyword of the file; the nearest is \"workers\"\n" },
+	{ HOST "mtu 1500;",
+	  "t:2:1: found \"mtu\", expected a keyword of the file, see slimrouter.conf(5)\n" },
 	{ HOST "wire-mtu 1500;",
 	  "t:2:1: found \"wire-mtu\", expected a keyword of the file; this one belongs in a host block\n" },
 	{ "host h1 { address 192.0.2.1; workers 2; }",
