@@ -43,11 +43,44 @@ static int check_state(const struct config *config)
 	return err;
 }
 
+struct survey {
+	const struct config *config;
+	unsigned int lost;
+};
+
+/* Is there a place for the container under this configuration? */
+static void survey_container(const void *data, void *arg)
+{
+	const struct attach_record *record = data;
+	struct survey *survey = arg;
+	const struct config_tenant *tenant = config_tenant_by_vni(survey->config, record->vni);
+	bool fits = tenant && record->port.addresses_num <= PACKETPATH_ADDRESSES;
+
+	for (size_t i = 0; fits && i < record->port.addresses_num; i++)
+		fits = config_tenant_covers(tenant, &record->port.addresses[i]);
+	/* The first one's words are what an upgrade's client is told. */
+	if (!fits && !survey->lost++)
+		fprintf(stderr, "container %.*s would be detached: the configuration has no tenant of "
+			"VNI %u%s; detach it first, or mend the configuration\n",
+			(int)sizeof(record->name), record->name, record->vni,
+			tenant ? " that covers its addresses" : "");
+}
+
+static int check_containers(const struct config *config)
+{
+	struct survey survey = { .config = config };
+	int err = statefile_peek(config->state, &attach_state_layout, survey_container, &survey);
+
+	if (err)
+		fprintf(stderr, "cannot read which containers are attached: %s\n", strerror(-err));
+	return err ? err : survey.lost ? -EADDRNOTAVAIL : 0;
+}
+
 int rehearsal_run(const struct config *config)
 {
 	int err;
 
-	if (host_check(config) || check_state(config))
+	if (host_check(config) || check_state(config) || check_containers(config))
 		return EXIT_FAILURE;
 	err = keeper_rehearse();
 	if (err) {

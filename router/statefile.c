@@ -72,6 +72,11 @@ static uint32_t number_of(const struct statefile *file, const struct slot *slot)
 	return (uint32_t)(((const char *)slot - file->map - HEADER_SIZE) / file->stride) + 1;
 }
 
+static size_t stride_of(const struct statefile_layout *layout)
+{
+	return sizeof(struct slot) + ((size_t)layout->size + 7) / 8 * 8;
+}
+
 static uint64_t check_of(const struct statefile *file, struct slot *slot)
 {
 	uint32_t fixed = file->layout.fixed ? file->layout.fixed : file->layout.size;
@@ -349,7 +354,7 @@ struct statefile *statefile_open(const char *directory, const struct statefile_l
 	if (!file)
 		goto failed;
 	file->layout = *layout;
-	file->stride = sizeof(struct slot) + ((size_t)layout->size + 7) / 8 * 8;
+	file->stride = stride_of(layout);
 	pthread_mutex_init(&file->grow_lock, NULL);
 	file->next = calloc((size_t)layout->max + 1, sizeof(*file->next));
 	if (!file->next)
@@ -388,6 +393,30 @@ int statefile_check(const char *directory, const struct statefile_layout *layout
 	else if (st.st_size && !header_matches(fd, layout))
 		err = -EPROTO;
 	close(fd);
+	return err;
+}
+
+int statefile_peek(const char *directory, const struct statefile_layout *layout,
+		   void (*each)(const void *record, void *data), void *data)
+{
+	struct statefile file = { .layout = *layout, .stride = stride_of(layout) };
+	struct slot *slot = malloc(file.stride);
+	char path[PATH_MAX];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, layout->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (!slot)
+		err = -ENOMEM;
+	else if (fd < 0)
+		err = errno == ENOENT ? 0 : -errno;
+	for (off_t at = HEADER_SIZE; fd >= 0 && slot &&
+	     pread(fd, slot, file.stride, at) == (ssize_t)file.stride; at += (off_t)file.stride)
+		if (slot->valid == 1 && slot->check == check_of(&file, slot))
+			each(record_of(slot), data);
+	if (fd >= 0)
+		close(fd);
+	free(slot);
 	return err;
 }
 

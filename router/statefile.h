@@ -49,6 +49,13 @@ struct statefile *statefile_open(const char *directory, const struct statefile_l
  * another -errno. Whoever has it open is not disturbed. */
 int statefile_check(const char *directory, const struct statefile_layout *layout);
 
+/*
+ * Calls @each for a copy of each whole record of a file that another router may be using; the copy is
+ * good during the call. 0 (also without a file) or -errno.
+ */
+int statefile_peek(const char *directory, const struct statefile_layout *layout,
+		   void (*each)(const void *record, void *data), void *data);
+
 /* Unmaps it; the file stays. NULL is fine. */
 void statefile_close(struct statefile *file);
 

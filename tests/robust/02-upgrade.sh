@@ -185,6 +185,10 @@ echo "state \"$work/elsewhere\";" >>"$conf_h2"
 check "a configuration by which all containers would be forgotten" kept h2 "no router keeps its state" \
 	"$build/slimrouter"
 cp "$work/conf-h2" "$conf_h2"
+sed -i 's/vni 100\b/vni 4242/' "$conf_h2"
+check_not "a configuration without a container's tenant" cmp "$conf_h2" "$work/conf-h2"
+check "... is refused, and says whose" kept h2 "would be detached: the configuration has no tenant of VNI 100" "$build/slimrouter"
+cp "$work/conf-h2" "$conf_h2"
 equal "all of that has cost nothing: the same process serves" "$pid_before" "$(child h2)"
 for host in h1 h2; do
 	check "$host: one that cannot start" kept $host "ended with status 1 before it was ready" \
