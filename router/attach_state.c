@@ -31,7 +31,7 @@ bool attach_state_exists(const char *directory)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, attach_state_layout.name);
-	return lstat(path, &st) == 0;
+	return lstat(path, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_size);
 }
 
 void attach_state_close(void)

@@ -38,7 +38,7 @@ struct attach_record {
 
 /* Keeps records in @directory from now on. 0 or -errno (logged). */
 int attach_state_open(const char *directory);
-/* Is there anything of its name, whether it can be opened or not? */
+/* Is there anything of its name but an empty file, whether it can be opened or not? */
 bool attach_state_exists(const char *directory);
 /* They stay. */
 void attach_state_close(void);
