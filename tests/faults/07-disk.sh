@@ -27,6 +27,8 @@ unmount_and_exit()
 	local status=$?
 
 	umount -l "$state" 2>/dev/null || true
+	# (With set -e a status that is not 0 would end this trap, too.)
+	set +e
 	(exit $status)
 	on_exit
 }
