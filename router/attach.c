@@ -216,15 +216,20 @@ static struct container *same_namespace(const struct stat *st)
 	return NULL;
 }
 
-/* /proc/PID/ns/net, of a process or a thread: it is what keeps the namespace. */
+/* /proc/PID/ns/net, of a process or a thread, or /proc/PID/fd/N: it is what keeps the namespace. */
 static bool names_process(const char *path, int *pid)
 {
-	int end = 0;
+	static const char *const forms[] = {
+		"/proc/%d/ns/net%n", "/proc/%d/task/%*d/ns/net%n", "/proc/%d/fd/%*d%n",
+	};
 
-	if (sscanf(path, "/proc/%d/ns/net%n", pid, &end) == 1 && end && !path[end])
-		return true;
-	end = 0;
-	return sscanf(path, "/proc/%d/task/%*d/ns/net%n", pid, &end) == 1 && end && !path[end];
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		int end = 0;
+
+		if (sscanf(path, forms[i], pid, &end) == 1 && end && !path[end])
+			return true;
+	}
+	return false;
 }
 
 static int check_namespace(const struct attach_request *request, struct stat *st, char *error,
