@@ -84,6 +84,11 @@ static uint64_t check_of(const struct statefile *file, struct slot *slot)
 	return hash_bytes(record_of(slot), fixed, CHECK_SEED);
 }
 
+static bool is_whole(const struct statefile *file, struct slot *slot)
+{
+	return slot->valid == 1 && slot->check == check_of(file, slot);
+}
+
 /* --- free slots --- */
 
 static void push(struct statefile *file, uint32_t number)
@@ -284,7 +289,7 @@ static int slots_read(struct statefile *file, off_t size)
 	for (uint32_t number = file->allocated; number; number--) {
 		struct slot *slot = slot_at(file, number);
 
-		if (slot->valid == 1 && slot->check == check_of(file, slot)) {
+		if (is_whole(file, slot)) {
 			file->num++;
 			continue;
 		}
@@ -378,16 +383,24 @@ failed:
 	return NULL;
 }
 
-int statefile_check(const char *directory, const struct statefile_layout *layout)
+/* To look at only: another router may have it. */
+static int file_open_to_look(const char *directory, const struct statefile_layout *layout)
 {
 	char path[PATH_MAX];
-	struct stat st;
-	int fd, err = 0;
+	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, layout->name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+int statefile_check(const char *directory, const struct statefile_layout *layout)
+{
+	int fd = file_open_to_look(directory, layout), err = 0;
+	struct stat st;
+
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return fd == -ENOENT ? 0 : fd;
 	if (fstat(fd, &st) < 0)
 		err = -errno;
 	else if (st.st_size && !header_matches(fd, layout))
@@ -400,22 +413,20 @@ int statefile_peek(const char *directory, const struct statefile_layout *layout,
 		   void (*each)(const void *record, void *data), void *data)
 {
 	struct statefile file = { .layout = *layout, .stride = stride_of(layout) };
-	struct slot *slot = malloc(file.stride);
-	char path[PATH_MAX];
-	int fd, err = 0;
+	int fd = file_open_to_look(directory, layout);
+	off_t at = HEADER_SIZE;
+	struct slot *slot;
+	int err;
 
-	snprintf(path, sizeof(path), "%s/%s", directory, layout->name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (!slot)
-		err = -ENOMEM;
-	else if (fd < 0)
-		err = errno == ENOENT ? 0 : -errno;
-	for (off_t at = HEADER_SIZE; fd >= 0 && slot &&
-	     pread(fd, slot, file.stride, at) == (ssize_t)file.stride; at += (off_t)file.stride)
-		if (slot->valid == 1 && slot->check == check_of(&file, slot))
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	slot = malloc(file.stride);
+	err = slot ? 0 : -ENOMEM;
+	for (; slot && pread(fd, slot, file.stride, at) == (ssize_t)file.stride;
+	     at += (off_t)file.stride)
+		if (is_whole(&file, slot))
 			each(record_of(slot), data);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	free(slot);
 	return err;
 }

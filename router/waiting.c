@@ -75,17 +75,18 @@ void waiting_end_time_wait(struct inbound *inbound)
 {
 	struct slim_endpoint source = ticket_name(inbound->ticket);
 	struct container *container = inbound->container;
-	struct diag *diag = container_diag_try(container);
-	struct diag *own = diag ? NULL : diag_open(container->netns_fd);
+	struct diag *shared = container_diag_try(container);
+	struct diag *diag = shared ? shared : diag_open(container->netns_fd);
 	int family = inbound->ticket->family;
 
-	if (diag || own) {
-		end_if_time_wait(diag ? diag : own, family, &source, &inbound->local);
-		end_if_time_wait(diag ? diag : own, family, &inbound->local, &source);
-	}
-	if (diag)
+	if (!diag)
+		return;
+	end_if_time_wait(diag, family, &source, &inbound->local);
+	end_if_time_wait(diag, family, &inbound->local, &source);
+	if (shared)
 		container_diag_put(container);
-	diag_close(own);
+	else
+		diag_close(diag);
 }
 
 /*
