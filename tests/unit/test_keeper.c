@@ -3,7 +3,7 @@
  * test_keeper.c - the parent goes on while no child can be started, and goes back to the program
  * that it was
  * links: router/keeper.c router/openfiles.c router/program.c router/log.c
- * links: router/privileges.c
+ * links: router/privileges.c tests/unit/own_copy.c
  * libs: cap-ng urcu urcu-cds urcu-common
  */
 #include <check.h>
@@ -16,11 +16,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "own_copy.h"
 
 #include "../../router/keeper.h"
 
@@ -209,23 +210,6 @@ static int act(char **argv)
 	return keeper_begin(argv) ? EXIT_FAILURE : keeper_run(change);
 }
 
-static void copy_self(const char *to)
-{
-	int in = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	int out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
-	struct stat st;
-
-	ck_assert_int_eq(fstat(in, &st), 0);
-	while (st.st_size > 0) {
-		ssize_t len = sendfile(out, in, NULL, (size_t)st.st_size);
-
-		ck_assert_int_gt(len, 0);
-		st.st_size -= len;
-	}
-	close(in);
-	close(out);
-}
-
 START_TEST(the_old_program_is_called_what_it_was)
 {
 	char expected[4 * PATH_MAX], names[sizeof(expected)] = "";
@@ -234,8 +218,8 @@ START_TEST(the_old_program_is_called_what_it_was)
 	FILE *file;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	copy_self(path_of("old"));
-	copy_self(path_of("new"));
+	own_copy(path_of("old"));
+	own_copy(path_of("new"));
 	pid = fork();
 	if (pid == 0) {
 		if (chdir(directory) == 0)

@@ -2,6 +2,7 @@
 /*
  * test_upgrade.c - a program that is to replace the router rehearses, whatever it does
  * links: router/upgrade.c router/program.c router/aside.c router/loop.c router/log.c
+ * links: tests/unit/own_copy.c
  * libs: urcu urcu-common jansson
  */
 #include <check.h>
@@ -11,12 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <fcntl.h>
 #include <unistd.h>
 #include <urcu.h>
+
+#include "own_copy.h"
 
 #include "../../router/aside.h"
 #include "../../router/inherited.h"
@@ -184,29 +186,12 @@ static int be_moved(void)
 	upgrade_go(-1);
 }
 
-static void copy_self(const char *to)
-{
-	int in = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	int out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
-	struct stat st;
-
-	ck_assert_int_eq(fstat(in, &st), 0);
-	while (st.st_size > 0) {
-		ssize_t len = sendfile(out, in, NULL, (size_t)st.st_size);
-
-		ck_assert_int_gt(len, 0);
-		st.st_size -= len;
-	}
-	close(in);
-	close(out);
-}
-
 START_TEST(without_a_name_it_is_who_has_ours)
 {
 	int status;
 	pid_t pid;
 
-	copy_self(path_of("program"));
+	own_copy(path_of("program"));
 	pid = fork();
 	if (pid == 0) {
 		if (chdir(directory) == 0)
