@@ -830,24 +830,45 @@ static bool a_dials(void)
 	return host_key_id(public_a) < host_key_id(public_b);
 }
 
-/* Speaks TLS as router b, whichever side dials. */
-static SSL *rogue_open(SSL_CTX *ctx, int *fd)
-{
+struct rogue {
+	EVP_PKEY *key;
+	SSL_CTX *ctx;
 	SSL *ssl;
+	int fd;
+};
 
+/* Starts router a, and speaks TLS to it as router b, whichever side dials. */
+static void rogue_begin(struct rogue *rogue)
+{
+	ck_assert_int_eq(host_key_load(key_b, &rogue->key), 0);
+	rogue->ctx = peer_tls_new(rogue->key, &gullible);
+	router_start(true, key_a, public_b);
 	if (a_dials()) {
 		int listener = listen_on(&address_b, PORT_B);
 		struct pollfd pfd = { .fd = listener, .events = POLLIN };
 
 		ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
-		*fd = accept(listener, NULL, NULL);
+		rogue->fd = accept(listener, NULL, NULL);
 		close(listener);
 	} else {
-		*fd = stranger();
+		rogue->fd = stranger();
 	}
-	ssl = peer_tls_open(ctx, *fd, !a_dials(), NULL);
-	ck_assert_int_eq(SSL_do_handshake(ssl), 1);
-	return ssl;
+	rogue->ssl = peer_tls_open(rogue->ctx, rogue->fd, !a_dials(), NULL);
+	ck_assert_int_eq(SSL_do_handshake(rogue->ssl), 1);
+}
+
+static void rogue_leave(struct rogue *rogue)
+{
+	SSL_free(rogue->ssl);
+	close(rogue->fd);
+}
+
+/* After rogue_leave(): the router ends, too. */
+static void rogue_end(struct rogue *rogue)
+{
+	router_stop();
+	peer_tls_free(rogue->ctx);
+	EVP_PKEY_free(rogue->key);
 }
 
 static size_t rogue_hello(uint8_t *out)
@@ -897,30 +918,21 @@ static const struct {
 
 START_TEST(test_rogue)
 {
-	EVP_PKEY *key;
-	SSL_CTX *ctx;
 	uint8_t bytes[PEER_MESSAGE_MAX + 64] = { 0 };
 	size_t len = 0;
-	SSL *ssl;
-	int fd;
+	struct rogue rogue;
 
-	ck_assert_int_eq(host_key_load(key_b, &key), 0);
-	ctx = peer_tls_new(key, &gullible);
-	router_start(true, key_a, public_b);
-	ssl = rogue_open(ctx, &fd);
+	rogue_begin(&rogue);
 	if (sins[_i].hello)
 		len = rogue_hello(bytes);
 	memcpy(bytes + len, sins[_i].bytes, sins[_i].len);
 	len += 64 > sins[_i].len ? (sins[_i].len == 24 ? 32 : sins[_i].len) : 0;
 	if (len)
-		ck_assert_int_eq(SSL_write(ssl, bytes, (int)len), (int)len);
-	ck_assert_msg(ended(ssl, fd), "%s was borne with", sins[_i].what);
+		ck_assert_int_eq(SSL_write(rogue.ssl, bytes, (int)len), (int)len);
+	ck_assert_msg(ended(rogue.ssl, rogue.fd), "%s was borne with", sins[_i].what);
 	ck_assert(wait_for(is_not_up));
-	SSL_free(ssl);
-	close(fd);
-	router_stop();
-	peer_tls_free(ctx);
-	EVP_PKEY_free(key);
+	rogue_leave(&rogue);
+	rogue_end(&rogue);
 }
 END_TEST
 
@@ -932,37 +944,28 @@ START_TEST(test_later_version)
 	uint8_t bytes[PEER_MESSAGE_MAX + 64];
 	struct timeval timeout = { .tv_sec = 5 };
 	size_t len = rogue_hello(bytes);
-	EVP_PKEY *key;
-	SSL_CTX *ctx;
 	bool seen = false;
-	SSL *ssl;
-	int fd;
+	struct rogue rogue;
 
-	ck_assert_int_eq(host_key_load(key_b, &key), 0);
-	ctx = peer_tls_new(key, &gullible);
-	router_start(true, key_a, public_b);
-	ssl = rogue_open(ctx, &fd);
+	rogue_begin(&rogue);
 	memcpy(bytes + len, later, sizeof(later));
 	len += sizeof(later);
 	memcpy(bytes + len, ping, sizeof(ping));
 	len += sizeof(ping);
 	for (size_t i = 0; i < len; i++)
-		ck_assert_int_eq(SSL_write(ssl, bytes + i, 1), 1);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+		ck_assert_int_eq(SSL_write(rogue.ssl, bytes + i, 1), 1);
+	setsockopt(rogue.fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	for (int i = 0; i < 20 && !seen; i++) {
 		uint8_t in[16384];
-		int got = SSL_read(ssl, in, sizeof(in));
+		int got = SSL_read(rogue.ssl, in, sizeof(in));
 
 		ck_assert_int_gt(got, 0);
 		seen = memmem(in, (size_t)got, ping + 8, 8);
 	}
 	ck_assert(seen);
 	ck_assert(is_up());
-	SSL_free(ssl);
-	close(fd);
-	router_stop();
-	peer_tls_free(ctx);
-	EVP_PKEY_free(key);
+	rogue_leave(&rogue);
+	rogue_end(&rogue);
 }
 END_TEST
 
@@ -1003,28 +1006,19 @@ START_TEST(test_flood)
 	};
 	struct timeval timeout = { .tv_sec = 2 };
 	uint8_t bytes[PEER_MESSAGE_MAX];
-	EVP_PKEY *key;
-	SSL_CTX *ctx;
-	SSL *ssl;
-	int fd;
+	struct rogue rogue;
 
-	ck_assert_int_eq(host_key_load(key_b, &key), 0);
-	ctx = peer_tls_new(key, &gullible);
-	router_start(true, key_a, public_b);
-	ssl = rogue_open(ctx, &fd);
-	ck_assert_int_gt(SSL_write(ssl, bytes, (int)rogue_hello(bytes)), 0);
+	rogue_begin(&rogue);
+	ck_assert_int_gt(SSL_write(rogue.ssl, bytes, (int)rogue_hello(bytes)), 0);
 	ck_assert(wait_for(is_up));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	setsockopt(rogue.fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	for (int i = 0; i < 2000 && !is_slowed(); i++)
-		rogue_say(ssl, &message, 2048);
+		rogue_say(rogue.ssl, &message, 2048);
 	ck_assert(wait_for(is_slowed));
 	ck_assert(is_up());
-	SSL_free(ssl);
-	close(fd);
+	rogue_leave(&rogue);
 	ck_assert(wait_for(is_not_up));
-	router_stop();
-	peer_tls_free(ctx);
-	EVP_PKEY_free(key);
+	rogue_end(&rogue);
 }
 END_TEST
 
@@ -1043,27 +1037,18 @@ START_TEST(test_lies)
 			       .addresses_num = 1, .addresses = { addr("10.99.0.1") } },
 	};
 	uint8_t bytes[PEER_MESSAGE_MAX];
-	EVP_PKEY *key;
-	SSL_CTX *ctx;
-	SSL *ssl;
-	int fd;
+	struct rogue rogue;
 
 	snprintf(tenant_of_b.tenant.name, sizeof(tenant_of_b.tenant.name), "%s", tenant.name);
-	ck_assert_int_eq(host_key_load(key_b, &key), 0);
-	ctx = peer_tls_new(key, &gullible);
-	router_start(true, key_a, public_b);
-	ssl = rogue_open(ctx, &fd);
-	ck_assert_int_gt(SSL_write(ssl, bytes, (int)rogue_hello(bytes)), 0);
-	rogue_say(ssl, &container, 3);
-	rogue_say(ssl, &tenant_of_b, 1);
+	rogue_begin(&rogue);
+	ck_assert_int_gt(SSL_write(rogue.ssl, bytes, (int)rogue_hello(bytes)), 0);
+	rogue_say(rogue.ssl, &container, 3);
+	rogue_say(rogue.ssl, &tenant_of_b, 1);
 	ck_assert(wait_for(warns));
 	ck_assert_uint_eq(info.refused, 3);
 	ck_assert_uint_eq(info.containers, 0);
-	SSL_free(ssl);
-	close(fd);
-	router_stop();
-	peer_tls_free(ctx);
-	EVP_PKEY_free(key);
+	rogue_leave(&rogue);
+	rogue_end(&rogue);
 }
 END_TEST
 
@@ -1097,23 +1082,14 @@ START_TEST(test_misfit)
 			   .addresses = { addr(misfits[_i].address) } },
 	};
 	struct peer_message end = { .type = SLIM_MESSAGE_SYNC_END };
-	EVP_PKEY *key;
-	SSL_CTX *ctx;
-	SSL *ssl;
-	int fd;
+	struct rogue rogue;
 
-	ck_assert_int_eq(host_key_load(key_b, &key), 0);
-	ctx = peer_tls_new(key, &gullible);
-	router_start(true, key_a, public_b);
-	ssl = rogue_open(ctx, &fd);
-	rogue_say(ssl, &hello, 1);
-	rogue_say(ssl, &end, 1);
+	rogue_begin(&rogue);
+	rogue_say(rogue.ssl, &hello, 1);
+	rogue_say(rogue.ssl, &end, 1);
 	ck_assert_msg(wait_for(misfits[_i].warns), "the warning is: %s", info_warning);
-	SSL_free(ssl);
-	close(fd);
-	router_stop();
-	peer_tls_free(ctx);
-	EVP_PKEY_free(key);
+	rogue_leave(&rogue);
+	rogue_end(&rogue);
 }
 END_TEST
 
