@@ -623,9 +623,7 @@ static void close_record(const struct inflight *record, int fd)
 {
 	if (record->phase != INFLIGHT_JUDGED && record->ticket_fd >= 0)
 		close(record->ticket_fd);
-	for (int i = 0; i < INFLIGHT_PIPES; i++)
-		if (record->phase == INFLIGHT_SPLICED && record->pipes[i].fd >= 0)
-			close(record->pipes[i].fd);
+	inflight_close_pipes(record);
 	/* An application may have it. */
 	if (record->phase == INFLIGHT_HANDED)
 		stray_close_fd(fd);

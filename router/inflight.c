@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "statefile.h"
@@ -87,4 +88,16 @@ void inflight_drop(struct inflight *record)
 {
 	if (file)
 		statefile_drop(file, record);
+}
+
+int inflight_pipes(const struct inflight *record)
+{
+	return record->phase == INFLIGHT_SPLICED ? INFLIGHT_PIPES : 0;
+}
+
+void inflight_close_pipes(const struct inflight *record)
+{
+	for (int i = 0; i < inflight_pipes(record); i++)
+		if (record->pipes[i].fd >= 0)
+			close(record->pipes[i].fd);
 }

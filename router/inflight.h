@@ -82,4 +82,9 @@ void inflight_hand_over(struct inflight *record, int answer_fd, uint64_t answer_
 void inflight_enter(struct inflight *record, enum inflight_phase phase);
 void inflight_drop(struct inflight *record);
 
+/* How many of @record's pipes mean anything: those of a spliced connection */
+int inflight_pipes(const struct inflight *record);
+/* Closes those of them that there are. */
+void inflight_close_pipes(const struct inflight *record);
+
 #endif

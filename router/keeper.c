@@ -22,8 +22,8 @@
 
 #include "log.h"
 #include "openfiles.h"
-#include "program.h"
 #include "privileges.h"
+#include "program.h"
 
 #define RESUME_VARIABLE		"SLIMROUTER_RESUMES"
 #define UPGRADE_VARIABLE	"SLIMROUTER_UPGRADE"

@@ -77,11 +77,9 @@ static void take_files(struct inflight *record)
 	if (record->phase == INFLIGHT_HANDED &&
 	    !inherited_is_unread(record->answer_fd, record->answer_cookie))
 		record->answer_fd = -1;
-	for (int i = 0; i < INFLIGHT_PIPES; i++)
-		if (record->phase == INFLIGHT_SPLICED)
-			record->pipes[i].fd = inherited_take_pipe(record->pipes[i].fd,
-								  record->pipes[i].inode,
-								  i % 2 == 0);
+	for (int i = 0; i < inflight_pipes(record); i++)
+		record->pipes[i].fd = inherited_take_pipe(record->pipes[i].fd,
+							  record->pipes[i].inode, i % 2 == 0);
 }
 
 /* A ticket that is gone is made anew; a pipe that is gone had bytes. */
@@ -212,9 +210,8 @@ static void give_record(struct inflight *record, void *data)
 	if (record->phase == INFLIGHT_JUDGED)
 		return;
 	gift_add(gift, record->ticket_fd);
-	for (int i = 0; i < INFLIGHT_PIPES; i++)
-		if (record->phase == INFLIGHT_SPLICED)
-			gift_add(gift, record->pipes[i].fd);
+	for (int i = 0; i < inflight_pipes(record); i++)
+		gift_add(gift, record->pipes[i].fd);
 }
 
 static bool give_fresh(const struct inherited_tcp *tcp, void *data)

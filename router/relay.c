@@ -232,13 +232,6 @@ static int flows_open(struct relay *relay, int slim_fd, int ticket_fd,
 	return err ? err : flow_open(&relay->flows[1], ticket_fd, slim_fd);
 }
 
-static void close_pipes(const struct inflight *record)
-{
-	for (int i = 0; i < INFLIGHT_PIPES; i++)
-		if (record->pipes[i].fd >= 0)
-			close(record->pipes[i].fd);
-}
-
 struct relay *relay_start(struct worker *worker, struct inbound *inbound, int slim_fd,
 			  int ticket_fd, unsigned int skip, struct inflight *record, bool resume)
 {
@@ -248,7 +241,7 @@ struct relay *relay_start(struct worker *worker, struct inbound *inbound, int sl
 
 	if (!relay) {
 		if (resume)
-			close_pipes(record);
+			inflight_close_pipes(record);
 		errno = ENOMEM;
 		return NULL;
 	}
