@@ -759,6 +759,24 @@ static bool is_open(void)
 	return false;
 }
 
+void channel_leave(void *request, uint32_t len, unsigned int type)
+{
+	struct state *state = __atomic_load_n(&state_page, __ATOMIC_ACQUIRE);
+	uint64_t signals = channel_hold_signals();
+	struct slot *slot = state ? slot_take(state, true) : NULL;
+
+	if (slot) {
+		if (slot_look(state, slot) > 0) {
+			frame_fill(request, len, type, next_id(slot));
+			sys_send(slot->fd, request, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+			/* Two answers come: the first one ends the channel. */
+			slot->probe = 1;
+		}
+		slot_give(slot);
+	}
+	channel_let_signals(signals);
+}
+
 /* Not worth a channel of its own: a forked child, say, closes its parent's listener. */
 void channel_tell(void *request, uint32_t len, unsigned int type)
 {

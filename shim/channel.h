@@ -68,6 +68,12 @@ void channel_let_signals(uint64_t held);
  */
 bool channel_make_room(void);
 
+/*
+ * Leaves a request, whose reply nobody waits for, to a router that owes an answer: it reads both when it
+ * is back. Nothing where none is owed.
+ */
+void channel_leave(void *request, uint32_t len, unsigned int type);
+
 /* One request that has no reply; not sent where no channel is open. */
 void channel_tell(void *request, uint32_t len, unsigned int type);
 

@@ -174,6 +174,7 @@ static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 static enum slim_verdict ask(struct attempt *attempt, struct slim_connect_reply *reply, int *with)
 {
 	struct slim_connect request;
+	int err;
 
 	memset(&request, 0, sizeof(request));
 	request.sent_at = sys_realtime_ms();
@@ -184,9 +185,12 @@ static enum slim_verdict ask(struct attempt *attempt, struct slim_connect_reply 
 		request.flags |= SLIM_CONNECT_NONBLOCK;
 	if (attempt->options)
 		options_before_syn(attempt->fd, attempt->options, &request);
-	if (channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CONNECT, reply, sizeof(*reply),
-			   SLIM_FRAME_CONNECT_REPLY, with, false))
+	err = channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CONNECT, reply, sizeof(*reply),
+			     SLIM_FRAME_CONNECT_REPLY, with, false);
+	if (err) {
+		debug_say("connect: no answer from the router, errno %d", -err);
 		return SLIM_VERDICT_PACKET;
+	}
 	if (reply->verdict == SLIM_VERDICT_SLIM)
 		return *with >= 0 ? SLIM_VERDICT_SLIM : SLIM_VERDICT_PACKET;
 	if (*with >= 0)
@@ -315,6 +319,8 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	if (len < LEN_MIN || address_to_endpoint(&address, len, &attempt.dst))
 		return next_connect(fd, addr, len);
 	world = channel_world();
+	if (!world)
+		debug_say("connect: no router is known, descriptor %d takes the packet path", fd);
 	if (!world || !is_virtual(world, &attempt.dst))
 		return native(fd, addr, len);
 	attempt.cookie = sys_cookie(fd);

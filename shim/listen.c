@@ -51,14 +51,18 @@ static bool announce(int fd, uint64_t cookie, uint64_t options)
 {
 	struct slim_listen_reply reply;
 	struct slim_listen request;
+	int err;
 
 	memset(&request, 0, sizeof(request));
 	request.cookie = cookie;
 	request.options = options;
 	request.flags = options_listen_flags(fd, options);
-	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-			   SLIM_FRAME_LISTEN_REPLY) == 0 &&
-	       (!reply.error || is_final(reply.error));
+	err = channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
+			  SLIM_FRAME_LISTEN_REPLY);
+	/* A program that blocks in accept() next would not come by here again. */
+	if (err == -ETIMEDOUT)
+		channel_leave(&request, sizeof(request), SLIM_FRAME_LISTEN);
+	return !err && (!reply.error || is_final(reply.error));
 }
 
 /* The router's, as far as we know; 0: there is none */
@@ -91,7 +95,7 @@ int call_listen(int fd, int backlog)
 
 	if (ret)
 		return ret;
-	if (!is_inet_stream(fd, &domain) || !channel_world())
+	if (!is_inet_stream(fd, &domain))
 		return 0;
 	cookie = sys_cookie(fd);
 	tell_router(fd, cookie, domain, fdtable_find(fd, cookie));

@@ -136,8 +136,16 @@ listen_later()
 	poll 10 announced h1 h2c1 "$1"
 }
 
-talks() { in_ h1c1 "$programs/talk" client 4 "$server" "$1" 1000; }
-announced_by_talk() { talks "$1" && announced h1 h2c1 "$1"; }
+# A server that begins meanwhile, and asks nothing any more once it waits in accept()
+begin_in_silence()
+{
+	(
+		launch=(exec)
+		in_ h2c1 python3 -c 'import socket, sys
+socket.create_server(("", int(sys.argv[1]))).accept()' "$1"
+	) >"$work/silent" 2>&1 &
+	background_pids[silent]=$!
+}
 
 check "a server listens" listen_later $((port + 5)) $((port + 6))
 silent=$(child h2)
@@ -145,8 +153,12 @@ kill -STOP "$silent"
 echo >&9
 check "it listens at another port while the router is silent" \
 	poll 5 listening h2c1 $((port + 6))
+begin_in_silence $((port + 7))
+check "another server begins to" poll 5 listening h2c1 $((port + 7))
 kill -CONT "$silent"
-check "whose router hears of it in the end" poll 15 announced_by_talk $((port + 6))
+check "the router hears of both when it is back" poll 5 announced h1 h2c1 $((port + 6))
+check "... though nobody connects to them" poll 5 announced h1 h2c1 $((port + 7))
+stop silent
 exec 9>&-
 stop later
 

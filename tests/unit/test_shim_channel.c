@@ -497,6 +497,30 @@ START_TEST(deadline_of_the_first_request)
 }
 END_TEST
 
+/* What a late router reads when it is back, though nobody could ask it meanwhile. */
+START_TEST(left_for_later)
+{
+	struct slim_listen request = { .cookie = 1 };
+
+	channel_leave(&request, sizeof(request), SLIM_FRAME_LISTEN);
+	fake_router_order(router, MANNER_HOLD, SLIM_FRAME_HELLO, ~0u);
+	ck_assert_int_eq(ask_listen(), -ETIMEDOUT);
+	ck_assert_int_eq(ask_listen(), -ETIMEDOUT);
+	ck_assert_uint_eq(router->requests[SLIM_FRAME_LISTEN], 0);
+	channel_leave(&request, sizeof(request), SLIM_FRAME_LISTEN);
+	ck_assert(eventually(&router->requests[SLIM_FRAME_LISTEN], 1));
+	ORDER(router, times, 0);
+	fake_router_release(router);
+	for (uint64_t i = 0; i < 20; i++)
+		ck_assert_int_eq(ask_name(i), 0);
+	/* Nothing is owed any more. */
+	channel_leave(&request, sizeof(request), SLIM_FRAME_LISTEN);
+	ck_assert_int_eq(ask_name(2), 0);
+	ck_assert_uint_eq(router->requests[SLIM_FRAME_LISTEN], 1);
+	ck_assert_uint_eq(COUNT(router, strangers), 0);
+}
+END_TEST
+
 /*
  * A CONNECT too late costs the channel, so that no late reply keeps a connection; an answer
  * on another one says that the router is back.
@@ -1395,6 +1419,7 @@ static void add_time(TCase *tc)
 {
 	tcase_add_test(tc, deadline);
 	tcase_add_test(tc, deadline_of_the_first_request);
+	tcase_add_test(tc, left_for_later);
 	tcase_add_test(tc, late_replies);
 	tcase_add_test(tc, late_claims);
 	tcase_add_test(tc, late_claim_costs_the_channel);
