@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 
+#include "channel.h"
 #include "debug.h"
 #include "mem.h"
 #include "sys.h"
@@ -76,14 +77,18 @@ static size_t format_line(char *line, const char *format, int number)
 void debug_say(const char *format, int number)
 {
 	const char *name = file_name();
+	uint64_t signals;
 	char line[LINE_MAX_];
 	long fd;
 
 	if (!name)
 		return;
+	/* A handler that leaps away would leave the file open. */
+	signals = channel_hold_signals();
 	fd = sys_openat(AT_FDCWD, name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return;
-	sys_write((int)fd, line, format_line(line, format, number));
-	sys_close((int)fd);
+	if (fd >= 0) {
+		sys_write((int)fd, line, format_line(line, format, number));
+		sys_close((int)fd);
+	}
+	channel_let_signals(signals);
 }
