@@ -222,7 +222,16 @@ load()
 # A router counts from its own start on: what those before it had counted
 slim_before=0
 
-count_slim() { slim_before=$((slim_before + $(counter "$1" connects_slim))); }
+count_slim()
+{
+	local now
+
+	if ! now=$(counter "$1" connects_slim); then
+		echo "$1's router does not say its counters"
+		return 1
+	fi
+	slim_before=$((slim_before + now))
+}
 
 # flows HOST: the slim path is used, and there is more to come
 flows()
@@ -243,14 +252,12 @@ upgrades()
 	local i
 
 	for ((i = 0; i < rounds; i++)); do
-		both_flow
-		count_slim "$1"
-		ctl "$1" upgrade "$work/slimrouter-$1"
-		[[ $(program "$1") == "$work/slimrouter-$1" ]]
-		both_flow
-		count_slim "$1"
-		ctl "$1" upgrade "$E2E_ROUTER"
-		[[ $(program "$1") == "$E2E_ROUTER" ]]
+		both_flow && count_slim "$1" &&
+			ctl "$1" upgrade "$work/slimrouter-$1" &&
+			[[ $(program "$1") == "$work/slimrouter-$1" ]] &&
+			both_flow && count_slim "$1" &&
+			ctl "$1" upgrade "$E2E_ROUTER" &&
+			[[ $(program "$1") == "$E2E_ROUTER" ]] || return
 	done
 }
 
@@ -259,21 +266,15 @@ restarts()
 	local i
 
 	for ((i = 0; i < rounds; i++)); do
-		both_flow
-		count_slim h2
-		restart HUP
+		both_flow && count_slim h2 && restart HUP || return
 	done
 }
 
 both_at_once()
 {
-	both_flow
-	count_slim h1
-	count_slim h2
+	both_flow && count_slim h1 && count_slim h2 || return
 	ctl h1 upgrade &
-	restart HUP
-	wait $!
-	both_flow
+	restart HUP && wait $! && both_flow
 }
 
 for host in h1 h2; do
