@@ -360,12 +360,12 @@ static uint32_t next_id(struct slot *slot)
 }
 
 /*
- * A new channel in the slot: an answer on it says that the router is back. Where there can be none
- * (its queue is full), it is no less slow.
+ * A new channel in the slot, with a request on it: an answer says that the router is back. Where there
+ * can be none (its queue is full), it is no less slow.
  */
-static void probe(struct state *state, struct slot *slot)
+static void probe_with(struct state *state, struct slot *slot, void *request, uint32_t len,
+		       unsigned int type)
 {
-	struct slim_hello request;
 	int fd;
 
 	slot_close(slot);
@@ -376,14 +376,20 @@ static void probe(struct state *state, struct slot *slot)
 	slot->fd = fd;
 	slot->cookie = sys_cookie(fd);
 	note_inherited(state, slot);
-	frame_fill(&request, sizeof(request), SLIM_FRAME_HELLO, next_id(slot));
-	if (sys_send(fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) !=
-	    (long)sizeof(request)) {
+	frame_fill(request, len, type, next_id(slot));
+	if (sys_send(fd, request, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (long)len) {
 		slot_close(slot);
 		return;
 	}
 	slot->probe = 1;
 	__atomic_store_n(&slot->late, 1, __ATOMIC_RELAXED);
+}
+
+static void probe(struct state *state, struct slot *slot)
+{
+	struct slim_hello request;
+
+	probe_with(state, slot, &request, sizeof(request), SLIM_FRAME_HELLO);
 }
 
 /* One exchange on an open channel. */
@@ -766,12 +772,9 @@ void channel_leave(void *request, uint32_t len, unsigned int type)
 	struct slot *slot = state ? slot_take(state, true) : NULL;
 
 	if (slot) {
-		if (slot_look(state, slot) > 0) {
-			frame_fill(request, len, type, next_id(slot));
-			sys_send(slot->fd, request, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-			/* Two answers come: the first one ends the channel. */
-			slot->probe = 1;
-		}
+		/* A channel has one request at a time: this one takes the place of what is late. */
+		if (slot_look(state, slot) > 0)
+			probe_with(state, slot, request, len, type);
 		slot_give(slot);
 	}
 	channel_let_signals(signals);

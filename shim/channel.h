@@ -69,8 +69,8 @@ void channel_let_signals(uint64_t held);
 bool channel_make_room(void);
 
 /*
- * Leaves a request, whose reply nobody waits for, to a router that owes an answer: it reads both when it
- * is back. Nothing where none is owed.
+ * Leaves a request, whose reply nobody waits for, to a router that owes an answer, on a channel of its
+ * own: it reads it when it is back. Nothing where none is owed.
  */
 void channel_leave(void *request, uint32_t len, unsigned int type);
 

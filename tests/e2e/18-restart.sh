@@ -142,7 +142,8 @@ begin_in_silence()
 	(
 		launch=(exec)
 		in_ h2c1 python3 -c 'import socket, sys
-socket.create_server(("", int(sys.argv[1]))).accept()' "$1"
+other = socket.create_server(("", int(sys.argv[2])))
+socket.create_server(("", int(sys.argv[1]))).accept()' "$1" "$2"
 	) >"$work/silent" 2>&1 &
 	background_pids[silent]=$!
 }
@@ -153,11 +154,12 @@ kill -STOP "$silent"
 echo >&9
 check "it listens at another port while the router is silent" \
 	poll 5 listening h2c1 $((port + 6))
-begin_in_silence $((port + 7))
+begin_in_silence $((port + 7)) $((port + 8))
 check "another server begins to" poll 5 listening h2c1 $((port + 7))
 kill -CONT "$silent"
 check "the router hears of both when it is back" poll 5 announced h1 h2c1 $((port + 6))
 check "... though nobody connects to them" poll 5 announced h1 h2c1 $((port + 7))
+check "... and of each port" poll 5 announced h1 h2c1 $((port + 8))
 stop silent
 exec 9>&-
 stop later
