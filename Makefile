@@ -42,8 +42,8 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
-	check-fuzz check-robust check-faults check-long fuzz demo bench bench-attach lint install uninstall \
-	clean asan
+	check-fuzz check-asan check-robust check-faults check-long fuzz demo bench bench-attach lint \
+	install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -103,6 +103,10 @@ check-shim: all $(SHIM_BIN)
 
 check-e2e: all $(E2E_BIN)
 	$(Q)tests/e2e/run
+
+# The same with a router whose memory is watched
+check-asan: all asan $(E2E_BIN)
+	$(Q)tests/e2e/run --asan
 
 # Every fuzz target for so many seconds
 FUZZ_SECONDS ?= 5
