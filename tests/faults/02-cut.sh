@@ -50,7 +50,7 @@ under_load()
 	check "$what: in the other tenant, too" only load-t2 EAGAIN EINPROGRESS ENETUNREACH \
 		EHOSTUNREACH
 	lets_go "$what"
-	clean "$what"
+	clean "$what" "${2%.*}"
 }
 
 for seconds in "${cuts[@]}"; do
@@ -61,5 +61,5 @@ cut_for nft "${cuts[-1]}"
 healed "packets vanish for ${cuts[-1]} s, idle"
 cut_for link "${cuts[-1]}"
 healed "no carrier for ${cuts[-1]} s, idle"
-clean "idle"
+clean "idle" "${cuts[-1]%.*}"
 faults_stop

@@ -169,12 +169,13 @@ unreached()
 	check_not "$1: nothing that is forbidden was reached" grep REACHED "$work/watch"
 }
 
-# clean TEXT: nothing has leaked
-clean() { check "$1: nothing is left over" eventually_as_before; }
+# clean TEXT [SECONDS]: nothing has leaked. SECONDS: that long packets were lost; TCP sends again ever
+# more seldom, at the latest after as long again.
+clean() { check "$1: nothing is left over" eventually_as_before $((15 + ${2:-0})); }
 
 eventually_as_before()
 {
-	poll 15 as_before || as_before
+	poll "$1" as_before || as_before
 }
 
 watch_forbidden() { background watch in_ h1c1 "$probe" watch "$(address h2t2c2)" $port; }

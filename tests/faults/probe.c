@@ -39,7 +39,11 @@
 #endif
 
 #define REPLY_MAX	128
-#define PATIENCE	4000	/* ms that the server waits for a client */
+/*
+ * ms that the server waits for a client: longer than one may take to connect and to get its first bytes
+ * through, since the server can have the connection before
+ */
+#define PATIENCE	8000
 #define WATCH_PAUSE	50	/* ms */
 #define HOLD_PAUSE	20	/* ms */
 #define HOLD_PATIENCE	60000	/* ms */
