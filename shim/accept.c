@@ -32,16 +32,12 @@ static bool claim(const struct slim_endpoint *source, uint16_t domain,
 		  struct slim_claim_reply *reply, int *with)
 {
 	struct slim_claim request;
-	int err;
 
 	memset(&request, 0, sizeof(request));
 	request.ticket = *source;
 	request.domain = domain;
-	err = channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CLAIM, reply, sizeof(*reply),
-			     SLIM_FRAME_CLAIM_REPLY, with, true);
-	if (err)
-		debug_say("accept: no answer from the router, errno %d", -err);
-	return !err;
+	return channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CLAIM, reply, sizeof(*reply),
+			      SLIM_FRAME_CLAIM_REPLY, with, true) == 0;
 }
 
 /*

@@ -34,6 +34,7 @@
 #include <time.h>
 
 #include "channel.h"
+#include "debug.h"
 #include "mem.h"
 #include "sys.h"
 
@@ -392,6 +393,13 @@ static void probe(struct state *state, struct slot *slot)
 	probe_with(state, slot, &request, sizeof(request), SLIM_FRAME_HELLO);
 }
 
+static int too_late(unsigned int type)
+{
+	debug_say("no answer from the router in time to request %d: it is left alone for a while",
+		  (int)type);
+	return -ETIMEDOUT;
+}
+
 /* One exchange on an open channel. */
 static int exchange(struct state *state, struct slot *slot, void *request, uint32_t len,
 		    unsigned int type, void *reply, uint32_t reply_len,
@@ -433,11 +441,11 @@ static int exchange(struct state *state, struct slot *slot, void *request, uint3
 		slot_close(slot);
 		if (err && !last && is_kept(state, slot))
 			probe(state, slot);
-		return err ? -ETIMEDOUT : 0;
+		return err ? too_late(type) : 0;
 	}
 	if (is_kept(state, slot))
 		owe(state, slot);
-	return -ETIMEDOUT;
+	return too_late(type);
 }
 
 static void world_learn(struct state *state, const struct slim_hello_reply *hello,
@@ -634,6 +642,7 @@ static int ask_on(struct state *state, struct slot *slot, void *request, uint32_
 	return exchange(state, slot, request, len, type, reply, reply_len, reply_type, fd, last);
 }
 
+/* -EBUSY: the router is late, and the request was not sent. */
 static int with_slot(void *request, uint32_t len, unsigned int type, void *reply,
 		     uint32_t reply_len, unsigned int reply_type, int *fd, bool last)
 {
@@ -644,7 +653,7 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 	if (!state)
 		return -ENOMEM;
 	if (is_slow(state))
-		return -ETIMEDOUT;
+		return -EBUSY;
 	slot = slot_take(state, false);
 	if (!slot)
 		slot = &own;
@@ -656,6 +665,8 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 	}
 	if (!err && !channel_world_known())
 		err = hello(state, slot);	/* the first one's answer came too late */
+	if (err == -ETIMEDOUT)
+		err = -EBUSY;
 	if (!err && request)
 		err = ask_on(state, slot, request, len, type, reply, reply_len, reply_type, fd,
 			     last);
@@ -709,7 +720,7 @@ int channel_ask_fd(void *request, uint32_t len, unsigned int type, void *reply,
 	err = with_slot(request, len, type, reply, reply_len, reply_type, fd, last);
 	if (!err && reply)
 		check_generation(reply);
-	return err;
+	return err == -EBUSY ? -ETIMEDOUT : err;
 }
 
 int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
@@ -718,6 +729,34 @@ int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 	uint64_t signals = channel_hold_signals();
 	int err = channel_ask_fd(request, len, type, reply, reply_len, reply_type, NULL, false);
 
+	channel_let_signals(signals);
+	return err;
+}
+
+static void leave(struct state *state, void *request, uint32_t len, unsigned int type)
+{
+	struct slot *slot = slot_take(state, true);
+
+	if (!slot)
+		return;
+	/* A channel has one request at a time: this one takes the place of what is late. */
+	if (slot_look(state, slot) > 0)
+		probe_with(state, slot, request, len, type);
+	slot_give(slot);
+}
+
+int channel_ask_or_leave(void *request, uint32_t len, unsigned int type, void *reply,
+			 uint32_t reply_len, unsigned int reply_type)
+{
+	uint64_t signals = channel_hold_signals();
+	int err = with_slot(request, len, type, reply, reply_len, reply_type, NULL, false);
+
+	if (err == -EBUSY) {
+		leave(state_get(), request, len, type);
+		err = -ETIMEDOUT;
+	}
+	if (!err)
+		check_generation(reply);
 	channel_let_signals(signals);
 	return err;
 }
@@ -763,21 +802,6 @@ static bool is_open(void)
 		if (state->slots[i].cookie)
 			return true;
 	return false;
-}
-
-void channel_leave(void *request, uint32_t len, unsigned int type)
-{
-	struct state *state = __atomic_load_n(&state_page, __ATOMIC_ACQUIRE);
-	uint64_t signals = channel_hold_signals();
-	struct slot *slot = state ? slot_take(state, true) : NULL;
-
-	if (slot) {
-		/* A channel has one request at a time: this one takes the place of what is late. */
-		if (slot_look(state, slot) > 0)
-			probe_with(state, slot, request, len, type);
-		slot_give(slot);
-	}
-	channel_let_signals(signals);
 }
 
 /* Not worth a channel of its own: a forked child, say, closes its parent's listener. */

@@ -43,6 +43,13 @@ bool channel_namespaces_may_differ(void);
 int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 		uint32_t reply_len, unsigned int reply_type);
 
+/*
+ * The same for what must be told even so: where a late router is not asked, the request is left to it on
+ * a channel of its own, and it reads it when it is back (-ETIMEDOUT all the same).
+ */
+int channel_ask_or_leave(void *request, uint32_t len, unsigned int type, void *reply,
+			 uint32_t reply_len, unsigned int reply_type);
+
 /**
  * channel_ask_fd() - the same, for a reply with which an fd may come
  * @fd:		where it goes (-1: none came); NULL: none may. Where it would find no room, a CLAIM
@@ -67,12 +74,6 @@ void channel_let_signals(uint64_t held);
  * whether there were any; errno is left alone.
  */
 bool channel_make_room(void);
-
-/*
- * Leaves a request, whose reply nobody waits for, to a router that owes an answer, on a channel of its
- * own: it reads it when it is back. Nothing where none is owed.
- */
-void channel_leave(void *request, uint32_t len, unsigned int type);
 
 /* One request that has no reply; not sent where no channel is open. */
 void channel_tell(void *request, uint32_t len, unsigned int type);

@@ -174,7 +174,6 @@ static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 static enum slim_verdict ask(struct attempt *attempt, struct slim_connect_reply *reply, int *with)
 {
 	struct slim_connect request;
-	int err;
 
 	memset(&request, 0, sizeof(request));
 	request.sent_at = sys_realtime_ms();
@@ -185,12 +184,9 @@ static enum slim_verdict ask(struct attempt *attempt, struct slim_connect_reply 
 		request.flags |= SLIM_CONNECT_NONBLOCK;
 	if (attempt->options)
 		options_before_syn(attempt->fd, attempt->options, &request);
-	err = channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CONNECT, reply, sizeof(*reply),
-			     SLIM_FRAME_CONNECT_REPLY, with, false);
-	if (err) {
-		debug_say("connect: no answer from the router, errno %d", -err);
+	if (channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CONNECT, reply, sizeof(*reply),
+			   SLIM_FRAME_CONNECT_REPLY, with, false))
 		return SLIM_VERDICT_PACKET;
-	}
 	if (reply->verdict == SLIM_VERDICT_SLIM)
 		return *with >= 0 ? SLIM_VERDICT_SLIM : SLIM_VERDICT_PACKET;
 	if (*with >= 0)

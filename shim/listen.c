@@ -51,18 +51,15 @@ static bool announce(int fd, uint64_t cookie, uint64_t options)
 {
 	struct slim_listen_reply reply;
 	struct slim_listen request;
-	int err;
 
 	memset(&request, 0, sizeof(request));
 	request.cookie = cookie;
 	request.options = options;
 	request.flags = options_listen_flags(fd, options);
-	err = channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-			  SLIM_FRAME_LISTEN_REPLY);
-	/* A program that blocks in accept() next would not come by here again. */
-	if (err == -ETIMEDOUT)
-		channel_leave(&request, sizeof(request), SLIM_FRAME_LISTEN);
-	return !err && (!reply.error || is_final(reply.error));
+	/* A program that blocks in accept() next does not come by here again. */
+	return channel_ask_or_leave(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply,
+				    sizeof(reply), SLIM_FRAME_LISTEN_REPLY) == 0 &&
+	       (!reply.error || is_final(reply.error));
 }
 
 /* The router's, as far as we know; 0: there is none */

@@ -19,6 +19,9 @@ name=e2e-$(basename "$0" .sh)-$$
 work=$(mktemp -d "/tmp/slim-e2e-XXXXXX")
 lab_is_up=
 failures=0
+too_late=75		# exit status: there were failures, and a router had not its 50 ms to answer
+# What the shims do is written down where that is of use.
+[[ -z ${E2E_SHIMS:-} ]] || export SLIM_DEBUG=$work/shims
 
 # --- checks ---
 
@@ -367,9 +370,15 @@ audit()
 	done
 }
 
+# How often a router's answer came too late for a shim
+lates()
+{
+	grep -c "no answer from the router in time" "${SLIM_DEBUG:-/dev/null}" || true
+}
+
 on_exit()
 {
-	local status=$? tag
+	local status=$? tag late=0
 
 	trap - EXIT
 	set +e
@@ -396,7 +405,12 @@ on_exit()
 	if ((status)); then
 		echo "FAILED   $(basename "$0") ended early with status $status"
 	fi
+	((!status && !failures)) || late=$(lates)
 	rm -rf "$work"
+	if ((late)); then
+		echo "         a router was late $late times"
+		exit "$too_late"
+	fi
 	exit $((status || failures))
 }
 

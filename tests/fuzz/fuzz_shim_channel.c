@@ -2,7 +2,7 @@
 /*
  * fuzz_shim_channel.c - any frames as a router's answers to the shim
  *
- * links: shim/channel.c shim/address.c shim/user.c
+ * links: shim/channel.c shim/address.c shim/debug.c shim/user.c
  * without: shim/channel.c
  * libs: pthread
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_shim_channel.c - the shim's channel, and all that a router may do to it
- * links: shim/channel.c tests/unit/fake_router.c
+ * links: shim/channel.c shim/debug.c tests/unit/fake_router.c
  * libs: pthread
  *
  * The test is the container, in a network namespace of its own; needs root.
@@ -497,26 +497,37 @@ START_TEST(deadline_of_the_first_request)
 }
 END_TEST
 
+static int ask_or_leave(void)
+{
+	struct slim_listen request = { .cookie = 1 };
+	struct slim_listen_reply reply;
+
+	return channel_ask_or_leave(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply,
+				    sizeof(reply), SLIM_FRAME_LISTEN_REPLY);
+}
+
 /* What a late router reads when it is back, though nobody could ask it meanwhile. */
 START_TEST(left_for_later)
 {
-	struct slim_listen request = { .cookie = 1 };
-
-	channel_leave(&request, sizeof(request), SLIM_FRAME_LISTEN);
 	fake_router_order(router, MANNER_HOLD, SLIM_FRAME_HELLO, ~0u);
 	ck_assert_int_eq(ask_listen(), -ETIMEDOUT);
 	ck_assert_int_eq(ask_listen(), -ETIMEDOUT);
 	ck_assert_uint_eq(router->requests[SLIM_FRAME_LISTEN], 0);
-	channel_leave(&request, sizeof(request), SLIM_FRAME_LISTEN);
+	ck_assert_int_eq(ask_or_leave(), -ETIMEDOUT);
 	ck_assert(eventually(&router->requests[SLIM_FRAME_LISTEN], 1));
 	ORDER(router, times, 0);
 	fake_router_release(router);
 	for (uint64_t i = 0; i < 20; i++)
 		ck_assert_int_eq(ask_name(i), 0);
-	/* Nothing is owed any more. */
-	channel_leave(&request, sizeof(request), SLIM_FRAME_LISTEN);
+	/* It answers: that is all there is to asking. */
+	ck_assert_int_eq(ask_or_leave(), 0);
+	ck_assert_uint_eq(COUNT(router, requests[SLIM_FRAME_LISTEN]), 2);
+	/* What it has, it is not told twice. */
+	fake_router_order(router, MANNER_HOLD, SLIM_FRAME_LISTEN, 1);
+	ck_assert_int_eq(ask_or_leave(), -ETIMEDOUT);
+	fake_router_release(router);
 	ck_assert_int_eq(ask_name(2), 0);
-	ck_assert_uint_eq(router->requests[SLIM_FRAME_LISTEN], 1);
+	ck_assert_uint_eq(COUNT(router, requests[SLIM_FRAME_LISTEN]), 3);
 	ck_assert_uint_eq(COUNT(router, strangers), 0);
 }
 END_TEST

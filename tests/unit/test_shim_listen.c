@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_shim_listen.c - which listeners the router is told again
- * links: shim/channel.c shim/fdtable.c shim/listen.c shim/next.c shim/options.c
+ * links: shim/channel.c shim/debug.c shim/fdtable.c shim/listen.c shim/next.c shim/options.c
  * links: tests/unit/fake_router.c
  *
  * The test is the container, in a network namespace of its own; needs root.
