@@ -554,7 +554,7 @@ static bool is_over(const struct end *end, bool follows, int64_t lived)
 		return true;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE)
 		return end->stopped || !follows || failed(status, lived);
-	/* It was killed, or a library ended it, as libnftables does without memory. */
+	/* It was killed, or a library ended it. */
 	died(status, lived);
 	return false;
 }

@@ -241,20 +241,12 @@ static int table_load(const struct config *config, bool untracked)
 
 int ruleset_open(void)
 {
-	int err = ruleset_batch_init();
-
-	if (err)
-		return err;
-	err = ruleset_message_init();
-	if (err)
-		ruleset_batch_exit();
-	return err;
+	return ruleset_message_init();
 }
 
 void ruleset_close(void)
 {
 	ruleset_message_exit();
-	ruleset_batch_exit();
 }
 
 int ruleset_init(const struct config *config, bool untracked)

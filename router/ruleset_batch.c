@@ -3,31 +3,12 @@
 #include "ruleset_batch.h"
 
 #include <errno.h>
-#include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "endpoint.h"
 #include "log.h"
-
-static struct nft_ctx *nft;
-
-int ruleset_batch_init(void)
-{
-	nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!nft)
-		return -ENOMEM;
-	nft_ctx_buffer_error(nft);
-	nft_ctx_buffer_output(nft);
-	return 0;
-}
-
-void ruleset_batch_exit(void)
-{
-	if (nft)
-		nft_ctx_free(nft);
-	nft = NULL;
-}
+#include "nft_process.h"
 
 int ruleset_batch_begin(struct ruleset_batch *batch)
 {
@@ -37,49 +18,49 @@ int ruleset_batch_begin(struct ruleset_batch *batch)
 }
 
 /* Line by line: complaints, each followed by the command with marks below it. */
-static void say(const char *what, const char *said)
+static void say(const char *what, char *said)
 {
-	char *text = strdup(said), *rest = text, *line;
+	char *line;
 
-	while (text && (line = strsep(&rest, "\n"))) {
+	while ((line = strsep(&said, "\n"))) {
 		for (char *c = line; *c; c++)
 			if (*c == '\t')
 				*c = ' ';
 		if (line[strspn(line, " ^~")])
 			log_error("cannot %s: nftables says: %s", what, line);
 	}
-	free(text);
 }
 
 int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 {
 	bool whole = !ferror(batch->out);
-	const char *said;
-	int err = 0;
+	char *said;
+	int err;
 
 	if (fclose(batch->out) || !whole) {
 		free(batch->text);
 		return -ENOMEM;
 	}
-	if (nft_run_cmd_from_buffer(nft, batch->text))
-		err = -EIO;
+	err = nft_process_run(batch->text, batch->len, false, &said);
 	free(batch->text);
-	said = nft_ctx_get_error_buffer(nft);	/* empties it, too */
-	if (err && what)
-		say(what, said);
+	if (err && what) {
+		if (said && *said)
+			say(what, said);
+		else
+			log_error("cannot %s: %s", what, strerror(-err));
+	}
+	free(said);
 	return err;
 }
 
 char *ruleset_batch_ask(const char *command)
 {
-	char *answer = NULL;
+	char *answer;
 
-	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
-	if (!nft_run_cmd_from_buffer(nft, command))
-		answer = strdup(nft_ctx_get_output_buffer(nft));
-	nft_ctx_output_set_flags(nft, 0);
-	(void)nft_ctx_get_error_buffer(nft);	/* empties it */
-	return answer;
+	if (!nft_process_run(command, strlen(command), true, &answer))
+		return answer;
+	free(answer);
+	return NULL;
 }
 
 size_t ruleset_batch_addresses(struct ruleset_batch *batch, const struct in6_addr *addresses,

@@ -16,16 +16,12 @@ struct ruleset_batch {
 	size_t len;
 };
 
-/* The connection to nftables, in the calling thread's namespace. 0 or -errno. */
-int ruleset_batch_init(void);
-void ruleset_batch_exit(void);
-
 /* Write commands to @batch->out between begin and run. -ENOMEM */
 int ruleset_batch_begin(struct ruleset_batch *batch);
 
 /*
  * Runs what was written and frees it. @what: for the log, "cannot <what>"; NULL
- * where failing is expected. 0, -EIO where nftables refuses, -ENOMEM.
+ * where failing is expected. In the calling thread's namespace. 0; -errno: -EIO where nftables refuses
  */
 int ruleset_batch_run(struct ruleset_batch *batch, const char *what);
 
