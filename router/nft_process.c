@@ -21,6 +21,10 @@
 #define STACK		(64 * 1024)
 #define PATH_SIZE	64
 
+/* Exit statuses: nft refuses, or the process could not do its work */
+#define REFUSED		1
+#define STARVED		2	/* libnftables' own, without memory */
+
 /* --- the process --- */
 
 static char *read_commands(void)
@@ -51,13 +55,15 @@ static int run_commands(bool json)
 	int ret;
 
 	if (!nft || !text)
-		return EXIT_FAILURE;
+		return STARVED;
 	if (json)
 		nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
 	ret = nft_run_cmd_from_buffer(nft, text);
 	nft_ctx_free(nft);
 	free(text);
-	return ret || fflush(NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (fflush(NULL))
+		return STARVED;
+	return ret ? REFUSED : EXIT_SUCCESS;
 }
 
 /* glibc gives constructors what main() gets. */
@@ -85,14 +91,14 @@ static int enter(void *data)
 	int input, output;
 
 	if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0)
-		_exit(EXIT_FAILURE);
+		_exit(STARVED);
 	input = open(start->input, O_RDONLY | O_CLOEXEC);
 	output = open(start->output, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (input < 0 || output < 0 || dup2(input, STDIN_FILENO) < 0 ||
 	    dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
-		_exit(EXIT_FAILURE);
+		_exit(STARVED);
 	execve("/proc/self/exe", start->argv, environ);
-	_exit(EXIT_FAILURE);
+	_exit(STARVED);
 }
 
 /* Its status, as of waitpid(2), or -errno */
@@ -147,6 +153,17 @@ static char *contents(int fd)
 	return text;
 }
 
+/* @answer: what nft says, or NULL */
+static int judge(int status, const char *answer)
+{
+	if (status == 0)
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED &&
+	    !(answer && strstr(answer, strerror(ENOMEM))))
+		return -EIO;
+	return -ENOMEM;
+}
+
 int nft_process_run(const char *commands, size_t len, bool json, char **answer)
 {
 	struct start start = { .argv = { json ? JSON : PLAIN, NULL } };
@@ -159,9 +176,9 @@ int nft_process_run(const char *commands, size_t len, bool json, char **answer)
 		snprintf(start.input, PATH_SIZE, "/proc/%d/fd/%d", gettid(), input);
 		snprintf(start.output, PATH_SIZE, "/proc/%d/fd/%d", gettid(), output);
 		err = spawn(&start);
-		if (err > 0)
-			err = -EIO;
 		*answer = contents(output);
+		if (err >= 0)
+			err = judge(err, *answer);
 	}
 	if (input >= 0)
 		close(input);

@@ -15,7 +15,8 @@
  * Runs @len bytes of @commands, as one transaction, in the calling thread's network namespace and with
  * its capabilities. @json: its output is JSON. @answer: what nft prints, or what it complains of; to be
  * freed; NULL where there was no room for it. Any thread; waits for its end.
- * 0; -EIO: nftables refuses, or the process was ended; else there is no process: -errno.
+ * 0; -EIO: nftables refuses; -ENOMEM: the process, or the kernel, had no memory; else there is no
+ * process: -errno.
  */
 int nft_process_run(const char *commands, size_t len, bool json, char **answer);
 

@@ -23,7 +23,8 @@ with open(sys.argv[1], "r+b") as file:
 }
 
 failed() { od -An -tu4 -j8 -N4 "$work/memory-$1" | tr -d ' '; }
-child() { ctl "$1" -j status | jq .pid; }
+# (Not by `slimctl status`, which runs nft, whose allocations count, too.)
+child() { pgrep -P "$(router_pid "$1")"; }
 declare -A pids
 for host in h1 h2; do
 	pids[$host]=$(child $host)
@@ -112,7 +113,7 @@ clean "containers"
 # --- a router that takes over from one that was killed ---
 
 left() { od -An -tu4 -j0 -N4 "$work/memory-$1" | tr -d ' '; }
-another() { [[ $(child h2) && $(child h2) != "$killed" ]]; }
+another() { [[ $(child h2) && $(child h2) != "$killed" ]] && ctl h2 peers; }
 
 kill_child()
 {
