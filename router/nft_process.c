@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,8 +23,8 @@
 #define PATH_SIZE	64
 
 /* Exit statuses: nft refuses, or the process could not do its work */
-#define REFUSED		1
-#define STARVED		2	/* libnftables' own, without memory */
+#define REFUSED		3
+#define STARVED		2	/* as libnftables ends without memory */
 
 /* --- the process --- */
 
@@ -90,7 +91,9 @@ static int enter(void *data)
 	struct start *start = data;
 	int input, output;
 
-	if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0)
+	/* The next router must not find this one's commands run after its own. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+	    close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0)
 		_exit(STARVED);
 	input = open(start->input, O_RDONLY | O_CLOEXEC);
 	output = open(start->output, O_WRONLY | O_APPEND | O_CLOEXEC);
