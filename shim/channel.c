@@ -361,12 +361,12 @@ static uint32_t next_id(struct slot *slot)
 }
 
 /*
- * A new channel in the slot, with a request on it: an answer says that the router is back. Where there
- * can be none (its queue is full), it is no less slow.
+ * A new channel in the slot: an answer on it says that the router is back. Where there can be none
+ * (its queue is full), it is no less slow.
  */
-static void probe_with(struct state *state, struct slot *slot, void *request, uint32_t len,
-		       unsigned int type)
+static void probe(struct state *state, struct slot *slot)
 {
+	struct slim_hello request;
 	int fd;
 
 	slot_close(slot);
@@ -377,8 +377,9 @@ static void probe_with(struct state *state, struct slot *slot, void *request, ui
 	slot->fd = fd;
 	slot->cookie = sys_cookie(fd);
 	note_inherited(state, slot);
-	frame_fill(request, len, type, next_id(slot));
-	if (sys_send(fd, request, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (long)len) {
+	frame_fill(&request, sizeof(request), SLIM_FRAME_HELLO, next_id(slot));
+	if (sys_send(fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+	    (long)sizeof(request)) {
 		slot_close(slot);
 		return;
 	}
@@ -386,17 +387,9 @@ static void probe_with(struct state *state, struct slot *slot, void *request, ui
 	__atomic_store_n(&slot->late, 1, __ATOMIC_RELAXED);
 }
 
-static void probe(struct state *state, struct slot *slot)
-{
-	struct slim_hello request;
-
-	probe_with(state, slot, &request, sizeof(request), SLIM_FRAME_HELLO);
-}
-
 static int too_late(unsigned int type)
 {
-	debug_say("no answer from the router in time to request %d: it is left alone for a while",
-		  (int)type);
+	debug_say("no answer from the router in time to request %d", (int)type);
 	return -ETIMEDOUT;
 }
 
@@ -733,16 +726,16 @@ int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 	return err;
 }
 
-static void leave(struct state *state, void *request, uint32_t len, unsigned int type)
+/* A router reads what was sent before a channel ended. */
+static void leave(void *request, uint32_t len, unsigned int type)
 {
-	struct slot *slot = slot_take(state, true);
+	int fd = open_socket();
 
-	if (!slot)
+	if (fd < 0)
 		return;
-	/* A channel has one request at a time: this one takes the place of what is late. */
-	if (slot_look(state, slot) > 0)
-		probe_with(state, slot, request, len, type);
-	slot_give(slot);
+	frame_fill(request, len, type, 1);
+	sys_send(fd, request, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sys_close(fd);
 }
 
 int channel_ask_or_leave(void *request, uint32_t len, unsigned int type, void *reply,
@@ -751,14 +744,13 @@ int channel_ask_or_leave(void *request, uint32_t len, unsigned int type, void *r
 	uint64_t signals = channel_hold_signals();
 	int err = with_slot(request, len, type, reply, reply_len, reply_type, NULL, false);
 
-	if (err == -EBUSY) {
-		leave(state_get(), request, len, type);
-		err = -ETIMEDOUT;
-	}
+	/* It was not sent, or to a router that went away. */
+	if (err == -EBUSY || err == -EPIPE || err == -ECONNRESET)
+		leave(request, len, type);
 	if (!err)
 		check_generation(reply);
 	channel_let_signals(signals);
-	return err;
+	return err == -EBUSY ? -ETIMEDOUT : err;
 }
 
 /* Does the number count against the limit of now? One beyond it gives nobody room. */

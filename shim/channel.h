@@ -44,8 +44,8 @@ int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
 		uint32_t reply_len, unsigned int reply_type);
 
 /*
- * The same for what must be told even so: where a late router is not asked, the request is left to it on
- * a channel of its own, and it reads it when it is back (-ETIMEDOUT all the same).
+ * The same for what must be told even so: where the router is late, or has gone away meanwhile, the request
+ * is left on a channel of its own, for it to read when it is back (the error is the same all the same).
  */
 int channel_ask_or_leave(void *request, uint32_t len, unsigned int type, void *reply,
 			 uint32_t reply_len, unsigned int reply_type);

@@ -85,7 +85,8 @@ void debug_say(const char *format, int number)
 		return;
 	/* A handler that leaps away would leave the file open. */
 	signals = channel_hold_signals();
-	fd = sys_openat(AT_FDCWD, name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	fd = sys_openat(AT_FDCWD, name, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+			0600);
 	if (fd >= 0) {
 		sys_write((int)fd, line, format_line(line, format, number));
 		sys_close((int)fd);
