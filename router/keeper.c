@@ -510,7 +510,7 @@ static unsigned int failures;		/* starts in a row */
 
 /*
  * SIGKILL comes from somebody; the other signals are its own fault, and perhaps its state's. A status
- * says that something was wanting: libraries end a program without memory. @lived: served()
+ * says that something was wanting. @lived: served()
  */
 static void died(int status, int64_t lived)
 {
@@ -554,7 +554,7 @@ static bool is_over(const struct end *end, bool follows, int64_t lived)
 		return true;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE)
 		return end->stopped || !follows || failed(status, lived);
-	/* It was killed, or a library ended it. */
+	/* It was killed, or ended in some other way. */
 	died(status, lived);
 	return false;
 }

@@ -5,29 +5,35 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/memfd.h>
 #include <nftables/libnftables.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PLAIN		"slimrouter: nft"
-#define JSON		"slimrouter: nft, JSON"
+#define NAME		"slimrouter: nft"
 #define STACK		(64 * 1024)
 #define PATH_SIZE	64
 
-/* Exit statuses: nft refuses, or the process could not do its work */
-#define REFUSED		3
-#define STARVED		2	/* as libnftables ends without memory */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL	8u	/* Linux 6.3 */
+#endif
+
+/* Exit statuses. libnftables' own are 0 to 3, of which 2 is a lack of memory. */
+#define REFUSED		4
+#define STARVED		2
 
 /* --- the process --- */
 
+/* All of them, as a string; NULL: no memory, or they cannot be read */
 static char *read_commands(void)
 {
 	struct stat stat;
@@ -40,8 +46,10 @@ static char *read_commands(void)
 	while (text && have < (size_t)stat.st_size) {
 		ssize_t got = read(STDIN_FILENO, text + have, (size_t)stat.st_size - have);
 
-		if (got <= 0)
-			break;
+		if (got <= 0) {
+			free(text);
+			return NULL;
+		}
 		have += (size_t)got;
 	}
 	if (text)
@@ -49,7 +57,7 @@ static char *read_commands(void)
 	return text;
 }
 
-static int run_commands(bool json)
+static int run_commands(void)
 {
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	char *text = read_commands();
@@ -57,8 +65,6 @@ static int run_commands(bool json)
 
 	if (!nft || !text)
 		return STARVED;
-	if (json)
-		nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
 	ret = nft_run_cmd_from_buffer(nft, text);
 	nft_ctx_free(nft);
 	free(text);
@@ -70,9 +76,10 @@ static int run_commands(bool json)
 /* glibc gives constructors what main() gets. */
 __attribute__((constructor)) static void begin(int argc, char **argv)
 {
-	if (argc != 1 || (strcmp(argv[0], PLAIN) != 0 && strcmp(argv[0], JSON) != 0))
+	if (argc != 1 || strcmp(argv[0], NAME) != 0 || getauxval(AT_SECURE))
 		return;
-	_exit(run_commands(!strcmp(argv[0], JSON)));
+	prctl(PR_SET_NAME, NAME);
+	_exit(run_commands());
 }
 
 /* --- who starts it --- */
@@ -80,11 +87,13 @@ __attribute__((constructor)) static void begin(int argc, char **argv)
 struct start {
 	char input[PATH_SIZE], output[PATH_SIZE];
 	char *argv[2];
+	int err;	/* why it did not become another program */
 };
 
 /*
- * Shares its parent's memory, like a child of vfork(2). It must hold none of the parent's sockets for a
- * moment, whose last close() some program waits for: so it does not copy the table of files.
+ * Shares its parent's memory, like a child of vfork(2). Some programs wait for the last close() of a socket
+ * that the parent has: so it does not copy the table of files (the kernel does copy the first 64 entries,
+ * for some microseconds).
  */
 static int enter(void *data)
 {
@@ -94,13 +103,15 @@ static int enter(void *data)
 	/* The next router must not find this one's commands run after its own. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
 	    close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0)
-		_exit(STARVED);
+		goto failed;
 	input = open(start->input, O_RDONLY | O_CLOEXEC);
 	output = open(start->output, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (input < 0 || output < 0 || dup2(input, STDIN_FILENO) < 0 ||
 	    dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
-		_exit(STARVED);
+		goto failed;
 	execve("/proc/self/exe", start->argv, environ);
+failed:
+	start->err = -errno;
 	_exit(STARVED);
 }
 
@@ -109,21 +120,30 @@ static int spawn(struct start *start)
 {
 	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	int status, err = 0;
+	int status = 0, err = 0;
 	pid_t pid;
 
 	if (stack == MAP_FAILED)
 		return -errno;
 	pid = clone(enter, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, start);
+	/* Numbers of processes run out, too, and come back. */
 	if (pid < 0)
-		err = -errno;
+		err = errno == EAGAIN ? -ENOMEM : -errno;
 	munmap(stack, STACK);
 	if (err)
 		return err;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return status;
+	return start->err ? start->err : status;
+}
+
+/* (Before Linux 6.3 there is no such flag.) */
+static int memory_file(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd;
 }
 
 static int write_all(int fd, const char *bytes, size_t len)
@@ -156,32 +176,34 @@ static char *contents(int fd)
 	return text;
 }
 
-/* @answer: what nft says, or NULL */
-static int judge(int status, const char *answer)
+/* @said: what nft says, or NULL */
+static int judge(int status, const char *said)
 {
 	if (status == 0)
 		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED &&
-	    !(answer && strstr(answer, strerror(ENOMEM))))
-		return -EIO;
-	return -ENOMEM;
+	/* libnftables asserts that there is memory; who kills, does so for the lack of it. */
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) == SIGABRT || WTERMSIG(status) == SIGKILL ? -ENOMEM : -EIO;
+	if (WEXITSTATUS(status) == STARVED || (said && strstr(said, strerror(ENOMEM))))
+		return -ENOMEM;
+	return -EIO;
 }
 
-int nft_process_run(const char *commands, size_t len, bool json, char **answer)
+int nft_process_run(const char *commands, size_t len, char **said)
 {
-	struct start start = { .argv = { json ? JSON : PLAIN, NULL } };
-	int input = memfd_create("nft-commands", MFD_CLOEXEC);
-	int output = memfd_create("nft-answer", MFD_CLOEXEC);
+	struct start start = { .argv = { NAME, NULL } };
+	int input = memory_file("nft-commands");
+	int output = memory_file("nft-said");
 	int err = input < 0 || output < 0 ? -errno : write_all(input, commands, len);
 
-	*answer = NULL;
+	*said = NULL;
 	if (!err) {
 		snprintf(start.input, PATH_SIZE, "/proc/%d/fd/%d", gettid(), input);
 		snprintf(start.output, PATH_SIZE, "/proc/%d/fd/%d", gettid(), output);
 		err = spawn(&start);
-		*answer = contents(output);
+		*said = contents(output);
 		if (err >= 0)
-			err = judge(err, *answer);
+			err = judge(err, *said);
 	}
 	if (input >= 0)
 		close(input);

@@ -8,16 +8,15 @@
 #ifndef NFT_PROCESS_H
 #define NFT_PROCESS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /*
- * Runs @len bytes of @commands, as one transaction, in the calling thread's network namespace and with
- * its capabilities. @json: its output is JSON. @answer: what nft prints, or what it complains of; to be
- * freed; NULL where there was no room for it. Any thread; waits for its end.
+ * Runs @len bytes of @commands, as one transaction, in the calling thread's network namespace, as its user
+ * (root, or it has no capabilities). @said: what nft prints and complains of; to be freed; NULL where there
+ * was no room for it. Any thread; waits for its end. SIGCHLD must not be ignored.
  * 0; -EIO: nftables refuses; -ENOMEM: the process, or the kernel, had no memory; else there is no
  * process: -errno.
  */
-int nft_process_run(const char *commands, size_t len, bool json, char **answer);
+int nft_process_run(const char *commands, size_t len, char **said);
 
 #endif

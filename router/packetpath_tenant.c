@@ -294,9 +294,10 @@ out:
 int packetpath_tenant_down(struct nl_sock *sock, const struct packetpath_tenant *tenant)
 {
 	struct ruleset_tenant rules = rules_of(tenant);
+	int err = ruleset_tenant_remove(&rules);
+	int devices = devices_remove(sock, tenant);
 
-	ruleset_tenant_remove(&rules);
-	return devices_remove(sock, tenant);
+	return devices ? devices : err;
 }
 
 void packetpath_tenant_free(struct packetpath_tenant *tenant)

@@ -336,15 +336,16 @@ int ruleset_tenant_add(const struct ruleset_tenant *tenant)
 	return ruleset_batch_run(&batch, "add a tenant's rules");
 }
 
-void ruleset_tenant_remove(const struct ruleset_tenant *tenant)
+int ruleset_tenant_remove(const struct ruleset_tenant *tenant)
 {
 	struct ruleset_batch batch;
+	int err = ruleset_batch_begin(&batch);
 
-	if (ruleset_batch_begin(&batch))
-		return;
+	if (err)
+		return err;
 	fprintf(batch.out, "delete element inet slim tenants { \"%s\" }\n"
 		"delete element inet slim bridged { \"%s\" . \"%s\" }\n"
 		"delete chain inet slim t%06x\n",
 		tenant->bridge, tenant->bridge, tenant->bridge, tenant->config->vni);
-	ruleset_batch_run(&batch, "remove a tenant's rules");
+	return ruleset_batch_run(&batch, "remove a tenant's rules");
 }

@@ -74,7 +74,7 @@ void ruleset_exit(void);
 int ruleset_counters(void (*each)(const char *name, uint64_t packets, void *data), void *data);
 
 int ruleset_tenant_add(const struct ruleset_tenant *tenant);
-void ruleset_tenant_remove(const struct ruleset_tenant *tenant);
+int ruleset_tenant_remove(const struct ruleset_tenant *tenant);
 
 /* The device must exist; nothing passes it that was not sent by the container. */
 int ruleset_port_add(const struct ruleset_port *port);

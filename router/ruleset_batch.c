@@ -37,11 +37,10 @@ int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 	char *said;
 	int err;
 
-	if (fclose(batch->out) || !whole) {
-		free(batch->text);
-		return -ENOMEM;
-	}
-	err = nft_process_run(batch->text, batch->len, false, &said);
+	said = NULL;
+	err = fclose(batch->out) || !whole ? -ENOMEM : 0;
+	if (!err)
+		err = nft_process_run(batch->text, batch->len, &said);
 	free(batch->text);
 	if (err && what) {
 		if (said && *said)
@@ -51,16 +50,6 @@ int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 	}
 	free(said);
 	return err;
-}
-
-char *ruleset_batch_ask(const char *command)
-{
-	char *answer;
-
-	if (!nft_process_run(command, strlen(command), true, &answer))
-		return answer;
-	free(answer);
-	return NULL;
 }
 
 size_t ruleset_batch_addresses(struct ruleset_batch *batch, const struct in6_addr *addresses,

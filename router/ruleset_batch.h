@@ -29,7 +29,4 @@ int ruleset_batch_run(struct ruleset_batch *batch, const char *what);
 size_t ruleset_batch_addresses(struct ruleset_batch *batch, const struct in6_addr *addresses,
 			       size_t num, bool v4);
 
-/* What nft answers to @command, in JSON; to be freed. NULL: it failed. */
-char *ruleset_batch_ask(const char *command);
-
 #endif

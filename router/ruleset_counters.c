@@ -2,14 +2,12 @@
 /* ruleset_counters.c - what our rules have dropped */
 #include "ruleset.h"
 
-#include <errno.h>
-#include <jansson.h>
-#include <stdlib.h>
+#include <linux/netfilter.h>
 #include <string.h>
 
 #include "packetpath.h"
 #include "packetpath_tenant.h"
-#include "ruleset_batch.h"
+#include "ruleset_message.h"
 
 static const char *const names[] = {
 	RULESET_COUNTERS RULESET_PORT_COUNTERS
@@ -17,49 +15,29 @@ static const char *const names[] = {
 
 #define NAMES	(sizeof(names) / sizeof(names[0]))
 
-static const char *member(const json_t *counter, const char *key)
+static bool is_ours(uint8_t family, const char *table)
 {
-	const char *text = json_string_value(json_object_get(counter, key));
+	static const char port[] = PACKETPATH_VETH_PREFIX "-";
 
-	return text ? text : "";
+	return (family == NFPROTO_INET && !strcmp(table, RULESET_TABLE)) ||
+	       (family == NFPROTO_NETDEV && !strncmp(table, port, sizeof(port) - 1));
 }
 
-static bool is_ours(const json_t *counter)
+static void add(uint8_t family, const char *table, const char *name, uint64_t packets, void *data)
 {
-	const char *family = member(counter, "family"), *table = member(counter, "table");
+	uint64_t *sums = data;
 
-	return (!strcmp(family, "inet") && !strcmp(table, RULESET_TABLE)) ||
-	       (!strcmp(family, "netdev") &&
-		!strncmp(table, PACKETPATH_VETH_PREFIX "-", strlen(PACKETPATH_VETH_PREFIX "-")));
-}
-
-static void add(uint64_t packets[NAMES], const json_t *counter)
-{
-	for (size_t i = 0; i < NAMES; i++)
-		if (!strcmp(member(counter, "name"), names[i]))
-			packets[i] += (uint64_t)json_integer_value(
-				json_object_get(counter, "packets"));
+	for (size_t i = 0; i < NAMES && is_ours(family, table); i++)
+		if (!strcmp(name, names[i]))
+			sums[i] += packets;
 }
 
 int ruleset_counters(void (*each)(const char *name, uint64_t packets, void *data), void *data)
 {
-	char *text = ruleset_batch_ask("list counters");
-	json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
-	uint64_t packets[NAMES] = { 0 };
-	const json_t *item;
-	size_t i;
+	uint64_t sums[NAMES] = { 0 };
+	int err = ruleset_message_counters(add, sums);
 
-	free(text);
-	if (!answer)
-		return -EIO;
-	json_array_foreach(json_object_get(answer, "nftables"), i, item) {
-		const json_t *counter = json_object_get(item, "counter");
-
-		if (counter && is_ours(counter))
-			add(packets, counter);
-	}
-	for (i = 0; i < NAMES; i++)
-		each(names[i], packets[i], data);
-	json_decref(answer);
-	return 0;
+	for (size_t i = 0; i < NAMES && !err; i++)
+		each(names[i], sums[i], data);
+	return err;
 }

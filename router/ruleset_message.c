@@ -3,6 +3,7 @@
 #include "ruleset_message.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -246,5 +247,43 @@ int ruleset_message_chains(void (*each)(const char *table, const char *chain, vo
 	int err = link_query(sock, ruleset_message(NFT_MSG_GETCHAIN, NLM_F_DUMP), chain_found,
 			     &chains);
 
+	return is_unsupported(err) ? 0 : err;
+}
+
+struct counters {
+	void (*each)(uint8_t family, const char *table, const char *name, uint64_t packets,
+		     void *data);
+	void *data;
+};
+
+static bool counter_found(struct nlmsghdr *nlh, void *data)
+{
+	const struct nfgenmsg *info = nlmsg_data(nlh);
+	struct nlattr *table = nlmsg_find_attr(nlh, sizeof(*info), NFTA_OBJ_TABLE);
+	struct nlattr *name = nlmsg_find_attr(nlh, sizeof(*info), NFTA_OBJ_NAME);
+	struct nlattr *type = nlmsg_find_attr(nlh, sizeof(*info), NFTA_OBJ_TYPE);
+	struct nlattr *inner = nlmsg_find_attr(nlh, sizeof(*info), NFTA_OBJ_DATA);
+	const struct counters *counters = data;
+	struct nlattr *packets;
+
+	if (!table || !name || !inner || !type || nla_get_u32(type) != htonl(NFT_OBJECT_COUNTER))
+		return true;
+	packets = nla_find(nla_data(inner), nla_len(inner), NFTA_COUNTER_PACKETS);
+	if (packets)
+		counters->each(info->nfgen_family, nla_get_string(table), nla_get_string(name),
+			       be64toh(nla_get_u64(packets)), counters->data);
+	return true;
+}
+
+int ruleset_message_counters(void (*each)(uint8_t family, const char *table, const char *name,
+					  uint64_t packets, void *data), void *data)
+{
+	struct nl_msg *msg = ruleset_message(NFT_MSG_GETOBJ, NLM_F_DUMP);
+	struct counters counters = { each, data };
+	int err;
+
+	if (msg)
+		((struct nfgenmsg *)nlmsg_data(nlmsg_hdr(msg)))->nfgen_family = NFPROTO_UNSPEC;
+	err = link_query(sock, msg, counter_found, &counters);
 	return is_unsupported(err) ? 0 : err;
 }

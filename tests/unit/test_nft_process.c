@@ -22,10 +22,12 @@
 #define THREADS		4
 #define ROUNDS		5
 #define LARGE		20000		/* elements of a set */
+#define OFTEN		50
+#define HIGH		64		/* numbers that the kernel copies no table for */
 
 static int run(const char *commands, char **answer)
 {
-	return nft_process_run(commands, strlen(commands), false, answer);
+	return nft_process_run(commands, strlen(commands), answer);
 }
 
 /* They may be run in this test's own namespace. */
@@ -52,9 +54,8 @@ START_TEST(commands_are_run)
 
 	ck_assert_int_eq(run("add table inet one\nadd table inet two\n", &answer), 0);
 	free(answer);
-	ck_assert_int_eq(nft_process_run("list tables", 11, true, &answer), 0);
-	ck_assert_ptr_nonnull(strstr(answer, "{\"nftables\""));
-	ck_assert_ptr_nonnull(strstr(answer, "\"two\""));
+	ck_assert_int_eq(run("list tables", &answer), 0);
+	ck_assert_str_eq(answer, "table inet one\ntable inet two\n");
 	free(answer);
 	ck_assert_int_eq(fds_open(), before);
 	/* Nobody is left to be waited for. */
@@ -70,8 +71,8 @@ START_TEST(all_or_nothing)
 	ck_assert_int_eq(run("add table inet one\nadd nonsense\n", &answer), -EIO);
 	ck_assert_ptr_nonnull(strstr(answer, "syntax error"));
 	free(answer);
-	ck_assert_int_eq(nft_process_run("list tables", 11, true, &answer), 0);
-	ck_assert_ptr_null(strstr(answer, "\"one\""));
+	ck_assert_int_eq(run("list tables", &answer), 0);
+	ck_assert_str_eq(answer, "");
 	free(answer);
 }
 END_TEST
@@ -88,10 +89,10 @@ START_TEST(many_commands)
 		fprintf(out, "%s10.1.%d.%d", i ? ", " : "", i / 250, i % 250);
 	fputs(" }\n", out);
 	fclose(out);
-	ck_assert_int_eq(nft_process_run(text, len, false, &answer), 0);
+	ck_assert_int_eq(nft_process_run(text, len, &answer), 0);
 	free(answer);
 	free(text);
-	ck_assert_int_eq(nft_process_run("list ruleset", 12, true, &answer), 0);
+	ck_assert_int_eq(run("list ruleset", &answer), 0);
 	ck_assert_ptr_nonnull(strstr(answer, "10.1.79.249"));
 	free(answer);
 }
@@ -122,10 +123,11 @@ static void *in_own_namespace(void *data)
 	long wrong = unshare(CLONE_NEWNET) ? 1 : 0;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		wrong += nft_process_run(text, len, false, &answer) != 0;
+		wrong += nft_process_run(text, len, &answer) != 0;
 		free(answer);
-		wrong += nft_process_run("list tables", 11, false, &answer) != 0;
-		wrong += !answer || strlen(answer) != len - 4 || !strstr(answer, name);
+		wrong += run("list tables", &answer) != 0;
+		/* What was said of it, but for "add " */
+		wrong += !answer || strcmp(answer, text + 4) != 0;
 		free(answer);
 	}
 	return (void *)wrong;
@@ -148,24 +150,28 @@ START_TEST(each_thread_in_its_namespace)
 END_TEST
 
 /* Who closes a pipe closes it for all: the process holds none of ours, for no moment. */
-static void *often(void *end)
+static void *often(void *run_num)
 {
-	while (!__atomic_load_n((int *)end, __ATOMIC_SEQ_CST)) {
+	for (int i = 0; i < OFTEN; i++) {
 		char *answer;
 
 		run("list tables", &answer);
 		free(answer);
+		__atomic_add_fetch((int *)run_num, 1, __ATOMIC_SEQ_CST);
 	}
 	return NULL;
 }
 
 START_TEST(holds_no_files)
 {
-	static int end;
+	static int run_num;
 	pthread_t thread;
 
-	pthread_create(&thread, NULL, often, &end);
-	for (int i = 0; i < 20000; i++) {
+	/* (The kernel copies low numbers in any case.) */
+	while (dup(STDIN_FILENO) < HIGH)
+		;
+	pthread_create(&thread, NULL, often, &run_num);
+	while (__atomic_load_n(&run_num, __ATOMIC_SEQ_CST) < OFTEN) {
 		struct pollfd pollfd;
 		int ends[2];
 
@@ -176,7 +182,6 @@ START_TEST(holds_no_files)
 		ck_assert_int_eq(poll(&pollfd, 1, 0), 1);
 		close(ends[0]);
 	}
-	__atomic_store_n(&end, 1, __ATOMIC_SEQ_CST);
 	pthread_join(thread, NULL);
 }
 END_TEST
@@ -197,7 +202,7 @@ int main(void)
 	tcase_add_test(tcase, each_thread_in_its_namespace);
 	tcase_add_test(tcase, holds_no_files);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
