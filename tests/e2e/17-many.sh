@@ -17,7 +17,7 @@ attach_many()
 	background many "$top/tests/bench/attach" -n "$name" -c $MANY --hold
 	if ! poll 15 has "$work/many" attached; then
 		cat "$work/many"
-		exit 1
+		return 1
 	fi
 	read -r _ holder figures <"$work/many"
 }
