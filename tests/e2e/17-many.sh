@@ -23,6 +23,7 @@ attach_many()
 }
 
 even() { (($(figure '.attach.ratio * 100 | floor') < RATIO_MAX)); }
+# shellcheck disable=SC2317 # poll calls it
 alone() { [[ $(ctl h1 -j containers | jq '.containers | length') == 1 ]]; }
 
 # Each figure is of one attempt: who is fast once is not slow by itself.
@@ -86,6 +87,7 @@ check "it is reached from there" poll 5 plain h1c1 ping -c 1 -W 1 10.32.1.9
 ctl h2 detach mover >/dev/null
 
 kill "$holder"
+# shellcheck disable=SC2317 # poll calls it
 alone() { [[ $(ctl h1 -j containers | jq '.containers | length') == 1 ]]; }
 check "those whose process ended are detached" poll 10 alone
 check_not "without keeping the router from its peers" \
