@@ -78,10 +78,10 @@ $(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $$(call fuzz_linked,$$*) tests/fuzz/
 	$(Q)$(FUZZ_CC) $(SANITIZE) $(FUZZ_LINK) -o $@ $(filter %.o,$^) \
 		$(LDFLAGS) $(addprefix -l,$(call said,libs,tests/fuzz/$*.c))
 
-$(B)/tests/bench/%: tests/bench/%.c
+$(B)/tests/bench/%: tests/bench/%.c $$(patsubst %.c,$(B)/%.o,$$(call said,links,tests/bench/$$*.c))
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) -lpthread -lm
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $(filter %.c %.o,$^) $(LDFLAGS) -lpthread -lm
 
 # Preloaded into routers
 $(B)/tests/e2e/crash_points: LDFLAGS += -shared -fPIC
