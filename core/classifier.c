@@ -2,17 +2,26 @@
 /* classifier.c - looking up the first rule that matches */
 #include "classifier_layout.h"
 
-/*
- * Where an address lies.
- * @ranks:	among the static sets and among the dynamic ones
- * @lists:	of sets that contain it, likewise
- */
-struct place {
-	uint32_t ranks[2];
-	const uint32_t *lists[2];
+/* An address on an axis. @leaf: where it is, once that has been found */
+struct spot {
+	const void *block;
+	const struct classifier_axis *axis;
+	uint32_t leaf;
+	uint32_t rank;
+	const struct classifier_member *list;
 };
 
-static const uint32_t empty_list[1];
+/*
+ * An address and where it lies.
+ * @spots:	among the static sets, and among the dynamic ones
+ */
+struct place {
+	struct classifier_key key;
+	enum classifier_family family;
+	struct spot spots[2];
+};
+
+static const struct classifier_member empty_list[1];
 
 static const void *at(const void *block, uint32_t offset)
 {
@@ -39,63 +48,91 @@ static uint32_t node6_find(const struct classifier_key *node, const struct class
 }
 
 /* The padding must not be found: the highest key is told apart. */
-static uint32_t tree4_find(const void *block, const struct classifier_tree *tree, uint32_t key)
+static bool key_is_max(const struct place *place)
 {
-	uint32_t i = 0;
-
-	if (key == 0xffffffffu)
-		return tree->num - 1;
-	for (uint32_t level = tree->levels; level-- > 0;) {
-		const uint32_t *keys = at(block, tree->at[level]);
-
-		i = i * CLASSIFIER_FANOUT + node4_find(keys + i * CLASSIFIER_FANOUT, key);
-	}
-	return i;
+	return place->family == CLASSIFIER_IPV4 ? place->key.low == 0xffffffffu :
+						  !~(place->key.high & place->key.low);
 }
 
-static uint32_t tree6_find(const void *block, const struct classifier_tree *tree,
-			   const struct classifier_key *key)
+static const void *leaf_of(const struct spot *spot, enum classifier_family family)
 {
-	uint32_t i = 0;
-
-	if (!~(key->high & key->low))
-		return tree->num - 1;
-	for (uint32_t level = tree->levels; level-- > 0;) {
-		const struct classifier_key *keys = at(block, tree->at[level]);
-
-		i = i * CLASSIFIER_FANOUT + node6_find(keys + i * CLASSIFIER_FANOUT, key);
-	}
-	return i;
-}
-
-static void axis_find(const void *block, const struct classifier_axis *axis,
-		      enum classifier_family family, const struct classifier_key *key,
-		      uint32_t *rank, const uint32_t **list)
-{
-	const uint32_t *list_of = at(block, axis->list_of), *lists = at(block, axis->lists);
+	const struct classifier_tree *tree = &spot->axis->trees[family];
 
 	if (family == CLASSIFIER_IPV4)
-		*rank = tree4_find(block, &axis->trees[family], (uint32_t)key->low);
-	else
-		*rank = axis->trees[CLASSIFIER_IPV4].num +
-			tree6_find(block, &axis->trees[family], key);
-	*list = lists + list_of[*rank];
+		return (const struct classifier_leaf4 *)at(spot->block, tree->leaves) + spot->leaf;
+	return (const struct classifier_leaf6 *)at(spot->block, tree->leaves) + spot->leaf;
 }
 
-static void place_find(const struct classifier *classifier,
+/* Finds the leaf. */
+static void spot_descend(const struct place *place, struct spot *spot)
+{
+	const struct classifier_tree *tree = &spot->axis->trees[place->family];
+	uint32_t i = 0;
+
+	for (uint32_t level = tree->levels; level-- > 0;) {
+		const void *keys = at(spot->block, tree->at[level]);
+
+		i *= CLASSIFIER_FANOUT;
+		if (place->family == CLASSIFIER_IPV4)
+			i += node4_find((const uint32_t *)keys + i, (uint32_t)place->key.low);
+		else
+			i += node6_find((const struct classifier_key *)keys + i, &place->key);
+	}
+	spot->leaf = i;
+}
+
+/* Finds the place in the leaf. */
+static void spot_settle(const struct place *place, struct spot *spot)
+{
+	const void *leaf = leaf_of(spot, place->family);
+	const struct classifier_leaf4 *leaf4 = leaf;
+	const struct classifier_leaf6 *leaf6 = leaf;
+	bool v4 = place->family == CLASSIFIER_IPV4;
+	uint32_t i, list;
+
+	if (key_is_max(place))
+		i = (spot->axis->trees[place->family].num - 1) % CLASSIFIER_FANOUT;
+	else
+		i = v4 ? node4_find(leaf4->keys, (uint32_t)place->key.low) :
+			 node6_find(leaf6->keys, &place->key);
+	list = v4 ? leaf4->lists[i] : leaf6->lists[i];
+	spot->rank = spot->leaf * CLASSIFIER_FANOUT + i +
+		     (v4 ? 0 : spot->axis->trees[CLASSIFIER_IPV4].num);
+	spot->list = (const struct classifier_member *)at(spot->block, spot->axis->lists) + list;
+	__builtin_prefetch(spot->list);
+}
+
+static void spot_open(const struct place *place, struct spot *spot, const void *block,
+		      const struct classifier_axis *axis)
+{
+	spot->block = block;
+	spot->axis = axis;
+	spot->rank = 0;
+	spot->list = empty_list;
+	if (!block)
+		return;
+	if (key_is_max(place))
+		spot->leaf = (axis->trees[place->family].num - 1) / CLASSIFIER_FANOUT;
+	else
+		spot_descend(place, spot);
+	__builtin_prefetch(leaf_of(spot, place->family));
+	__builtin_prefetch((const char *)leaf_of(spot, place->family) + CLASSIFIER_LINE);
+}
+
+static void place_open(const struct classifier *classifier,
 		       const struct classifier_members *members, enum classifier_side side,
 		       const uint8_t *address, struct place *place)
 {
-	struct classifier_key key;
-	enum classifier_family family = classifier_key_of(address, &key);
+	place->family = classifier_key_of(address, &place->key);
+	spot_open(place, &place->spots[0], classifier, &classifier->axes[side]);
+	spot_open(place, &place->spots[1], members, members ? &members->axes[side] : NULL);
+}
 
-	axis_find(classifier, &classifier->axes[side], family, &key, &place->ranks[0],
-		  &place->lists[0]);
-	place->ranks[1] = 0;
-	place->lists[1] = empty_list;
-	if (members)
-		axis_find(members, &members->axes[side], family, &key, &place->ranks[1],
-			  &place->lists[1]);
+static void place_settle(struct place *place)
+{
+	spot_settle(place, &place->spots[0]);
+	if (place->spots[1].block)
+		spot_settle(place, &place->spots[1]);
 }
 
 /* The rule of the step that @service lies in */
@@ -145,26 +182,27 @@ static uint32_t cell_find(const struct classifier *classifier, uint32_t src, uin
 	return found < best ? found : best;
 }
 
-/* The first rule of all cells of these sets, if it comes before @best; or else @best */
-static uint32_t pairs_find(const struct classifier *classifier, const uint32_t *src,
-			   const uint32_t *dst, uint32_t service, uint32_t best,
+/*
+ * The first rule of all cells of these sets, if it comes before @best; or else @best. Sets are
+ * numbered as rules name them, each rule at most one new one: no rule before number n names
+ * set n.
+ */
+static uint32_t pairs_find(const struct classifier *classifier,
+			   const struct classifier_member *src,
+			   const struct classifier_member *dst, uint32_t service, uint32_t best,
 			   struct classifier_work *work)
 {
-	const struct classifier_set_info *src_infos = at(classifier, classifier->infos[0]);
-	const struct classifier_set_info *dst_infos = at(classifier, classifier->infos[1]);
+	for (uint32_t i = 1; i <= src->set && src[i].set < best; i++) {
+		uint32_t bit = classifier_filter_bit(src[i].set);
 
-	for (uint32_t i = 1; i <= src[0] && src_infos[src[i]].first_rule < best; i++) {
-		uint32_t partners = src_infos[src[i]].partners;
-		uint32_t bit = classifier_filter_bit(src[i]);
-
-		for (uint32_t j = 1; j <= dst[0]; j++) {
-			const struct classifier_set_info *info = &dst_infos[dst[j]];
-
-			if (info->first_rule >= best)
-				break;
+		if (!(src[i].filter & dst->filter))
+			continue;
+		for (uint32_t j = 1; j <= dst->set && dst[j].set < best; j++) {
 			work->pairs++;
-			if (partners & classifier_filter_bit(dst[j]) && info->partners & bit)
-				best = cell_find(classifier, src[i], dst[j], service, best, work);
+			if (dst[j].filter & bit &&
+			    src[i].filter & classifier_filter_bit(dst[j].set))
+				best = cell_find(classifier, src[i].set, dst[j].set, service, best,
+						 work);
 		}
 	}
 	return best;
@@ -215,13 +253,13 @@ static bool set_contains(const struct classifier *classifier,
 
 	if (!(set & CLASSIFIER_DYNAMIC)) {
 		spans = at(classifier, classifier->spans[side]);
-		return spans_contain(spans + set, place->ranks[0]);
+		return spans_contain(spans + set, place->spots[0].rank);
 	}
 	if (!members)
 		return false;
 	spans = at(members, members->spans[side]);
 	spans_of = at(members, members->spans_of[side]);
-	return spans_contain(spans + spans_of[set & ~CLASSIFIER_DYNAMIC], place->ranks[1]);
+	return spans_contain(spans + spans_of[set & ~CLASSIFIER_DYNAMIC], place->spots[1].rank);
 }
 
 static bool crowded_matches(const struct classifier *classifier,
@@ -258,8 +296,8 @@ static uint32_t crowded_find(const struct classifier *classifier,
 			     struct classifier_work *work)
 {
 	const struct classifier_entry *crowded = at(classifier, classifier->crowded);
-	const uint64_t *src_row = row_find(classifier, CLASSIFIER_AXIS_SRC, src->ranks[0]);
-	const uint64_t *dst_row = row_find(classifier, CLASSIFIER_AXIS_DST, dst->ranks[0]);
+	const uint64_t *src_row = row_find(classifier, CLASSIFIER_AXIS_SRC, src->spots[0].rank);
+	const uint64_t *dst_row = row_find(classifier, CLASSIFIER_AXIS_DST, dst->spots[0].rank);
 	const uint64_t *service_row = row_find(classifier, CLASSIFIER_AXIS_SERVICE, service);
 	uint32_t num = crowded_before(classifier, crowded, best);
 
@@ -289,10 +327,12 @@ uint32_t classifier_lookup_counted(const struct classifier *classifier,
 	struct place src, dst;
 
 	memset(work, 0, sizeof(*work));
-	place_find(classifier, members, CLASSIFIER_SRC, question->src, &src);
-	place_find(classifier, members, CLASSIFIER_DST, question->dst, &dst);
+	place_open(classifier, members, CLASSIFIER_SRC, question->src, &src);
+	place_open(classifier, members, CLASSIFIER_DST, question->dst, &dst);
+	place_settle(&src);
+	place_settle(&dst);
 	for (unsigned int i = 0; i < 4; i++)
-		best = pairs_find(classifier, src.lists[i / 2], dst.lists[i % 2],
+		best = pairs_find(classifier, src.spots[i / 2].list, dst.spots[i % 2].list,
 				  question->service, best, work);
 	if (classifier->crowded_num)
 		best = crowded_find(classifier, members, &src, &dst, question->service, best, work);

@@ -60,7 +60,7 @@
 #define CLASSIFIER_NONE		0xffffffffu	/* no rule */
 
 #define CLASSIFIER_DEPTH	48	/* sets in the list of a rank */
-#define CLASSIFIER_BLOCKS	256	/* of an axis of the crowded rules */
+#define CLASSIFIER_BLOCKS	192	/* of an axis of the crowded rules */
 
 #define CLASSIFIER_RULES_MAX	(1u << 20)
 #define CLASSIFIER_SETS_MAX	(1u << 21)

@@ -8,9 +8,10 @@
  */
 #include "classifier_build.h"
 
-#define LISTS_MAX	(1u << 26)	/* words */
+#define MEMBERS_MAX	(1u << 26)	/* of all lists */
 
 #define WHAT_END	1u
+#define AHEAD		8	/* events whose items are fetched */
 
 /* The span of an item that was closed */
 struct closed {
@@ -47,85 +48,98 @@ int classifier_sets_check(const struct classifier_set *sets, uint32_t num)
 	return 0;
 }
 
-/* What of @range is in @family; false: nothing. No IPv4 address is asked for in IPv6, so that
- * their place there may belong to a range or not. */
-static bool range_part(const struct classifier_range *range, enum classifier_family family,
-		       struct part *part)
+/* What of @range, which is no range of IPv4 alone, is IPv4 */
+static bool wide_part4(struct part *part)
 {
 	const struct classifier_key first = { .low = 0xffff00000000ull };
 	const struct classifier_key last = { .low = 0xffffffffffffull };
-	bool above, below;
+	bool from_below = classifier_key_le(&part->first, &first);
+	bool to_above = classifier_key_le(&last, &part->last);
 
-	part->first.high = classifier_load(range->first);
-	part->first.low = classifier_load(range->first + 8);
-	part->last.high = classifier_load(range->last);
-	part->last.low = classifier_load(range->last + 8);
-	below = !classifier_key_le(&first, &part->first);
-	above = !classifier_key_le(&part->last, &last);
-	if (family == CLASSIFIER_IPV6)
-		return above || below;
 	if (!classifier_key_le(&part->first, &last) || !classifier_key_le(&first, &part->last))
 		return false;
-	part->first = below ? (struct classifier_key){ 0 } : part->first;
-	part->last = above ? key_max[family] : part->last;
+	part->first = from_below ? first : part->first;
+	part->last = to_above ? last : part->last;
 	part->first.low &= 0xffffffffu;
 	part->last.low &= 0xffffffffu;
 	return true;
 }
 
-/* --- events --- */
-
-static size_t events_count(const struct classifier_axis_build *axis, enum classifier_family family)
+/* What of @range is in @family; false: nothing. No IPv4 address is asked for in IPv6, so that
+ * their place there may belong to a range or not. */
+static bool range_part(const struct classifier_range *range, enum classifier_family family,
+		       struct part *part)
 {
-	struct part part;
-	size_t num = 0;
+	enum classifier_family first = classifier_key_of(range->first, &part->first);
+	enum classifier_family last = classifier_key_of(range->last, &part->last);
 
-	for (uint32_t i = 0; i < axis->items_num; i++) {
-		for (uint32_t j = 0; j < axis->items[i].ranges_num; j++)
-			num += range_part(&axis->items[i].ranges[j], family, &part);
-	}
-	return num * 2;
+	if (first == CLASSIFIER_IPV4 && last == CLASSIFIER_IPV4)
+		return family == CLASSIFIER_IPV4;
+	part->first.low |= first == CLASSIFIER_IPV4 ? 0xffff00000000ull : 0;
+	part->last.low |= last == CLASSIFIER_IPV4 ? 0xffff00000000ull : 0;
+	return family == CLASSIFIER_IPV6 || wide_part4(part);
 }
 
-static void events_add(struct classifier_axis_build *axis, enum classifier_family family,
-		       uint32_t what)
+/* --- events --- */
+
+static void events_count(const struct classifier_axis_build *axis, size_t *nums)
 {
 	struct part part;
 
 	for (uint32_t i = 0; i < axis->items_num; i++) {
 		for (uint32_t j = 0; j < axis->items[i].ranges_num; j++) {
-			struct classifier_event *event =
-				&axis->events[family][axis->events_num[family]];
+			const struct classifier_range *range = &axis->items[i].ranges[j];
 
-			if (!range_part(&axis->items[i].ranges[j], family, &part))
-				continue;
-			if (what == WHAT_END && classifier_key_equal(&part.last, &key_max[family]))
-				continue;
-			event->key = part.first;
-			if (what == WHAT_END) {
-				event->key.low = part.last.low + 1;
-				event->key.high = part.last.high + !event->key.low;
-			}
-			event->item = i;
-			event->what = j << 1 | what;
-			axis->events_num[family]++;
+			for (unsigned int family = 0; family < CLASSIFIER_FAMILY_NUM; family++)
+				nums[family] += 2 * range_part(range, family, &part);
 		}
 	}
 }
 
-static int events_make(struct classifier_axis_build *axis, enum classifier_family family)
+static struct classifier_event event_of(const struct classifier_key *key, uint32_t item,
+					uint32_t what)
 {
-	size_t num = events_count(axis, family);
+	return (struct classifier_event){ .key = *key, .item = item, .what = what };
+}
+
+/* Ends come before beginnings, as those of one address stay in order. */
+static void events_add(struct classifier_axis_build *axis, enum classifier_family family,
+		       struct classifier_event *beginnings)
+{
+	struct classifier_event *ends = axis->events[family];
+	size_t ends_num = 0, num = 0;
+	struct part part;
+
+	for (uint32_t i = 0; i < axis->items_num; i++) {
+		for (uint32_t j = 0; j < axis->items[i].ranges_num; j++) {
+			if (!range_part(&axis->items[i].ranges[j], family, &part))
+				continue;
+			beginnings[num++] = event_of(&part.first, i, j << 1);
+			if (classifier_key_equal(&part.last, &key_max[family]))
+				continue;
+			part.last.high += !++part.last.low;
+			ends[ends_num++] = event_of(&part.last, i, j << 1 | WHAT_END);
+		}
+	}
+	memcpy(ends + ends_num, beginnings, num * sizeof(*ends));
+	axis->events_num[family] = ends_num + num;
+}
+
+/* @num: the most that there are */
+static int events_make(struct classifier_axis_build *axis, enum classifier_family family,
+		       size_t num)
+{
 	struct classifier_event *scratch;
 
-	axis->events[family] = classifier_zalloc(axis->allocator, num, sizeof(*scratch));
-	scratch = axis->allocator->alloc((num ? num : 1) * sizeof(*scratch));
+	if (!num)
+		return 0;
+	axis->events[family] = axis->allocator->alloc(num * sizeof(*scratch));
+	scratch = axis->allocator->alloc(num * sizeof(*scratch));
 	if (!axis->events[family] || !scratch) {
 		axis->allocator->free(scratch);
 		return -ENOMEM;
 	}
-	events_add(axis, family, WHAT_END);
-	events_add(axis, family, 0);
+	events_add(axis, family, scratch);
 	classifier_sort_events(axis->events[family], scratch, axis->events_num[family]);
 	axis->allocator->free(scratch);
 	return 0;
@@ -133,10 +147,12 @@ static int events_make(struct classifier_axis_build *axis, enum classifier_famil
 
 int classifier_axis_open(struct classifier_axis_build *axis)
 {
+	size_t nums[CLASSIFIER_FAMILY_NUM] = { 0 };
 	int ret = 0;
 
+	events_count(axis, nums);
 	for (unsigned int family = 0; !ret && family < CLASSIFIER_FAMILY_NUM; family++)
-		ret = events_make(axis, family);
+		ret = events_make(axis, family, nums[family]);
 	return ret;
 }
 
@@ -199,6 +215,19 @@ static void crowd_out(const struct classifier_axis_build *axis, struct crowd *cr
 	crowd->open[victim] = crowd->open[--crowd->num];
 }
 
+/* Whether more ranges are open anywhere than a list has entries */
+static bool is_crowded(const struct classifier_axis_build *axis, enum classifier_family family)
+{
+	uint32_t open = 0;
+
+	for (size_t i = 0; i < axis->events_num[family]; i++) {
+		open += axis->events[family][i].what & WHAT_END ? -1u : 1;
+		if (open > CLASSIFIER_DEPTH)
+			return true;
+	}
+	return false;
+}
+
 static void crowd_sweep(const struct classifier_axis_build *axis, enum classifier_family family,
 			struct crowd *crowd)
 {
@@ -230,6 +259,8 @@ int classifier_axis_crowd(struct classifier_axis_build *axis)
 	if (!crowd)
 		return -ENOMEM;
 	for (unsigned int family = 0; family < CLASSIFIER_FAMILY_NUM; family++) {
+		if (!is_crowded(axis, family))
+			continue;
 		items_shut(axis);
 		crowd_sweep(axis, family, crowd);
 	}
@@ -239,41 +270,68 @@ int classifier_axis_crowd(struct classifier_axis_build *axis)
 
 /* --- lists --- */
 
-static void active_add(struct classifier_axis_build *axis, uint32_t set)
+static void active_add(struct classifier_axis_build *axis, uint32_t item)
 {
 	uint32_t i = axis->active_num++;
 
-	for (; i && axis->active[i - 1] > set; i--)
+	for (; i && axis->active[i - 1] > item; i--)
 		axis->active[i] = axis->active[i - 1];
-	axis->active[i] = set;
-	axis->active_hash += classifier_mix(set + 1);
+	axis->active[i] = item;
+	axis->active_hash += classifier_mix(item + 1);
 }
 
-static void active_remove(struct classifier_axis_build *axis, uint32_t set)
+static void active_remove(struct classifier_axis_build *axis, uint32_t item)
 {
 	uint32_t i = 0;
 
-	while (axis->active[i] != set)
+	while (axis->active[i] != item)
 		i++;
 	axis->active_num--;
 	memmove(&axis->active[i], &axis->active[i + 1],
 		(axis->active_num - i) * sizeof(*axis->active));
-	axis->active_hash -= classifier_mix(set + 1);
+	axis->active_hash -= classifier_mix(item + 1);
 }
 
-static bool list_is_active(const struct classifier_axis_build *axis, uint32_t list)
+static bool list_is_active(const struct classifier_axis_build *axis, uint32_t index)
 {
-	const uint32_t *words = (const uint32_t *)axis->lists.data + list;
+	const struct classifier_member *list = axis->lists.data;
 
-	return words[0] == axis->active_num &&
-	       !memcmp(words + 1, axis->active, axis->active_num * sizeof(*words));
+	list += index;
+	if (list->set != axis->active_num)
+		return false;
+	for (uint32_t i = 0; i < axis->active_num; i++) {
+		if (list[i + 1].set != axis->items[axis->active[i]].set)
+			return false;
+	}
+	return true;
 }
 
-/* Where the list of the active sets begins: a known one, or else a new one */
+static int list_add(struct classifier_axis_build *axis)
+{
+	struct classifier_member *list;
+
+	if (axis->lists.num + axis->active_num >= MEMBERS_MAX)
+		return -E2BIG;
+	list = classifier_buffer_add(&axis->lists, axis->active_num + 1, sizeof(*list),
+				     axis->allocator);
+	if (!list)
+		return -ENOMEM;
+	*list = (struct classifier_member){ .set = axis->active_num };
+	for (uint32_t i = 0; i < axis->active_num; i++) {
+		const struct classifier_item *item = &axis->items[axis->active[i]];
+
+		list[i + 1] = (struct classifier_member){ item->set, item->filter };
+		list->filter |= classifier_filter_bit(item->set);
+	}
+	if (axis->active_num > axis->depth)
+		axis->depth = axis->active_num;
+	return 0;
+}
+
+/* Where the list of the active items begins: a known one, or else a new one */
 static int list_of_active(struct classifier_axis_build *axis, uint32_t *list)
 {
 	size_t i = classifier_mix(axis->active_hash) & (axis->known_num - 1);
-	uint32_t *words;
 
 	for (; axis->known[i]; i = (i + 1) & (axis->known_num - 1)) {
 		*list = axis->known[i] - 1;
@@ -281,18 +339,8 @@ static int list_of_active(struct classifier_axis_build *axis, uint32_t *list)
 			return 0;
 	}
 	*list = (uint32_t)axis->lists.num;
-	if (axis->lists.num + axis->active_num >= LISTS_MAX)
-		return -E2BIG;
-	words = classifier_buffer_add(&axis->lists, axis->active_num + 1, sizeof(*words),
-				      axis->allocator);
-	if (!words)
-		return -ENOMEM;
-	words[0] = axis->active_num;
-	memcpy(words + 1, axis->active, axis->active_num * sizeof(*words));
 	axis->known[i] = *list + 1;
-	if (axis->active_num > axis->depth)
-		axis->depth = axis->active_num;
-	return 0;
+	return list_add(axis);
 }
 
 /* --- the sweep --- */
@@ -303,7 +351,7 @@ static int item_close(struct classifier_axis_build *axis, uint32_t index)
 	struct closed *closed;
 
 	if (item->listed)
-		active_remove(axis, item->set);
+		active_remove(axis, index);
 	if (!item->spanned)
 		return 0;
 	closed = classifier_buffer_add(&axis->closed, 1, sizeof(*closed), axis->allocator);
@@ -311,7 +359,7 @@ static int item_close(struct classifier_axis_build *axis, uint32_t index)
 		return -ENOMEM;
 	closed->item = index;
 	closed->span.first = item->span_first;
-	closed->span.last = (uint32_t)axis->list_of.num - 1;
+	closed->span.last = axis->ranks_num - 1;
 	return 0;
 }
 
@@ -330,27 +378,57 @@ static int event_apply(struct classifier_axis_build *axis, const struct classifi
 	if (item->open++)
 		return 0;
 	if (item->listed)
-		active_add(axis, item->set);
-	item->span_first = (uint32_t)axis->list_of.num;
+		active_add(axis, event->item);
+	item->span_first = axis->ranks_num;
 	*cut |= item->spanned;
+	return 0;
+}
+
+/* Place @i of the last leaf, which is a new one if that is the first */
+static int leaf4_put(struct classifier_axis_build *axis, uint32_t i, uint32_t key, uint32_t list)
+{
+	struct classifier_buffer *leaves = &axis->leaves[CLASSIFIER_IPV4];
+	struct classifier_leaf4 *leaf;
+
+	if (!i) {
+		leaf = classifier_buffer_add(leaves, 1, sizeof(*leaf), axis->allocator);
+		if (!leaf)
+			return -ENOMEM;
+		memset(leaf, 0xff, sizeof(*leaf));
+	}
+	leaf = (struct classifier_leaf4 *)leaves->data + leaves->num - 1;
+	leaf->keys[i] = key;
+	leaf->lists[i] = list;
+	return 0;
+}
+
+static int leaf6_put(struct classifier_axis_build *axis, uint32_t i,
+		     const struct classifier_key *key, uint32_t list)
+{
+	struct classifier_buffer *leaves = &axis->leaves[CLASSIFIER_IPV6];
+	struct classifier_leaf6 *leaf;
+
+	if (!i) {
+		leaf = classifier_buffer_add(leaves, 1, sizeof(*leaf), axis->allocator);
+		if (!leaf)
+			return -ENOMEM;
+		memset(leaf, 0xff, sizeof(*leaf));
+	}
+	leaf = (struct classifier_leaf6 *)leaves->data + leaves->num - 1;
+	leaf->keys[i] = *key;
+	leaf->lists[i] = list;
 	return 0;
 }
 
 static int rank_add(struct classifier_axis_build *axis, enum classifier_family family,
 		    const struct classifier_key *key, uint32_t list)
 {
-	bool v4 = family == CLASSIFIER_IPV4;
-	size_t size = v4 ? sizeof(uint32_t) : sizeof(*key);
-	uint32_t low = (uint32_t)key->low;
-	uint32_t *list_of = classifier_buffer_add(&axis->list_of, 1, sizeof(*list_of),
-						  axis->allocator);
-	void *place = classifier_buffer_add(&axis->keys[family], 1, size, axis->allocator);
+	uint32_t i = axis->trees[family].num++ % CLASSIFIER_FANOUT;
 
-	if (!list_of || !place)
-		return -ENOMEM;
-	*list_of = list;
-	memcpy(place, v4 ? (const void *)&low : key, size);
-	return 0;
+	axis->ranks_num++;
+	if (family == CLASSIFIER_IPV4)
+		return leaf4_put(axis, i, (uint32_t)key->low, list);
+	return leaf6_put(axis, i, key, list);
 }
 
 static int items_close(struct classifier_axis_build *axis)
@@ -374,6 +452,8 @@ static int family_sweep(struct classifier_axis_build *axis, enum classifier_fami
 	items_shut(axis);
 	for (;; key = event->key, cut = false) {
 		for (; event < end && classifier_key_equal(&event->key, &key); event++) {
+			if (end - event > AHEAD)
+				__builtin_prefetch(&axis->items[event[AHEAD].item], 1);
 			ret = event_apply(axis, event, &cut);
 			if (ret)
 				return ret;
@@ -391,63 +471,56 @@ static int family_sweep(struct classifier_axis_build *axis, enum classifier_fami
 
 /* --- what comes of it --- */
 
-static void *keys_add(struct classifier_axis_build *axis, enum classifier_family family, size_t num)
+static size_t key_size(enum classifier_family family)
 {
-	size_t size = family == CLASSIFIER_IPV4 ? sizeof(uint32_t) : sizeof(struct classifier_key);
-
-	return classifier_buffer_add(&axis->keys[family], num, size, axis->allocator);
+	return family == CLASSIFIER_IPV4 ? sizeof(uint32_t) : sizeof(struct classifier_key);
 }
 
-static int level_pad(struct classifier_axis_build *axis, enum classifier_family family)
+/* The first key of a leaf, or of a node of the level that begins at @from */
+static const void *node_key(const struct classifier_axis_build *axis,
+			    enum classifier_family family, bool leaves, size_t from, size_t i)
 {
-	size_t size = family == CLASSIFIER_IPV4 ? sizeof(uint32_t) : sizeof(struct classifier_key);
-	size_t num = (0 - axis->keys[family].num) % CLASSIFIER_FANOUT;
-	void *keys = keys_add(axis, family, num);
+	const void *data = leaves ? axis->leaves[family].data : axis->levels[family].data;
 
-	if (!keys)
-		return -ENOMEM;
-	memset(keys, 0xff, num * size);
-	return 0;
+	if (!leaves)
+		return (const char *)data + (from + i * CLASSIFIER_FANOUT) * key_size(family);
+	if (family == CLASSIFIER_IPV4)
+		return ((const struct classifier_leaf4 *)data)[i].keys;
+	return ((const struct classifier_leaf6 *)data)[i].keys;
 }
 
-/* The first key of each node of the level that begins at @from */
+/* The level above @num leaves, or above @num nodes from @from on */
 static int level_add(struct classifier_axis_build *axis, enum classifier_family family,
-		     size_t from, size_t num)
+		     bool leaves, size_t from, size_t num)
 {
-	size_t size = family == CLASSIFIER_IPV4 ? sizeof(uint32_t) : sizeof(struct classifier_key);
-	char *keys = keys_add(axis, family, num);
+	size_t size = key_size(family);
+	size_t padded = (num + CLASSIFIER_FANOUT - 1) / CLASSIFIER_FANOUT * CLASSIFIER_FANOUT;
+	char *keys = classifier_buffer_add(&axis->levels[family], padded, size, axis->allocator);
 
 	if (!keys)
 		return -ENOMEM;
+	memset(keys, 0xff, padded * size);
 	for (size_t i = 0; i < num; i++)
-		memcpy(keys + i * size, (char *)axis->keys[family].data +
-		       (from + i * CLASSIFIER_FANOUT) * size, size);
+		memcpy(keys + i * size, node_key(axis, family, leaves, from, i), size);
 	return 0;
 }
 
 static int tree_make(struct classifier_axis_build *axis, enum classifier_family family)
 {
-	size_t size = family == CLASSIFIER_IPV4 ? sizeof(uint32_t) : sizeof(struct classifier_key);
 	struct classifier_tree *tree = &axis->trees[family];
-	size_t from = 0, num = axis->keys[family].num;
+	size_t num = axis->leaves[family].num, from = 0;
 	int ret = 0;
 
-	tree->num = (uint32_t)num;
-	if (num == 1) {
-		axis->keys[family].num = 0;
-		return 0;
-	}
-	for (;;) {
-		tree->at[tree->levels++] = (uint32_t)(from * size);
-		ret = level_pad(axis, family);
-		if (ret || num <= CLASSIFIER_FANOUT)
-			return ret;
+	while (!ret && num > 1) {
+		size_t start = axis->levels[family].num;
+
+		tree->at[tree->levels] = (uint32_t)(start * key_size(family));
+		ret = level_add(axis, family, !tree->levels, from, num);
+		tree->levels++;
 		num = (num + CLASSIFIER_FANOUT - 1) / CLASSIFIER_FANOUT;
-		ret = level_add(axis, family, from, num);
-		if (ret)
-			return ret;
-		from = axis->keys[family].num - num;
+		from = start;
 	}
+	return ret;
 }
 
 /* Room for a list of @num spans, which still says that it is empty */
@@ -522,17 +595,16 @@ int classifier_axis_finish(struct classifier_axis_build *axis)
 	}
 	if (ret)
 		return ret;
-	axis->ranks_num = (uint32_t)axis->list_of.num;
 	return spans_make(axis);
 }
 
 void classifier_axis_close(struct classifier_axis_build *axis)
 {
 	for (unsigned int family = 0; family < CLASSIFIER_FAMILY_NUM; family++) {
-		classifier_buffer_free(&axis->keys[family], axis->allocator);
+		classifier_buffer_free(&axis->leaves[family], axis->allocator);
+		classifier_buffer_free(&axis->levels[family], axis->allocator);
 		axis->allocator->free(axis->events[family]);
 	}
-	classifier_buffer_free(&axis->list_of, axis->allocator);
 	classifier_buffer_free(&axis->lists, axis->allocator);
 	classifier_buffer_free(&axis->spans, axis->allocator);
 	classifier_buffer_free(&axis->closed, axis->allocator);
@@ -547,17 +619,18 @@ void classifier_axis_parts(const struct classifier_axis_build *axis,
 	memcpy(layout->trees, axis->trees, sizeof(layout->trees));
 	layout->depth = axis->depth;
 	for (unsigned int family = 0; family < CLASSIFIER_FAMILY_NUM; family++) {
-		size_t size = family == CLASSIFIER_IPV4 ? sizeof(uint32_t) :
-							  sizeof(struct classifier_key);
+		size_t size = family == CLASSIFIER_IPV4 ? sizeof(struct classifier_leaf4) :
+							  sizeof(struct classifier_leaf6);
 
+		*parts++ = (struct classifier_part){ &layout->trees[family].leaves,
+						     axis->leaves[family].data,
+						     axis->leaves[family].num * size };
 		*parts++ = (struct classifier_part){ &layout->trees[family].at[0],
-						     axis->keys[family].data,
-						     axis->keys[family].num * size };
+						     axis->levels[family].data,
+						     axis->levels[family].num * key_size(family) };
 	}
-	*parts++ = (struct classifier_part){ &layout->list_of, axis->list_of.data,
-					     axis->list_of.num * sizeof(uint32_t) };
 	*parts++ = (struct classifier_part){ &layout->lists, axis->lists.data,
-					     axis->lists.num * sizeof(uint32_t) };
+					     axis->lists.num * sizeof(struct classifier_member) };
 }
 
 void classifier_axis_settle(const struct classifier_axis_build *axis,

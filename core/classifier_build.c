@@ -25,7 +25,6 @@ struct builder {
 	struct classifier_axis_build axes[CLASSIFIER_SIDE_NUM];
 	struct classifier_cells_build cells;
 	struct classifier_crowd_build crowd;
-	struct classifier_set_info *infos[CLASSIFIER_SIDE_NUM];
 	struct classifier_buffer dynamics[CLASSIFIER_SIDE_NUM];
 };
 
@@ -70,9 +69,8 @@ static bool set_may_match(const struct classifier_policy *policy, uint32_t set)
 	return set < policy->dynamic_num || policy->sets[set].ranges_num;
 }
 
-/* The number of @set on @side, which is new if no rule before @rule has named it there */
-static uint32_t item_number(struct builder *b, enum classifier_side side, uint32_t set,
-			    uint32_t rule)
+/* The number of @set on @side, which is new if no rule before has named it there */
+static uint32_t item_number(struct builder *b, enum classifier_side side, uint32_t set)
 {
 	uint32_t *number = &b->numbers[side][set];
 	struct classifier_item *item;
@@ -81,7 +79,6 @@ static uint32_t item_number(struct builder *b, enum classifier_side side, uint32
 		item = &b->items[side][b->axes[side].items_num];
 		item->set = b->axes[side].items_num++;
 		item->policy_set = set;
-		item->first_rule = rule;
 		item->dynamic = set < b->policy->dynamic_num;
 		if (!item->dynamic) {
 			item->ranges = b->policy->sets[set].ranges;
@@ -107,8 +104,8 @@ static int entry_add(struct builder *b, uint32_t index)
 	if (ret)
 		return ret;
 	entry->rule = index;
-	entry->sets[CLASSIFIER_SRC] = item_number(b, CLASSIFIER_SRC, rule->src, index);
-	entry->sets[CLASSIFIER_DST] = item_number(b, CLASSIFIER_DST, rule->dst, index);
+	entry->sets[CLASSIFIER_SRC] = item_number(b, CLASSIFIER_SRC, rule->src);
+	entry->sets[CLASSIFIER_DST] = item_number(b, CLASSIFIER_DST, rule->dst);
 	b->entries_num++;
 	return 0;
 }
@@ -152,6 +149,8 @@ static void entry_mark(struct builder *b, const struct classifier_entry *entry, 
 
 		item->spanned |= crowded;
 		item->listed |= !crowded;
+		if (!crowded)
+			item->filter |= classifier_filter_bit(entry->sets[!side]);
 	}
 }
 
@@ -195,25 +194,6 @@ static int axes_make(struct builder *b)
 	return ret;
 }
 
-/* Lists of sets are in order of their first rules only if crowded rules count for that. */
-static int infos_make(struct builder *b)
-{
-	for (unsigned int side = 0; side < CLASSIFIER_SIDE_NUM; side++) {
-		struct classifier_set_info *infos = classifier_zalloc(
-			b->allocator, b->axes[side].items_num, sizeof(*infos));
-
-		if (!infos)
-			return -ENOMEM;
-		for (uint32_t i = 0; i < b->axes[side].items_num; i++)
-			infos[i].first_rule = b->items[side][i].first_rule;
-		for (uint32_t i = 0; i < b->entries_num; i++)
-			infos[b->entries[i].sets[side]].partners |=
-				classifier_filter_bit(b->entries[i].sets[!side]);
-		b->infos[side] = infos;
-	}
-	return 0;
-}
-
 static int dynamics_make(struct builder *b)
 {
 	for (unsigned int side = 0; side < CLASSIFIER_SIDE_NUM; side++) {
@@ -226,7 +206,8 @@ static int dynamics_make(struct builder *b)
 							b->allocator);
 			if (!dynamic)
 				return -ENOMEM;
-			dynamic->set = i;
+			dynamic->member.set = i;
+			dynamic->member.filter = b->items[side][i].filter;
 			dynamic->number = b->items[side][i].policy_set;
 		}
 	}
@@ -260,12 +241,8 @@ static struct classifier_part *axes_put(struct builder *b, struct classifier *he
 					struct classifier_part *part)
 {
 	for (unsigned int side = 0; side < CLASSIFIER_SIDE_NUM; side++) {
-		const struct classifier_axis_build *axis = &b->axes[side];
-
-		classifier_axis_parts(axis, &head->axes[side], part);
+		classifier_axis_parts(&b->axes[side], &head->axes[side], part);
 		part += CLASSIFIER_AXIS_PARTS;
-		*part++ = (struct classifier_part){ &head->infos[side], b->infos[side],
-			axis->items_num * sizeof(*b->infos[side]) };
 		*part++ = (struct classifier_part){ &head->dynamics[side], b->dynamics[side].data,
 			b->dynamics[side].num * sizeof(struct classifier_dynamic) };
 		head->dynamics_num[side] = (uint32_t)b->dynamics[side].num;
@@ -379,7 +356,6 @@ static void builder_exit(struct builder *b)
 	for (unsigned int side = 0; side < CLASSIFIER_SIDE_NUM; side++) {
 		classifier_axis_close(&b->axes[side]);
 		classifier_buffer_free(&b->dynamics[side], b->allocator);
-		b->allocator->free(b->infos[side]);
 		b->allocator->free(b->items[side]);
 		b->allocator->free(b->numbers[side]);
 	}
@@ -391,7 +367,7 @@ int classifier_build(const struct classifier_policy *policy,
 		     const struct classifier_allocator *allocator, struct classifier **classifier)
 {
 	static int (*const steps[])(struct builder *b) = {
-		entries_make, axes_make, infos_make, dynamics_make, cells_make, crowd_make,
+		entries_make, axes_make, dynamics_make, cells_make, crowd_make,
 	};
 	struct builder *b;
 	int ret = policy_check(policy);

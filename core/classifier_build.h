@@ -67,8 +67,8 @@ void classifier_sort_numbers(uint32_t *numbers, uint32_t *scratch, size_t num);
  * A set on one side.
  * @set:	its number there
  * @policy_set:	the policy's
- * @first_rule:	that names it there
  * @rules_num:	that name it there
+ * @filter:	as in struct classifier_member
  * @dynamic:	its ranges are not on this axis, yet it has all of it as its span
  * @listed:	a cell names it
  * @spanned:	a crowded rule names it
@@ -80,8 +80,8 @@ struct classifier_item {
 	uint32_t ranges_num;
 	uint32_t set;
 	uint32_t policy_set;
-	uint32_t first_rule;
 	uint32_t rules_num;
+	uint32_t filter;
 	bool dynamic;
 	bool listed;
 	bool spanned;
@@ -93,7 +93,8 @@ struct classifier_item {
 /*
  * @items:	the caller's, in ascending order of @set; the first three are filled in before
  *		classifier_axis_open()
- * @keys:	of all levels of @trees, whose offsets are from the start of these
+ * @leaves:	struct classifier_leaf4 or struct classifier_leaf6
+ * @levels:	of @trees, whose offsets are from the start of these
  * @ranks_num:	of both families
  * @spans:	lists of struct classifier_span; the first is empty
  * @spans_of:	for each item where its list begins
@@ -104,8 +105,8 @@ struct classifier_axis_build {
 	struct classifier_item *items;
 	uint32_t items_num;
 	struct classifier_tree trees[CLASSIFIER_FAMILY_NUM];
-	struct classifier_buffer keys[CLASSIFIER_FAMILY_NUM];
-	struct classifier_buffer list_of;
+	struct classifier_buffer leaves[CLASSIFIER_FAMILY_NUM];
+	struct classifier_buffer levels[CLASSIFIER_FAMILY_NUM];
 	struct classifier_buffer lists;
 	uint32_t depth;
 	uint32_t ranks_num;
@@ -114,7 +115,7 @@ struct classifier_axis_build {
 
 	struct classifier_event *events[CLASSIFIER_FAMILY_NUM];
 	size_t events_num[CLASSIFIER_FAMILY_NUM];
-	uint32_t *active;	/* sets that are open, ascending */
+	uint32_t *active;	/* items that are open, ascending */
 	uint32_t active_num;
 	uint32_t active_hash;
 	uint32_t *known;	/* lists by hash: their index plus one */
@@ -137,13 +138,13 @@ int classifier_axis_finish(struct classifier_axis_build *axis);
 void classifier_axis_close(struct classifier_axis_build *axis);
 
 /* How many parts classifier_axis_parts() adds */
-#define CLASSIFIER_AXIS_PARTS	4
+#define CLASSIFIER_AXIS_PARTS	5
 
 /* Fills @layout, and adds the parts of the block that it points to. */
 void classifier_axis_parts(const struct classifier_axis_build *axis,
 			   struct classifier_axis *layout, struct classifier_part *parts);
 
-/* classifier_axis_parts() has the trees' offsets filled in relative to the first level's. */
+/* Fills in where levels are, once it is known where the first one is. */
 void classifier_axis_settle(const struct classifier_axis_build *axis,
 			    struct classifier_axis *layout);
 

@@ -20,7 +20,7 @@
 #endif
 
 #define CLASSIFIER_FANOUT	16	/* keys of a node */
-#define CLASSIFIER_LEVELS_MAX	7
+#define CLASSIFIER_LEVELS_MAX	6
 #define CLASSIFIER_LINE		64	/* bytes; what is searched begins at multiples */
 
 enum classifier_side {
@@ -49,37 +49,50 @@ struct classifier_key {
 };
 
 /*
- * The places where sets begin or end, the first one being 0. Level 0 has them all, as uint32_t or
- * struct classifier_key; each further one every 16th of the one below, the last at most 16. Each
- * is padded to whole nodes with the highest key there is.
- * @num:	places; 1: there are no levels
+ * The places where sets begin or end, the first one being 0, and the list of sets from there on, as
+ * an offset in lists. A rank's place is in leaf rank / 16.
+ */
+struct classifier_leaf4 {
+	uint32_t keys[CLASSIFIER_FANOUT];
+	uint32_t lists[CLASSIFIER_FANOUT];
+};
+
+struct classifier_leaf6 {
+	struct classifier_key keys[CLASSIFIER_FANOUT];
+	uint32_t lists[CLASSIFIER_FANOUT];
+};
+
+/*
+ * Level 0 has the first key of each leaf, as uint32_t or struct classifier_key; each further one
+ * that of every 16th below, the last at most 16. Leaves and levels are padded to 16 keys with the
+ * highest there is.
+ * @num:	ranks, at least 1
  */
 struct classifier_tree {
 	uint32_t num;
+	uint32_t leaves;
 	uint32_t levels;
 	uint32_t at[CLASSIFIER_LEVELS_MAX];
 };
 
 /*
+ * A list has a head, with the number of sets and classifier_filter_bit() of each, and then the
+ * sets in ascending order, with those bits of all sets that have a cell with it.
+ */
+struct classifier_member {
+	uint32_t set;
+	uint32_t filter;
+};
+
+/*
  * What sets contain an address. Ranks are those of IPv4, then those of IPv6.
- * @list_of:	uint32_t for each rank: where in @lists its list begins, in words
- * @lists:	words: the number of sets, then the sets in ascending order
+ * @lists:	struct classifier_member
  * @depth:	the longest list
  */
 struct classifier_axis {
 	struct classifier_tree trees[CLASSIFIER_FAMILY_NUM];
-	uint32_t list_of;
 	uint32_t lists;
 	uint32_t depth;
-};
-
-/*
- * @first_rule:	the first that names it
- * @partners:	classifier_filter_bit() of all sets that have a cell with it
- */
-struct classifier_set_info {
-	uint32_t first_rule;
-	uint32_t partners;
 };
 
 /* A cell: its first rule, CLASSIFIER_NONE in an empty slot, and its services */
@@ -131,16 +144,15 @@ struct classifier_blocks {
 	uint32_t rows;
 };
 
-/* One of the policy's dynamic sets that rules name on a side; in order of @set */
+/* One of the policy's dynamic sets that rules name on a side; in order of their numbers there */
 struct classifier_dynamic {
-	uint32_t set;		/* its number on that side */
+	struct classifier_member member;
 	uint32_t number;	/* the policy's */
 };
 
 struct classifier {
 	size_t size;
 	struct classifier_axis axes[CLASSIFIER_SIDE_NUM];
-	uint32_t infos[CLASSIFIER_SIDE_NUM];
 	uint32_t slots;
 	uint32_t slots_num;
 	uint32_t slots_run;
@@ -187,13 +199,16 @@ static inline uint32_t classifier_filter_bit(uint32_t set)
 	return 1u << (set * 0x9e3779b1u >> 27);
 }
 
+/* Written out, as compilers make one load of it only then */
+static inline uint32_t classifier_load32(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
+}
+
 static inline uint64_t classifier_load(const uint8_t *bytes)
 {
-	uint64_t value = 0;
-
-	for (unsigned int i = 0; i < 8; i++)
-		value = value << 8 | bytes[i];
-	return value;
+	return (uint64_t)classifier_load32(bytes) << 32 | classifier_load32(bytes + 4);
 }
 
 /* The family of an address, and its number in it */

@@ -35,7 +35,8 @@ static int items_make(struct builder *b, enum classifier_side side)
 
 		axis->items[i].ranges = set->ranges;
 		axis->items[i].ranges_num = set->ranges_num;
-		axis->items[i].set = dynamics[i].set;
+		axis->items[i].set = dynamics[i].member.set;
+		axis->items[i].filter = dynamics[i].member.filter;
 		axis->items[i].listed = true;
 		axis->items[i].spanned = b->classifier->crowded_num > 0;
 	}
