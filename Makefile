@@ -95,7 +95,7 @@ $(B)/asan/%.o: %.c
 check: all
 	$(Q)tests/check
 
-check-unit: all $(UNIT_BIN) $(FUZZ_BIN)
+check-unit: all $(UNIT_BIN) $(FUZZ_BIN) $(B)/tests/freestanding.ok
 	$(Q)tests/unit/run
 
 check-shim: all $(SHIM_BIN)

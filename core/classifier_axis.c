@@ -8,8 +8,6 @@
  */
 #include "classifier_build.h"
 
-#define MEMBERS_MAX	(1u << 26)	/* of all lists */
-
 #define WHAT_END	1u
 #define AHEAD		8	/* events whose items are fetched */
 
@@ -310,7 +308,7 @@ static int list_add(struct classifier_axis_build *axis)
 {
 	struct classifier_member *list;
 
-	if (axis->lists.num + axis->active_num >= MEMBERS_MAX)
+	if (axis->lists.num + axis->active_num >= CLASSIFIER_MEMBERS_MAX)
 		return -E2BIG;
 	list = classifier_buffer_add(&axis->lists, axis->active_num + 1, sizeof(*list),
 				     axis->allocator);

@@ -44,6 +44,12 @@ $(B)/tests/unit/%: tests/unit/%.c $$(call linked,$$*,unit)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -Wno-missing-prototypes -o $@ $(filter %.c %.o,$^) $(LDFLAGS) \
 		$(addprefix -l,$(call said,libs,$<)) $(shell pkg-config --libs check)
 
+# That core/ needs no C library; see there.
+$(B)/tests/freestanding.ok: tests/kernel/freestanding $(wildcard core/*.[ch] tests/kernel/linux/*.h)
+	$(say) CHECK core
+	$(Q)$< $(CC) $(B)/tests/freestanding
+	$(Q)touch $@
+
 # Fuzz targets are clang's, with libFuzzer. Where that is not installed, $(CC) builds them, with
 # driver.c in libFuzzer's place, which looks for nothing but what the sanitisers find.
 ifneq ($(wildcard $(shell clang --print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer-*.a),)

@@ -678,8 +678,8 @@ START_TEST(test_memory_for_building)
 	memory_most = 0;
 	build();
 	classifier_stats(built, &stats);
-	ck_assert_uint_le(memory_most - stats.size, stats.size + 200 * 2 * policy.sets_num +
-			  250 * policy.rules_num + 5000000);
+	ck_assert_uint_le(memory_most - stats.size, 2 * stats.size + 150 * policy.rules_num +
+			  (120 + 60) * policy.sets_num + 40 * policy.rules_num + 3000000);
 	build_end();
 }
 END_TEST

@@ -17,12 +17,13 @@
 
 #include "../../core/classifier.h"
 
-#define SETS_MAX	600
+#define SETS_MAX	20000
 #define SET_RANGES_MAX	8
-#define RULES_MAX	600
+#define RULES_MAX	20000
 #define RULE_SERVICES	6
 
 #define POLICIES	5000
+#define HUGE		8	/* of them, with as many sets and rules as there may be */
 #define QUESTIONS	200	/* of each */
 #define MEMBERSHIPS	3	/* of each: without members, and two different ones */
 
@@ -210,18 +211,23 @@ static void random_rule(uint32_t rule)
 static void random_policy(void)
 {
 	static const unsigned int bits[] = { 2, 4, 8, 16, 32, 48, 80 };
-	bool large = one_in(12);
+	bool huge = total->policies % (POLICIES / HUGE) == 0, large = one_in(12);
 
 	made.bits = bits[below(7)];
 	made.flavour = below(4);
 	made.policy = (struct classifier_policy){
 		.sets = made.sets,
-		.sets_num = 1 + below(large ? SETS_MAX : one_in(2) ? 6 : 60),
+		.sets_num = 1 + below(large ? 600 : one_in(2) ? 6 : 60),
 		.rules = made.rules,
-		.rules_num = below((large ? RULES_MAX : one_in(2) ? 20 : 120) + 1),
+		.rules_num = below((large ? 600 : one_in(2) ? 20 : 120) + 1),
 	};
+	if (huge) {
+		made.bits = one_in(2) ? 32 : 80;
+		made.policy.sets_num = SETS_MAX;
+		made.policy.rules_num = RULES_MAX;
+	}
 	if (one_in(2))
-		made.policy.dynamic_num = below(made.policy.sets_num + 1);
+		made.policy.dynamic_num = below(huge ? 30 : made.policy.sets_num + 1);
 	for (uint32_t i = 0; i < made.policy.sets_num; i++)
 		random_set(i);
 	for (uint32_t i = 0; i < made.policy.rules_num; i++)
