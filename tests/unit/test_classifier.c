@@ -460,7 +460,8 @@ START_TEST(test_crowd)
 	classifier_stats(built, &stats);
 	ck_assert_uint_eq(stats.depth[0], CLASSIFIER_DEPTH);
 	ck_assert_uint_eq(stats.crowded, CROWD - CLASSIFIER_DEPTH);
-	ck_assert_uint_le(stats.in_vain, 3 * (2 * CROWD / (CLASSIFIER_BLOCKS - 1) + 1));
+	/* Services and sources end somewhere; the destinations are in one set each. */
+	ck_assert_uint_le(stats.in_vain, 2 * (2 * CROWD / (CLASSIFIER_BLOCKS - 1)));
 	ck_assert_int_eq(classifier_members_build(built, sets, &allocator, &members), 0);
 	for (uint32_t i = 0; i < CROWD; i++) {
 		const char *dst = i % 2 ? "10.9.0.1" : "10.8.0.1";
