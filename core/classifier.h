@@ -11,8 +11,8 @@
  * gives its rank; a rank has the list of all sets that contain it. Every pair (source set,
  * destination set) that some rule names is a cell of a hash table, and a cell has, for each
  * interval of services, the first of its rules. So a question costs two searches and a probe for
- * each pair of sets. Lists are in order of the sets' first rules, so that the search ends as soon as
- * nothing left can come before what was found; and each entry has a filter of the sets that its
+ * each pair of sets. Lists are in order of the sets' first rules, so that the search ends as soon
+ * as nothing left can come before what was found; and each entry has a filter of the sets that its
  * set is paired with, so that most pairs without a cell cost no probe.
  *
  * That is tuple-space search with the lists of sets in place of the tuples. It would have no bound
@@ -119,7 +119,8 @@ struct classifier_policy {
 	uint32_t rules_num;
 };
 
-/* malloc() and free(), kvmalloc() and kvfree(): aligned for any type; NULL for want of memory */
+/* Such as malloc() and free(): blocks are aligned for any type; NULL for want of memory; to free
+ * NULL does nothing */
 struct classifier_allocator {
 	void *(*alloc)(size_t size);
 	void (*free)(void *block);

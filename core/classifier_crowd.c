@@ -13,8 +13,8 @@ struct cut {
 
 /* --- spans of services --- */
 
-static int service_spans_add(struct classifier_crowd_build *build, const struct classifier_step *list,
-			     uint32_t *at)
+static int service_spans_add(struct classifier_crowd_build *build,
+			     const struct classifier_step *list, uint32_t *at)
 {
 	uint32_t num = list->first / 2;
 	struct classifier_span *spans;
