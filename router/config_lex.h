@@ -16,6 +16,9 @@ enum config_token_type {
 	CONFIG_TOKEN_SEMICOLON,
 	CONFIG_TOKEN_OPEN_STRING,	/* a string that does not end on its line */
 	CONFIG_TOKEN_BYTE,		/* one that belongs in no configuration */
+	CONFIG_TOKEN_COMMA,		/* these three in a policy alone (policy_lex.h) */
+	CONFIG_TOKEN_EQUALS,
+	CONFIG_TOKEN_NEWLINE,
 	CONFIG_TOKEN_NUM
 };
 

@@ -122,6 +122,9 @@ const char *config_report_found(const struct config_token *token, char *out)
 	case CONFIG_TOKEN_END:
 		snprintf(out, CONFIG_FOUND_MAX, "the end of the file");
 		break;
+	case CONFIG_TOKEN_NEWLINE:
+		snprintf(out, CONFIG_FOUND_MAX, "the end of the line");
+		break;
 	case CONFIG_TOKEN_OPEN_STRING:
 		snprintf(out, CONFIG_FOUND_MAX, "a string without its closing quote");
 		break;

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * policy_lex.h - slim-policy(5) as a row of tokens
+ *
+ * One statement a line; a backslash at the end of a line joins the next one to it.
+ */
+#ifndef POLICY_LEX_H
+#define POLICY_LEX_H
+
+#include "config_lex.h"
+
+/* The next token of a lexer that config_lex_init() made. CONFIG_TOKEN_NEWLINE ends each
+ * line; at the end CONFIG_TOKEN_END, again and again. */
+struct config_token policy_lex_next(struct config_lex *lex);
+
+#endif

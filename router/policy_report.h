@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * policy_report.h - what is wrong with a policy, said in one go
+ *
+ * A message is file:line:column: text, the line, and a caret below what is meant.
+ */
+#ifndef POLICY_REPORT_H
+#define POLICY_REPORT_H
+
+#include <stdio.h>
+
+#include "config_lex.h"
+#include "policy_source.h"
+
+#define POLICY_ERRORS_SHOWN	100	/* further ones are counted */
+
+/* @errors: found, shown or not */
+struct policy_report {
+	const struct policy_sources *sources;
+	FILE *out;
+	char *text;
+	size_t len;
+	unsigned int errors;
+};
+
+/* @sources is borrowed. Returns 0 or -ENOMEM. */
+int policy_report_init(struct policy_report *report, const struct policy_sources *sources);
+
+/* Adds a message about @token of file @file. */
+void policy_report_add(struct policy_report *report, uint32_t file,
+		       const struct config_token *token, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Adds "found TOKEN, expected WHAT". */
+void policy_report_expected(struct policy_report *report, uint32_t file,
+			    const struct config_token *token, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Adds a message about what was said at @place. */
+void policy_report_place(struct policy_report *report, const struct policy_place *place,
+			 const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Adds a message about the policy as such. */
+void policy_report_plain(struct policy_report *report, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Ends it. Returns the text, to be freed; NULL where memory did not suffice. */
+char *policy_report_end(struct policy_report *report);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* policy_source.c - the files that a policy is made of */
+#include "policy_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Takes @text, also where it fails. */
+static int add(struct policy_sources *sources, const char *name, char *text, size_t len,
+	       uint32_t *index)
+{
+	uint32_t num = sources->files_num;
+	struct policy_source *file;
+	int err = -EFBIG;
+
+	if (num == POLICY_FILES_MAX || len > POLICY_BYTES_MAX - sources->bytes)
+		goto free_text;
+	err = -ENOMEM;
+	if (!(num & (num - 1))) {
+		file = reallocarray(sources->files, num ? num * 2 : 1, sizeof(*file));
+		if (!file)
+			goto free_text;
+		sources->files = file;
+	}
+	file = &sources->files[num];
+	file->name = strdup(name);
+	if (!file->name)
+		goto free_text;
+	file->text = text;
+	file->len = len;
+	sources->files_num++;
+	sources->bytes += len;
+	*index = num;
+	return 0;
+free_text:
+	free(text);
+	return err;
+}
+
+int policy_sources_add(struct policy_sources *sources, const char *name, const char *text,
+		       size_t len, uint32_t *index)
+{
+	char *copy;
+
+	if (len > POLICY_BYTES_MAX)
+		return -EFBIG;
+	copy = malloc(len + 1);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, text, len);
+	return add(sources, name, copy, len, index);
+}
+
+/* Of a file that grows meanwhile, what it had when it was opened. */
+static int read_text(int fd, char *text, size_t *len)
+{
+	size_t done = 0;
+
+	while (done < *len) {
+		ssize_t got = read(fd, text + done, *len - done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	*len = done;
+	return 0;
+}
+
+int policy_sources_read(struct policy_sources *sources, const char *path, uint32_t *index)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	char *text;
+	size_t len;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : 0;
+	if (!err && !S_ISREG(st.st_mode))
+		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	if (!err && st.st_size > (off_t)POLICY_BYTES_MAX)
+		err = -EFBIG;
+	if (err)
+		goto close_fd;
+	len = (size_t)st.st_size;
+	text = malloc(len + 1);
+	err = text ? read_text(fd, text, &len) : -ENOMEM;
+	if (err)
+		free(text);
+	else
+		err = add(sources, path, text, len, index);
+close_fd:
+	close(fd);
+	return err;
+}
+
+void policy_sources_forget(struct policy_sources *sources)
+{
+	for (uint32_t i = 0; i < sources->files_num; i++) {
+		free(sources->files[i].text);
+		sources->files[i].text = NULL;
+	}
+}
+
+void policy_sources_free(struct policy_sources *sources)
+{
+	policy_sources_forget(sources);
+	for (uint32_t i = 0; i < sources->files_num; i++)
+		free(sources->files[i].name);
+	free(sources->files);
+	memset(sources, 0, sizeof(*sources));
+}
+
+const char *policy_sources_line(const struct policy_sources *sources,
+				const struct policy_place *place, size_t *len)
+{
+	const struct policy_source *file = &sources->files[place->file];
+	const char *line = file->text, *end = file->text + file->len, *next;
+
+	*len = 0;
+	if (!line)
+		return NULL;
+	for (uint32_t i = 1; i < place->line; i++) {
+		next = memchr(line, '\n', (size_t)(end - line));
+		if (!next)
+			return NULL;
+		line = next + 1;
+	}
+	next = memchr(line, '\n', (size_t)(end - line));
+	*len = (size_t)((next ? next : end) - line);
+	return line;
+}

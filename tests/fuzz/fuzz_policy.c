@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_policy.c - any bytes as slim-policy(5)
+ *
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
+ * libs:
+ *
+ * What is accepted must hold what compiling relies on; what is refused must be said.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../router/policy.h"
+
+static void require(int holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_string(const struct policy *policy, uint32_t string)
+{
+	require(string < policy->strings_len);
+}
+
+static void check_member(const struct policy *policy, const struct policy_member *member)
+{
+	require(member->type < POLICY_MEMBER_NUM);
+	if (member->type == POLICY_MEMBER_GROUP)
+		require(member->group < policy->groups_num);
+	if (member->type == POLICY_MEMBER_RANGE)
+		require(memcmp(&member->range.first, &member->range.last, 16) <= 0);
+	if (member->type == POLICY_MEMBER_CONTAINER || member->type == POLICY_MEMBER_LABEL)
+		check_string(policy, member->text.name);
+	if (member->type == POLICY_MEMBER_LABEL)
+		check_string(policy, member->text.value);
+}
+
+static void check_set(const struct policy *policy, const struct policy_set *set)
+{
+	require(set->tenant < policy->tenants_num && set->num);
+	require(set->first + set->num <= policy->members_num);
+	for (uint32_t i = 0; i < set->num; i++)
+		check_member(policy, &policy->members[set->first + i]);
+}
+
+static void check_rule(const struct policy *policy, const struct policy_rule *rule)
+{
+	require(rule->tenant < policy->tenants_num);
+	require(rule->source < policy->sets_num && rule->destination < policy->sets_num);
+	require(rule->ports_num == 0 || rule->ports + rule->ports_num <= policy->ports_num);
+	for (uint32_t i = 0; i < rule->ports_num; i++)
+		require(policy->ports[rule->ports + i].first <= policy->ports[rule->ports + i].last);
+	require(rule->action < POLICY_ACTION_NUM && rule->protocol < POLICY_PROTOCOL_NUM);
+}
+
+static void check(const struct policy *policy)
+{
+	for (uint32_t i = 0; i < policy->tenants_num; i++)
+		check_string(policy, policy->tenants[i].name);
+	for (uint32_t i = 0; i < policy->groups_num; i++)
+		require(policy->groups[i].set < policy->sets_num);
+	for (uint32_t i = 0; i < policy->sets_num; i++)
+		check_set(policy, &policy->sets[i]);
+	for (uint32_t i = 0; i < policy->rules_num; i++)
+		check_rule(policy, &policy->rules[i]);
+	for (uint32_t i = 0; i < policy->limits_num; i++)
+		require(policy->limits[i].rate && (policy->limits[i].set == POLICY_NONE ||
+						   policy->limits[i].set < policy->sets_num));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *errors;
+	struct policy *policy = policy_parse("fuzz", (const char *)data, size, NULL, &errors);
+
+	if (policy)
+		check(policy);
+	else
+		require(errors && *errors);
+	policy_free(policy);
+	free(errors);
+	return 0;
+}
