@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * classifier_axis.c - which sets contain an address: trees, lists and spans
+ * classifier_axis.c - which sets contain an address: lists and spans
  *
- * All places where a range of some set begins, or has just ended, are events, sorted by address;
- * at one address ends come before beginnings. A sweep over them knows the sets that are open, and
+ * A sweep over the events (classifier_events.c) knows the sets that are open, and
  * begins a new rank where their list changes or where a set with spans begins or ends.
  */
 #include "classifier_build.h"
 
-#define WHAT_END	1u
 #define AHEAD		8	/* events whose items are fetched */
 
 /* The span of an item that was closed */
@@ -16,255 +14,6 @@ struct closed {
 	uint32_t item;
 	struct classifier_span span;
 };
-
-/* A range in one family */
-struct part {
-	struct classifier_key first;
-	struct classifier_key last;
-};
-
-static const struct classifier_key key_max[CLASSIFIER_FAMILY_NUM] = {
-	[CLASSIFIER_IPV4] = { .low = 0xffffffffu },
-	[CLASSIFIER_IPV6] = { ~0ull, ~0ull },
-};
-
-/* --- ranges --- */
-
-int classifier_sets_check(const struct classifier_set *sets, uint32_t num)
-{
-	uint64_t ranges = 0;
-
-	for (uint32_t i = 0; i < num; i++) {
-		ranges += sets[i].ranges_num;
-		if (ranges > CLASSIFIER_RANGES_MAX)
-			return -E2BIG;
-		for (uint32_t j = 0; j < sets[i].ranges_num; j++) {
-			if (memcmp(sets[i].ranges[j].first, sets[i].ranges[j].last, 16) > 0)
-				return -EINVAL;
-		}
-	}
-	return 0;
-}
-
-/* What of @range, which is no range of IPv4 alone, is IPv4 */
-static bool wide_part4(struct part *part)
-{
-	const struct classifier_key first = { .low = 0xffff00000000ull };
-	const struct classifier_key last = { .low = 0xffffffffffffull };
-	bool from_below = classifier_key_le(&part->first, &first);
-	bool to_above = classifier_key_le(&last, &part->last);
-
-	if (!classifier_key_le(&part->first, &last) || !classifier_key_le(&first, &part->last))
-		return false;
-	part->first = from_below ? first : part->first;
-	part->last = to_above ? last : part->last;
-	part->first.low &= 0xffffffffu;
-	part->last.low &= 0xffffffffu;
-	return true;
-}
-
-/* What of @range is in @family; false: nothing. No IPv4 address is asked for in IPv6, so that
- * their place there may belong to a range or not. */
-static bool range_part(const struct classifier_range *range, enum classifier_family family,
-		       struct part *part)
-{
-	enum classifier_family first = classifier_key_of(range->first, &part->first);
-	enum classifier_family last = classifier_key_of(range->last, &part->last);
-
-	if (first == CLASSIFIER_IPV4 && last == CLASSIFIER_IPV4)
-		return family == CLASSIFIER_IPV4;
-	part->first.low |= first == CLASSIFIER_IPV4 ? 0xffff00000000ull : 0;
-	part->last.low |= last == CLASSIFIER_IPV4 ? 0xffff00000000ull : 0;
-	return family == CLASSIFIER_IPV6 || wide_part4(part);
-}
-
-/* --- events --- */
-
-static void events_count(const struct classifier_axis_build *axis, size_t *nums)
-{
-	struct part part;
-
-	for (uint32_t i = 0; i < axis->items_num; i++) {
-		for (uint32_t j = 0; j < axis->items[i].ranges_num; j++) {
-			const struct classifier_range *range = &axis->items[i].ranges[j];
-
-			for (unsigned int family = 0; family < CLASSIFIER_FAMILY_NUM; family++)
-				nums[family] += 2 * range_part(range, family, &part);
-		}
-	}
-}
-
-static struct classifier_event event_of(const struct classifier_key *key, uint32_t item,
-					uint32_t what)
-{
-	return (struct classifier_event){ .key = *key, .item = item, .what = what };
-}
-
-/* Ends come before beginnings, as those of one address stay in order. */
-static void events_add(struct classifier_axis_build *axis, enum classifier_family family,
-		       struct classifier_event *beginnings)
-{
-	struct classifier_event *ends = axis->events[family];
-	size_t ends_num = 0, num = 0;
-	struct part part;
-
-	for (uint32_t i = 0; i < axis->items_num; i++) {
-		for (uint32_t j = 0; j < axis->items[i].ranges_num; j++) {
-			if (!range_part(&axis->items[i].ranges[j], family, &part))
-				continue;
-			beginnings[num++] = event_of(&part.first, i, j << 1);
-			if (classifier_key_equal(&part.last, &key_max[family]))
-				continue;
-			part.last.high += !++part.last.low;
-			ends[ends_num++] = event_of(&part.last, i, j << 1 | WHAT_END);
-		}
-	}
-	memcpy(ends + ends_num, beginnings, num * sizeof(*ends));
-	axis->events_num[family] = ends_num + num;
-}
-
-/* @num: the most that there are */
-static int events_make(struct classifier_axis_build *axis, enum classifier_family family,
-		       size_t num)
-{
-	struct classifier_event *scratch;
-
-	if (!num)
-		return 0;
-	axis->events[family] = axis->allocator->alloc(num * sizeof(*scratch));
-	scratch = axis->allocator->alloc(num * sizeof(*scratch));
-	if (!axis->events[family] || !scratch) {
-		axis->allocator->free(scratch);
-		return -ENOMEM;
-	}
-	events_add(axis, family, scratch);
-	classifier_sort_events(axis->events[family], scratch, axis->events_num[family]);
-	axis->allocator->free(scratch);
-	return 0;
-}
-
-int classifier_axis_open(struct classifier_axis_build *axis)
-{
-	size_t nums[CLASSIFIER_FAMILY_NUM] = { 0 };
-	int ret = 0;
-
-	events_count(axis, nums);
-	for (unsigned int family = 0; !ret && family < CLASSIFIER_FAMILY_NUM; family++)
-		ret = events_make(axis, family, nums[family]);
-	return ret;
-}
-
-static void items_shut(struct classifier_axis_build *axis)
-{
-	for (uint32_t i = 0; i < axis->items_num; i++)
-		axis->items[i].open = 0;
-}
-
-/* --- crowding out --- */
-
-/* An item that is open, and how far its range reaches */
-struct open_item {
-	uint32_t item;
-	uint64_t reach;
-};
-
-struct crowd {
-	struct open_item open[CLASSIFIER_DEPTH + 1];
-	unsigned int num;
-};
-
-/* Its bits that matter most; beyond IPv4 everything is as far. */
-static uint64_t reach_of(const struct classifier_range *range, enum classifier_family family)
-{
-	struct part part;
-
-	range_part(range, family, &part);
-	return family == CLASSIFIER_IPV4 ? part.last.low : part.last.high;
-}
-
-static uint64_t worth_of(const struct classifier_item *item)
-{
-	return (uint64_t)item->rules_num * item->ranges_num;
-}
-
-static void crowd_remove(struct crowd *crowd, uint32_t item)
-{
-	unsigned int i = 0;
-
-	while (i < crowd->num && crowd->open[i].item != item)
-		i++;
-	if (i < crowd->num)
-		crowd->open[i] = crowd->open[--crowd->num];
-}
-
-static void crowd_out(const struct classifier_axis_build *axis, struct crowd *crowd)
-{
-	unsigned int victim = 0;
-
-	for (unsigned int i = 1; i < crowd->num; i++) {
-		uint64_t worth = worth_of(&axis->items[crowd->open[i].item]);
-		uint64_t least = worth_of(&axis->items[crowd->open[victim].item]);
-
-		if (worth < least ||
-		    (worth == least && crowd->open[i].reach > crowd->open[victim].reach))
-			victim = i;
-	}
-	axis->items[crowd->open[victim].item].crowded = true;
-	crowd->open[victim] = crowd->open[--crowd->num];
-}
-
-/* Whether more ranges are open anywhere than a list has entries */
-static bool is_crowded(const struct classifier_axis_build *axis, enum classifier_family family)
-{
-	uint32_t open = 0;
-
-	for (size_t i = 0; i < axis->events_num[family]; i++) {
-		open += axis->events[family][i].what & WHAT_END ? -1u : 1;
-		if (open > CLASSIFIER_DEPTH)
-			return true;
-	}
-	return false;
-}
-
-static void crowd_sweep(const struct classifier_axis_build *axis, enum classifier_family family,
-			struct crowd *crowd)
-{
-	crowd->num = 0;
-	for (size_t i = 0; i < axis->events_num[family]; i++) {
-		const struct classifier_event *event = &axis->events[family][i];
-		struct classifier_item *item = &axis->items[event->item];
-
-		if (item->crowded)
-			continue;
-		if (event->what & WHAT_END) {
-			if (!--item->open)
-				crowd_remove(crowd, event->item);
-			continue;
-		}
-		if (item->open++)
-			continue;
-		crowd->open[crowd->num].item = event->item;
-		crowd->open[crowd->num].reach = reach_of(&item->ranges[event->what >> 1], family);
-		if (++crowd->num > CLASSIFIER_DEPTH)
-			crowd_out(axis, crowd);
-	}
-}
-
-int classifier_axis_crowd(struct classifier_axis_build *axis)
-{
-	struct crowd *crowd = axis->allocator->alloc(sizeof(*crowd));
-
-	if (!crowd)
-		return -ENOMEM;
-	for (unsigned int family = 0; family < CLASSIFIER_FAMILY_NUM; family++) {
-		if (!is_crowded(axis, family))
-			continue;
-		items_shut(axis);
-		crowd_sweep(axis, family, crowd);
-	}
-	axis->allocator->free(crowd);
-	return 0;
-}
 
 /* --- lists --- */
 
@@ -367,7 +116,7 @@ static int event_apply(struct classifier_axis_build *axis, const struct classifi
 {
 	struct classifier_item *item = &axis->items[event->item];
 
-	if (event->what & WHAT_END) {
+	if (event->what & CLASSIFIER_END) {
 		if (--item->open)
 			return 0;
 		*cut |= item->spanned;
@@ -382,51 +131,11 @@ static int event_apply(struct classifier_axis_build *axis, const struct classifi
 	return 0;
 }
 
-/* Place @i of the last leaf, which is a new one if that is the first */
-static int leaf4_put(struct classifier_axis_build *axis, uint32_t i, uint32_t key, uint32_t list)
+
+void classifier_items_shut(struct classifier_axis_build *axis)
 {
-	struct classifier_buffer *leaves = &axis->leaves[CLASSIFIER_IPV4];
-	struct classifier_leaf4 *leaf;
-
-	if (!i) {
-		leaf = classifier_buffer_add(leaves, 1, sizeof(*leaf), axis->allocator);
-		if (!leaf)
-			return -ENOMEM;
-		memset(leaf, 0xff, sizeof(*leaf));
-	}
-	leaf = (struct classifier_leaf4 *)leaves->data + leaves->num - 1;
-	leaf->keys[i] = key;
-	leaf->lists[i] = list;
-	return 0;
-}
-
-static int leaf6_put(struct classifier_axis_build *axis, uint32_t i,
-		     const struct classifier_key *key, uint32_t list)
-{
-	struct classifier_buffer *leaves = &axis->leaves[CLASSIFIER_IPV6];
-	struct classifier_leaf6 *leaf;
-
-	if (!i) {
-		leaf = classifier_buffer_add(leaves, 1, sizeof(*leaf), axis->allocator);
-		if (!leaf)
-			return -ENOMEM;
-		memset(leaf, 0xff, sizeof(*leaf));
-	}
-	leaf = (struct classifier_leaf6 *)leaves->data + leaves->num - 1;
-	leaf->keys[i] = *key;
-	leaf->lists[i] = list;
-	return 0;
-}
-
-static int rank_add(struct classifier_axis_build *axis, enum classifier_family family,
-		    const struct classifier_key *key, uint32_t list)
-{
-	uint32_t i = axis->trees[family].num++ % CLASSIFIER_FANOUT;
-
-	axis->ranks_num++;
-	if (family == CLASSIFIER_IPV4)
-		return leaf4_put(axis, i, (uint32_t)key->low, list);
-	return leaf6_put(axis, i, key, list);
+	for (uint32_t i = 0; i < axis->items_num; i++)
+		axis->items[i].open = 0;
 }
 
 static int items_close(struct classifier_axis_build *axis)
@@ -447,7 +156,7 @@ static int family_sweep(struct classifier_axis_build *axis, enum classifier_fami
 	bool cut = true;
 	int ret;
 
-	items_shut(axis);
+	classifier_items_shut(axis);
 	for (;; key = event->key, cut = false) {
 		for (; event < end && classifier_key_equal(&event->key, &key); event++) {
 			if (end - event > AHEAD)
@@ -458,7 +167,7 @@ static int family_sweep(struct classifier_axis_build *axis, enum classifier_fami
 		}
 		ret = list_of_active(axis, &list);
 		if (!ret && (cut || list != last))
-			ret = rank_add(axis, family, &key, list);
+			ret = classifier_rank_add(axis, family, &key, list);
 		if (ret)
 			return ret;
 		last = list;
@@ -469,57 +178,6 @@ static int family_sweep(struct classifier_axis_build *axis, enum classifier_fami
 
 /* --- what comes of it --- */
 
-static size_t key_size(enum classifier_family family)
-{
-	return family == CLASSIFIER_IPV4 ? sizeof(uint32_t) : sizeof(struct classifier_key);
-}
-
-/* The first key of a leaf, or of a node of the level that begins at @from */
-static const void *node_key(const struct classifier_axis_build *axis,
-			    enum classifier_family family, bool leaves, size_t from, size_t i)
-{
-	const void *data = leaves ? axis->leaves[family].data : axis->levels[family].data;
-
-	if (!leaves)
-		return (const char *)data + (from + i * CLASSIFIER_FANOUT) * key_size(family);
-	if (family == CLASSIFIER_IPV4)
-		return ((const struct classifier_leaf4 *)data)[i].keys;
-	return ((const struct classifier_leaf6 *)data)[i].keys;
-}
-
-/* The level above @num leaves, or above @num nodes from @from on */
-static int level_add(struct classifier_axis_build *axis, enum classifier_family family,
-		     bool leaves, size_t from, size_t num)
-{
-	size_t size = key_size(family);
-	size_t padded = (num + CLASSIFIER_FANOUT - 1) / CLASSIFIER_FANOUT * CLASSIFIER_FANOUT;
-	char *keys = classifier_buffer_add(&axis->levels[family], padded, size, axis->allocator);
-
-	if (!keys)
-		return -ENOMEM;
-	memset(keys, 0xff, padded * size);
-	for (size_t i = 0; i < num; i++)
-		memcpy(keys + i * size, node_key(axis, family, leaves, from, i), size);
-	return 0;
-}
-
-static int tree_make(struct classifier_axis_build *axis, enum classifier_family family)
-{
-	struct classifier_tree *tree = &axis->trees[family];
-	size_t num = axis->leaves[family].num, from = 0;
-	int ret = 0;
-
-	while (!ret && num > 1) {
-		size_t start = axis->levels[family].num;
-
-		tree->at[tree->levels] = (uint32_t)(start * key_size(family));
-		ret = level_add(axis, family, !tree->levels, from, num);
-		tree->levels++;
-		num = (num + CLASSIFIER_FANOUT - 1) / CLASSIFIER_FANOUT;
-		from = start;
-	}
-	return ret;
-}
 
 /* Room for a list of @num spans, which still says that it is empty */
 static int spans_add(struct classifier_axis_build *axis, uint32_t num, uint32_t *list)
@@ -589,7 +247,7 @@ int classifier_axis_finish(struct classifier_axis_build *axis)
 		axis->active_hash = 0;
 		ret = family_sweep(axis, family);
 		if (!ret)
-			ret = tree_make(axis, family);
+			ret = classifier_tree_make(axis, family);
 	}
 	if (ret)
 		return ret;
@@ -617,18 +275,11 @@ void classifier_axis_parts(const struct classifier_axis_build *axis,
 	memcpy(layout->trees, axis->trees, sizeof(layout->trees));
 	layout->depth = axis->depth;
 	for (unsigned int family = 0; family < CLASSIFIER_FAMILY_NUM; family++) {
-		size_t size = family == CLASSIFIER_IPV4 ? sizeof(struct classifier_leaf4) :
-							  sizeof(struct classifier_leaf6);
-
-		*parts++ = (struct classifier_part){ &layout->trees[family].leaves,
-						     axis->leaves[family].data,
-						     axis->leaves[family].num * size };
-		*parts++ = (struct classifier_part){ &layout->trees[family].at[0],
-						     axis->levels[family].data,
-						     axis->levels[family].num * key_size(family) };
+		classifier_tree_parts(axis, family, &layout->trees[family], parts);
+		parts += CLASSIFIER_TREE_PARTS;
 	}
-	*parts++ = (struct classifier_part){ &layout->lists, axis->lists.data,
-					     axis->lists.num * sizeof(struct classifier_member) };
+	*parts = (struct classifier_part){ &layout->lists, axis->lists.data,
+					   axis->lists.num * sizeof(struct classifier_member) };
 }
 
 void classifier_axis_settle(const struct classifier_axis_build *axis,

@@ -47,7 +47,10 @@ int classifier_assemble(const struct classifier_part *parts, unsigned int parts_
 
 /* --- sorting --- */
 
-/* What a range does to its set at a place. @what: twice the range's index, plus one at its end */
+#define CLASSIFIER_END	1u
+
+/* What a range does to its set at a place. @what: twice the range's index, plus CLASSIFIER_END at
+ * its end */
 struct classifier_event {
 	struct classifier_key key;
 	uint32_t item;
@@ -123,6 +126,16 @@ struct classifier_axis_build {
 	struct classifier_buffer closed;
 };
 
+/* A range in one family */
+struct classifier_stretch {
+	struct classifier_key first;
+	struct classifier_key last;
+};
+
+/* What of @range is in @family; false: nothing. */
+bool classifier_range_part(const struct classifier_range *range, enum classifier_family family,
+			   struct classifier_stretch *part);
+
 /* Whether all ranges are ranges and not too many: 0, -EINVAL or -E2BIG */
 int classifier_sets_check(const struct classifier_set *sets, uint32_t num);
 
@@ -132,13 +145,28 @@ int classifier_axis_open(struct classifier_axis_build *axis);
 /* Marks items as crowded until no address is in more than CLASSIFIER_DEPTH others. */
 int classifier_axis_crowd(struct classifier_axis_build *axis);
 
+/* Before a sweep: nothing is open. */
+void classifier_items_shut(struct classifier_axis_build *axis);
+
 /* Makes trees, lists and spans, of the items that are listed or spanned. */
 int classifier_axis_finish(struct classifier_axis_build *axis);
 
 void classifier_axis_close(struct classifier_axis_build *axis);
 
-/* How many parts classifier_axis_parts() adds */
-#define CLASSIFIER_AXIS_PARTS	5
+/* A new rank at @key, behind all others of its family, with the list at @list */
+int classifier_rank_add(struct classifier_axis_build *axis, enum classifier_family family,
+			const struct classifier_key *key, uint32_t list);
+
+/* The levels over all ranks of a family */
+int classifier_tree_make(struct classifier_axis_build *axis, enum classifier_family family);
+
+/* How many parts classifier_tree_parts() fills in, and classifier_axis_parts() */
+#define CLASSIFIER_TREE_PARTS	2
+#define CLASSIFIER_AXIS_PARTS	(CLASSIFIER_FAMILY_NUM * CLASSIFIER_TREE_PARTS + 1)
+
+/* Fills in the parts of the block that @tree points to. */
+void classifier_tree_parts(const struct classifier_axis_build *axis, enum classifier_family family,
+			   struct classifier_tree *tree, struct classifier_part *parts);
 
 /* Fills @layout, and adds the parts of the block that it points to. */
 void classifier_axis_parts(const struct classifier_axis_build *axis,

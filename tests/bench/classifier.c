@@ -2,7 +2,7 @@
 /*
  * classifier.c - what the classifier costs: time of a look-up and of building, memory
  *
- * links: core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sort.c
+ * links: core/classifier.c core/classifier_axis.c core/classifier_events.c core/classifier_sieve.c core/classifier_tree.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sort.c
  *
  *	classifier [-s SEED] [-c CPU]		a table
  *	classifier [-s SEED] -p KIND -n NUM	that policy as text

@@ -13,11 +13,7 @@
 
 #include "../../router/policy.h"
 
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
+#include "input.h"
 
 static void check_string(const struct policy *policy, uint32_t string)
 {

@@ -2,7 +2,7 @@
 /*
  * test_classifier_random.c - the classifier against a linear search
  *
- * links: core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sort.c
+ * links: core/classifier.c core/classifier_axis.c core/classifier_events.c core/classifier_sieve.c core/classifier_tree.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sort.c
  * libs:
  *
  * The linear search knows nothing but what a rule means. SLIM_TEST_SEED=N runs a run again.
