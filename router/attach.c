@@ -30,6 +30,7 @@
 #include "packetpath_container.h"
 #include "peer.h"
 #include "state.h"
+#include "tags.h"
 #include "ticket.h"
 #include "want.h"
 #include "worker.h"
@@ -170,6 +171,18 @@ static int check_addresses(const struct attach_request *request,
 	return 0;
 }
 
+static int check_labels(const struct attach_request *request, char *error, size_t size)
+{
+	struct tags *tags = tags_make(request->name, request->labels);
+
+	if (!tags)
+		say(error, size, errno == EINVAL ?
+		    "labels are 64 at most, their keys and values 63 bytes each and printable" :
+		    "out of memory");
+	free(tags);
+	return tags ? 0 : -EINVAL;
+}
+
 static const struct config_tenant *check(const struct attach_request *request, char *error,
 					 size_t size)
 {
@@ -200,6 +213,8 @@ static const struct config_tenant *check(const struct attach_request *request, c
 		say(error, size, "there is no tenant %s in the configuration", request->tenant);
 		return NULL;
 	}
+	if (check_labels(request, error, size))
+		return NULL;
 	return check_addresses(request, tenant, error, size) ? NULL : tenant;
 }
 
@@ -496,6 +511,16 @@ static int connect_host(struct container *container, const struct attach_record 
 	return err;
 }
 
+static int tag(const struct container *container)
+{
+	struct tags *tags = tags_make(container->name, container->labels);
+
+	if (!tags)
+		return -errno;
+	directory_container_tag(container->vni, container->id, tags);
+	return 0;
+}
+
 static int connect_all(struct container *container, const struct attach_record *restored,
 		       const char **what)
 {
@@ -514,6 +539,9 @@ static int connect_all(struct container *container, const struct attach_record *
 	if (err)
 		goto drop_record;
 	*what = "tell the directory";
+	err = tag(container);
+	if (err)
+		goto withdraw;
 	err = directory_container_add(container->vni, container->id, container->port.mac,
 				      container->addresses, container->addresses_num);
 	if (err)

@@ -32,6 +32,7 @@
 #include "mesh.h"
 #include "peer.h"
 #include "table.h"
+#include "tags.h"
 
 #include "../include/slim/wire.h"
 
@@ -55,6 +56,7 @@ struct container {
 	unsigned int sync;		/* its owner's, when it was last named */
 	struct in6_addr published[PACKETPATH_ADDRESSES];
 	size_t published_num;
+	struct tags *tags;		/* or NULL; RCU */
 	struct rcu_head rcu;
 	size_t claims_num;
 	struct claim claims[];
@@ -76,6 +78,7 @@ static uint64_t claim_order;
 static const struct loop *loop;
 static uint64_t started_at;
 static void (*on_release)(void);
+static const struct directory_watch *watch;
 
 /* --- keys --- */
 
@@ -287,6 +290,12 @@ static void conflict_warn(const struct claim *waits, const struct claim *has)
 		    peer_name(waits->container->peer), peer_name(has->container->peer));
 }
 
+static void tell_changed(uint32_t vni)
+{
+	if (watch)
+		watch->changed(vni);
+}
+
 /* Between the two stores nobody has the address, and connections take the packet path. */
 static void claims_settle(const struct addr_key *key)
 {
@@ -300,6 +309,7 @@ static void claims_settle(const struct addr_key *key)
 	}
 	CMM_STORE_SHARED(first->current, true);
 	republish(first->container);
+	tell_changed(key->vni);
 	if (current)
 		conflict_warn(current, first);
 }
@@ -353,6 +363,12 @@ void directory_owner_init(struct directory_owner *owner)
 	CDS_INIT_LIST_HEAD(&owner->containers);
 }
 
+void directory_owner_exit(struct directory_owner *owner)
+{
+	free(owner->tags);
+	owner->tags = NULL;
+}
+
 static struct container *container_find(const struct peer *peer, uint32_t vni, uint32_t id)
 {
 	struct container_key key = { peer, vni, id };
@@ -362,6 +378,17 @@ static struct container *container_find(const struct peer *peer, uint32_t vni, u
 	cds_lfht_lookup(containers, container_hash(&key), container_match, &key, &iter);
 	node = cds_lfht_iter_get_node(&iter);
 	return node ? caa_container_of(node, struct container, node) : NULL;
+}
+
+/* Those that were told in advance */
+static struct tags *take_tags(struct directory_owner *owner, uint32_t vni, uint32_t id)
+{
+	struct tags *tags = owner->tags;
+
+	if (!tags || owner->tags_vni != vni || owner->tags_id != id)
+		return NULL;
+	owner->tags = NULL;
+	return tags;
 }
 
 static struct container *container_new(struct peer *peer, uint32_t vni, uint32_t id,
@@ -378,6 +405,7 @@ static struct container *container_new(struct peer *peer, uint32_t vni, uint32_t
 	container->id = id;
 	memcpy(container->mac, mac, sizeof(container->mac));
 	container->sync = peer_owner(peer)->sync;
+	container->tags = take_tags(peer_owner(peer), vni, id);
 	container->claims_num = num;
 	for (size_t i = 0; i < num; i++)
 		claim_init(&container->claims[i], container, &addresses[i]);
@@ -399,7 +427,10 @@ static void container_insert(struct container *container)
 
 static void container_free(struct rcu_head *head)
 {
-	free(caa_container_of(head, struct container, rcu));
+	struct container *container = caa_container_of(head, struct container, rcu);
+
+	free(container->tags);
+	free(container);
 }
 
 static void released(const struct peer *peer)
@@ -427,6 +458,7 @@ static void container_drop(struct container *container)
 		claims_settle(&at);
 	}
 	released(container->peer);
+	tell_changed(container->vni);
 	call_rcu(&container->rcu, container_free);
 }
 
@@ -507,6 +539,19 @@ void directory_container_remove(uint32_t vni, uint32_t id)
 		mesh_container_remove(vni, id);
 }
 
+/* For the one that takes its place: they were told when this one was there already. */
+static void keep_tags(const struct container *container)
+{
+	struct directory_owner *owner = peer_owner(container->peer);
+
+	if (!container->tags)
+		return;
+	free(owner->tags);
+	owner->tags = tags_new(container->tags->text, container->tags->len);
+	owner->tags_vni = container->vni;
+	owner->tags_id = container->id;
+}
+
 int directory_remote_container_add(struct peer *peer, uint32_t vni, uint32_t id,
 				   const uint8_t mac[PACKETPATH_MAC_LEN],
 				   const struct in6_addr *addresses, size_t num)
@@ -520,7 +565,9 @@ int directory_remote_container_add(struct peer *peer, uint32_t vni, uint32_t id,
 		old->sync = peer_owner(peer)->sync;
 		goto unlock;
 	}
-	if (!old)
+	if (old)
+		keep_tags(old);
+	else
 		old = container_sharing(peer, vni, addresses, num);
 	for (; old; old = container_sharing(peer, vni, addresses, num))
 		container_drop(old);
@@ -533,6 +580,87 @@ unlock:
 void directory_remote_container_remove(struct peer *peer, uint32_t vni, uint32_t id)
 {
 	container_remove(peer, vni, id);
+}
+
+/* --- tags --- */
+
+void directory_watch_set(const struct directory_watch *set)
+{
+	watch = set;
+}
+
+/* Of one that was replaced while somebody reads it */
+struct old_tags {
+	struct tags *tags;
+	struct rcu_head rcu;
+};
+
+static void old_tags_free(struct rcu_head *head)
+{
+	struct old_tags *old = caa_container_of(head, struct old_tags, rcu);
+
+	free(old->tags);
+	free(old);
+}
+
+static void replace_tags(struct container *container, struct tags *tags)
+{
+	struct old_tags *old = malloc(sizeof(*old));
+
+	if (!old || (container->tags && tags_equal(container->tags, tags))) {
+		free(tags);
+		free(old);
+		return;
+	}
+	old->tags = container->tags;
+	rcu_assign_pointer(container->tags, tags);
+	call_rcu(&old->rcu, old_tags_free);
+	tell_changed(container->vni);
+}
+
+static void tag(struct peer *peer, uint32_t vni, uint32_t id, struct tags *tags)
+{
+	struct directory_owner *owner = peer_owner(peer);
+	struct container *container;
+
+	rcu_read_lock();
+	container = container_find(peer, vni, id);
+	if (container) {
+		replace_tags(container, tags);
+	} else {
+		free(owner->tags);
+		owner->tags = tags;
+		owner->tags_vni = vni;
+		owner->tags_id = id;
+	}
+	rcu_read_unlock();
+}
+
+void directory_container_tag(uint32_t vni, uint32_t id, struct tags *tags)
+{
+	mesh_container_tag(vni, id, tags);
+	tag(peer_self(), vni, id, tags);
+}
+
+void directory_remote_container_tag(struct peer *peer, uint32_t vni, uint32_t id,
+				    struct tags *tags)
+{
+	tag(peer, vni, id, tags);
+}
+
+void directory_each_tagged(void (*each)(uint32_t vni, const struct tags *tags,
+					const struct in6_addr *addr, void *data),
+			   void *data)
+{
+	struct cds_lfht_iter iter;
+	struct claim *claim;
+
+	cds_lfht_for_each_entry(claims, &iter, claim, node) {
+		const struct tags *tags = rcu_dereference(claim->container->tags);
+
+		if (tags && CMM_LOAD_SHARED(claim->current))
+			each(claim->container->vni, tags, &claim->addr, data);
+	}
 }
 
 /* --- listeners --- */
@@ -554,6 +682,8 @@ static int listener_new(struct claim *claim, const struct addr_key *key, bool bu
 	struct directory_owner *owner = peer_owner(claim->container->peer);
 	struct listener *listener;
 
+	if (watch)
+		watch->settle();
 	if (owner->listeners_num >= SLIM_WIRE_LISTENERS)
 		return -ENOSPC;
 	listener = calloc(1, sizeof(*listener));
@@ -749,7 +879,7 @@ bool directory_is_complete(struct peer *peer)
 
 void directory_each_local(void (*container)(uint32_t vni, uint32_t id, const uint8_t *mac,
 					    const struct in6_addr *addresses, size_t num,
-					    void *data),
+					    const struct tags *tags, void *data),
 			  void (*listener)(uint32_t vni, const struct in6_addr *addr,
 					   uint16_t port, bool busy, void *data),
 			  void *data)
@@ -762,7 +892,8 @@ void directory_each_local(void (*container)(uint32_t vni, uint32_t id, const uin
 	cds_list_for_each_entry(c, &owner->containers, link) {
 		for (size_t i = 0; i < c->claims_num; i++)
 			addresses[i] = c->claims[i].addr;
-		container(c->vni, c->id, c->mac, addresses, c->claims_num, data);
+		container(c->vni, c->id, c->mac, addresses, c->claims_num, c->tags,
+			  data);
 	}
 	cds_list_for_each_entry(c, &owner->containers, link)
 		for (size_t i = 0; i < c->claims_num; i++)
@@ -845,4 +976,5 @@ void directory_exit(void)
 	rcu_read_unlock();
 	rcu_barrier();
 	tables_free();
+	watch = NULL;
 }

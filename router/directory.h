@@ -20,6 +20,7 @@
 
 struct peer;
 struct loop;
+struct tags;
 
 /* What the directory keeps for each peer, this host included; embedded in struct peer,
  * see peer_owner(). The control thread's. */
@@ -28,9 +29,12 @@ struct directory_owner {
 	unsigned int containers_num, addresses_num, listeners_num;
 	unsigned int sync;		/* counts directory_peer_sync_begin() */
 	bool complete;			/* atomic: it has told all, since this router runs */
+	struct tags *tags;		/* of the container that it names next, or NULL */
+	uint32_t tags_vni, tags_id;
 };
 
 void directory_owner_init(struct directory_owner *owner);
+void directory_owner_exit(struct directory_owner *owner);
 
 int directory_init(struct loop *control);
 
@@ -61,7 +65,34 @@ bool directory_is_complete(struct peer *peer);
 /* Does @peer own the virtual address? Read lock held. */
 bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr *addr);
 
+/*
+ * Calls @each for every address that has an owner and belongs to a container whose tags are known.
+ * Any thread; read lock held.
+ */
+void directory_each_tagged(void (*each)(uint32_t vni, const struct tags *tags,
+					const struct in6_addr *addr, void *data),
+			   void *data);
+
 /* --- for the control thread: what is here --- */
+
+/**
+ * struct directory_watch - who is to hear that directory_each_tagged() has other answers
+ * @changed:	called for each change
+ * @settle:	called before anything is announced that may rest on a change
+ */
+struct directory_watch {
+	void (*changed)(uint32_t vni);
+	void (*settle)(void);
+};
+
+/* There is one at most; @watch outlives the directory. */
+void directory_watch_set(const struct directory_watch *watch);
+
+/*
+ * Name and labels of a container: of one that is there, or of the next that directory_container_add()
+ * adds. Owns @tags. Tells the peers.
+ */
+void directory_container_tag(uint32_t vni, uint32_t id, struct tags *tags);
 
 /* @id: unique on this host. Tells the peers. 0; -EEXIST where the id or an address is taken by
  * another container of this host, -ENOSPC past what a host may announce, -ENOMEM. */
@@ -94,6 +125,9 @@ int directory_remote_container_add(struct peer *peer, uint32_t vni, uint32_t id,
 				   const uint8_t mac[PACKETPATH_MAC_LEN],
 				   const struct in6_addr *addresses, size_t num);
 void directory_remote_container_remove(struct peer *peer, uint32_t vni, uint32_t id);
+/* As directory_container_tag(), of one of @peer's. */
+void directory_remote_container_tag(struct peer *peer, uint32_t vni, uint32_t id,
+				    struct tags *tags);
 /* -EPERM where @peer does not own the address, -ENOSPC, -ENOMEM */
 int directory_remote_listener_add(struct peer *peer, uint32_t vni,
 				  const struct in6_addr *addr, uint16_t port, bool busy);
@@ -106,10 +140,11 @@ void directory_peer_lost(struct peer *peer);
 void directory_peer_sync_begin(struct peer *peer);
 void directory_peer_sync_end(struct peer *peer);
 
-/* Calls back for each of this host's own containers and listeners: for a new channel. */
+/* Calls back for each of this host's own containers and listeners: for a new channel. @tags: or
+ * NULL. */
 void directory_each_local(void (*container)(uint32_t vni, uint32_t id, const uint8_t *mac,
 					    const struct in6_addr *addresses, size_t num,
-					    void *data),
+					    const struct tags *tags, void *data),
 			  void (*listener)(uint32_t vni, const struct in6_addr *addr,
 					   uint16_t port, bool busy, void *data),
 			  void *data);

@@ -9,6 +9,7 @@
 #include "endpoint.h"
 #include "log.h"
 #include "peer.h"
+#include "tags.h"
 
 static const struct config *mesh_config;
 
@@ -32,6 +33,16 @@ static struct peer_message container_message(uint32_t vni, uint32_t id, const ui
 	return message;
 }
 
+static struct peer_message tags_message(uint32_t vni, uint32_t id, const struct tags *tags)
+{
+	struct peer_message message = {
+		.type = SLIM_MESSAGE_CONTAINER_TAGS,
+		.tags = { .vni = vni, .id = id, .text = tags->text, .len = tags->len },
+	};
+
+	return message;
+}
+
 static struct peer_message listener_message(enum slim_message_type type, uint32_t vni,
 					    const struct in6_addr *addr, uint16_t port,
 					    bool busy)
@@ -48,6 +59,13 @@ void mesh_container_add(uint32_t vni, uint32_t id, const uint8_t mac[PACKETPATH_
 			const struct in6_addr *addresses, size_t num)
 {
 	struct peer_message message = container_message(vni, id, mac, addresses, num);
+
+	peers_send(&message);
+}
+
+void mesh_container_tag(uint32_t vni, uint32_t id, const struct tags *tags)
+{
+	struct peer_message message = tags_message(vni, id, tags);
 
 	peers_send(&message);
 }
@@ -79,10 +97,16 @@ void mesh_listener_remove(uint32_t vni, const struct in6_addr *addr, uint16_t po
 }
 
 static void sync_container(uint32_t vni, uint32_t id, const uint8_t *mac,
-			   const struct in6_addr *addresses, size_t num, void *peer)
+			   const struct in6_addr *addresses, size_t num,
+			   const struct tags *tags, void *peer)
 {
-	struct peer_message message = container_message(vni, id, mac, addresses, num);
+	struct peer_message message;
 
+	if (tags) {
+		message = tags_message(vni, id, tags);
+		peer_send(peer, &message);
+	}
+	message = container_message(vni, id, mac, addresses, num);
 	peer_send(peer, &message);
 }
 
@@ -157,6 +181,19 @@ static void receive_container(struct peer *peer, const struct peer_container *co
 		refused(peer, "container", container->vni, strerror(-err));
 }
 
+static void receive_tags(struct peer *peer, const struct peer_tags *theirs)
+{
+	struct tags *tags;
+
+	if (!config_tenant_by_vni(mesh_config, theirs->vni))
+		return;
+	tags = tags_new(theirs->text, theirs->len);
+	if (tags)
+		directory_remote_container_tag(peer, theirs->vni, theirs->id, tags);
+	else
+		refused(peer, "container's labels", theirs->vni, strerror(ENOMEM));
+}
+
 static void receive_listener(struct peer *peer, const struct peer_listener *listener)
 {
 	int err;
@@ -206,6 +243,9 @@ void mesh_receive(struct peer *peer, const struct peer_message *message)
 		break;
 	case SLIM_MESSAGE_TENANT:
 		receive_tenant(peer, &message->tenant);
+		break;
+	case SLIM_MESSAGE_CONTAINER_TAGS:
+		receive_tags(peer, &message->tags);
 		break;
 	case SLIM_MESSAGE_SYNC_END:
 		peer_warning_end(peer);

@@ -22,6 +22,8 @@ void mesh_init(const struct config *config);
 
 void mesh_container_add(uint32_t vni, uint32_t id, const uint8_t mac[PACKETPATH_MAC_LEN],
 			const struct in6_addr *addresses, size_t num);
+/* Before the container is added, or when they have changed */
+void mesh_container_tag(uint32_t vni, uint32_t id, const struct tags *tags);
 void mesh_container_remove(uint32_t vni, uint32_t id);
 /* Also when only @busy changed */
 void mesh_listener_add(uint32_t vni, const struct in6_addr *addr, uint16_t port, bool busy);

@@ -700,6 +700,7 @@ void peers_exit(void)
 		if (peer->channel)
 			peer_channel_close(peer->channel, NULL);
 		peer_dial_stop(peer);
+		directory_owner_exit(&peer->owner);
 	}
 	rcu_read_unlock();
 	table_free();

@@ -103,7 +103,8 @@ void peer_refused(struct peer *peer)
 bool peer_channel_spend(struct peer_channel *channel, const struct peer_message *message)
 {
 	bool is_container = message->type == SLIM_MESSAGE_CONTAINER_ADD ||
-			    message->type == SLIM_MESSAGE_CONTAINER_REMOVE;
+			    message->type == SLIM_MESSAGE_CONTAINER_REMOVE ||
+			    message->type == SLIM_MESSAGE_CONTAINER_TAGS;
 	struct peer *peer = channel->peer;
 	uint64_t now = loop_now(peers.loop);
 

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tags.h"
+
 /* What a message looks like on the wire, whichever it is */
 union frame {
 	struct slim_message message;
@@ -15,9 +17,11 @@ union frame {
 	struct slim_message_listener listener;
 	struct slim_message_ping ping;
 	struct slim_message_tenant tenant;
+	struct slim_message_tags tags;
 };
 
 #define HELLO_LEN(num)		(offsetof(struct slim_message_hello, addresses) + 16 * (num))
+#define TAGS_LEN(len)		(offsetof(struct slim_message_tags, text) + (len))
 #define CONTAINER_LEN(num)	(offsetof(struct slim_message_container, addresses) + 16 * (num))
 
 /* Encoders return the length, decoders whether the message is right. */
@@ -216,6 +220,25 @@ static bool tenant_decode(const union frame *frame, size_t len, struct peer_mess
 	return out->vni && out->vni <= SLIM_WIRE_VNI_MAX && name_ok(out->name);
 }
 
+static size_t tags_encode(const struct peer_message *message, union frame *frame)
+{
+	frame->tags.vni = htobe32(message->tags.vni);
+	frame->tags.id = htobe32(message->tags.id);
+	memcpy(frame->tags.text, message->tags.text, message->tags.len);
+	return TAGS_LEN(message->tags.len);
+}
+
+/* Its text is pointed to where the message was read from: peer_message_decode(). */
+static bool tags_decode(const union frame *frame, size_t len, struct peer_message *message)
+{
+	struct peer_tags *out = &message->tags;
+
+	out->vni = be32toh(frame->tags.vni);
+	out->id = be32toh(frame->tags.id);
+	out->len = len - TAGS_LEN(0);
+	return out->vni <= SLIM_WIRE_VNI_MAX && tags_are_good(frame->tags.text, out->len);
+}
+
 #define FIXED(type)	sizeof(type), sizeof(type)
 
 static const struct kind kinds[SLIM_MESSAGE_NUM] = {
@@ -233,6 +256,8 @@ static const struct kind kinds[SLIM_MESSAGE_NUM] = {
 	[SLIM_MESSAGE_PING] = { FIXED(struct slim_message_ping), ping_encode, ping_decode },
 	[SLIM_MESSAGE_PONG] = { FIXED(struct slim_message_ping), ping_encode, ping_decode },
 	[SLIM_MESSAGE_TENANT] = { FIXED(struct slim_message_tenant), tenant_encode, tenant_decode },
+	[SLIM_MESSAGE_CONTAINER_TAGS] = { TAGS_LEN(2), TAGS_LEN(SLIM_WIRE_TAGS_MAX),
+		tags_encode, tags_decode },
 };
 
 static bool known(unsigned int type)
@@ -281,5 +306,7 @@ int peer_message_decode(const uint8_t *data, size_t len, struct peer_message *me
 		return -EOPNOTSUPP;
 	memcpy(&frame, data, len);
 	message->type = (enum slim_message_type)type;
+	if (type == SLIM_MESSAGE_CONTAINER_TAGS)
+		message->tags.text = (const char *)data + TAGS_LEN(0);
 	return kinds[type].decode(&frame, len, message) ? 0 : -EBADMSG;
 }

@@ -13,7 +13,7 @@
 #include "../include/slim/wire.h"
 
 /* Room for what peer_message_encode() writes */
-#define PEER_MESSAGE_MAX	sizeof(struct slim_message_hello)
+#define PEER_MESSAGE_MAX	sizeof(struct slim_message_tags)
 
 struct peer_hello {
 	uint16_t version;
@@ -45,6 +45,13 @@ struct peer_tenant {
 	char name[SLIM_WIRE_NAME_LEN];
 };
 
+/* @text: good tags (tags.h); borrowed of whoever encodes, or of what was decoded */
+struct peer_tags {
+	uint32_t vni, id;
+	const char *text;
+	size_t len;
+};
+
 /* A message in host byte order; which member counts follows from @type. */
 struct peer_message {
 	enum slim_message_type type;
@@ -53,6 +60,7 @@ struct peer_message {
 		struct peer_container container;
 		struct peer_listener listener;
 		struct peer_tenant tenant;
+		struct peer_tags tags;
 		uint64_t token;
 	};
 };

@@ -17,6 +17,8 @@
  *   PING                answered by PONG with the same token
  *   PONG
  *   TENANT              the sender has a tenant of this name and VNI
+ *   CONTAINER_TAGS      name and labels of a container: of one that was added, or of the next that
+ *                       CONTAINER_ADD names
  *
  * All fields of the structs below are in network byte order on the wire.
  */
@@ -83,6 +85,11 @@ enum slim_wire_tlv {
 #define SLIM_WIRE_CONTAINER_ADDRESSES	131072	/* of all its containers */
 #define SLIM_WIRE_LISTENERS		65536
 
+/* Of a container: labels; bytes of its name, a key or a value without the final zero; all of it */
+#define SLIM_WIRE_LABELS		64
+#define SLIM_WIRE_TAG_MAX		63
+#define SLIM_WIRE_TAGS_MAX		((2 * SLIM_WIRE_LABELS + 1) * (SLIM_WIRE_TAG_MAX + 1))
+
 /* The longest message of any type, known or unknown, header included */
 #define SLIM_WIRE_MESSAGE_MAX		16384
 
@@ -97,6 +104,7 @@ enum slim_message_type {
 	SLIM_MESSAGE_PING,
 	SLIM_MESSAGE_PONG,
 	SLIM_MESSAGE_TENANT,
+	SLIM_MESSAGE_CONTAINER_TAGS,
 	SLIM_MESSAGE_NUM
 };
 
@@ -170,6 +178,15 @@ struct slim_message_tenant {
 	char name[SLIM_WIRE_NAME_LEN];
 };
 
+/* CONTAINER_TAGS. @text: the name, then keys and values of labels in turn, each with a final zero; as
+ * much of it is sent as there is. */
+struct slim_message_tags {
+	struct slim_message message;
+	uint32_t vni;
+	uint32_t id;
+	char text[SLIM_WIRE_TAGS_MAX];
+};
+
 _Static_assert(sizeof(struct slim_message) == 8, "a boundary type");
 _Static_assert(sizeof(struct slim_message_hello) == 104 + 16 * 16, "a boundary type");
 _Static_assert(sizeof(struct slim_message_container) == 24 + 16 * 16, "a boundary type");
@@ -177,5 +194,6 @@ _Static_assert(sizeof(struct slim_message_container_remove) == 16, "a boundary t
 _Static_assert(sizeof(struct slim_message_listener) == 32, "a boundary type");
 _Static_assert(sizeof(struct slim_message_ping) == 16, "a boundary type");
 _Static_assert(sizeof(struct slim_message_tenant) == 76, "a boundary type");
+_Static_assert(sizeof(struct slim_message_tags) == 16 + 129 * 64, "a boundary type");
 
 #endif

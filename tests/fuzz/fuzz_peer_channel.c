@@ -156,12 +156,16 @@ static void make_sense(uint8_t type, uint8_t hints)
 
 static void step_message(struct input *input)
 {
-	static const uint16_t lengths[SLIM_MESSAGE_NUM] = { 8, 104, 24, 16, 32, 32, 8, 16, 16, 76 };
+	static const uint16_t lengths[SLIM_MESSAGE_NUM] = {
+		8, 104, 24, 16, 32, 32, 8, 16, 16, 76, 18,
+	};
 	uint8_t type = input_byte(input) % SLIM_MESSAGE_NUM, hints = input_byte(input);
 	size_t len = lengths[type], addresses = hints >> 4 & 7;
 
 	if (type == SLIM_MESSAGE_HELLO || type == SLIM_MESSAGE_CONTAINER_ADD)
 		len += 16 * addresses;
+	if (type == SLIM_MESSAGE_CONTAINER_TAGS)
+		len += hints & 15;
 	memset(record, 0, 8);
 	put16(record, type);
 	put16(record + 6, len);
@@ -172,6 +176,11 @@ static void step_message(struct input *input)
 		put16(record + 22, addresses);
 	if (!(hints & 0x80) && type < SLIM_MESSAGE_SYNC_END)
 		make_sense(type, hints);
+	if (!(hints & 0x80) && type == SLIM_MESSAGE_CONTAINER_TAGS) {
+		record[8] = record[9] = record[10] = 0;
+		record[11] = FIXTURE_VNI;
+		record[len - 1] = 0;
+	}
 	record_len = len;
 	deliver();
 }

@@ -2,8 +2,8 @@
 /*
  * fuzz_peer_message.c - any bytes as a message of a peer
  *
- * links: router/peer_message.c router/endpoint.c
- * libs:
+ * links: router/peer_message.c router/tags.c router/endpoint.c
+ * libs: jansson
  *
  * What is accepted must be just what the encoder writes.
  */

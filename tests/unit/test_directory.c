@@ -2,8 +2,8 @@
 /*
  * test_directory.c - who owns a virtual address, and who listens on it
  *
- * links: router/directory.c router/endpoint.c router/log.c
- * libs: urcu urcu-cds urcu-common
+ * links: router/directory.c router/tags.c router/endpoint.c router/log.c
+ * libs: urcu urcu-cds urcu-common jansson
  */
 #include <check.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "../../router/loop.h"
 #include "../../router/mesh.h"
 #include "../../router/peer.h"
+#include "../../router/tags.h"
 
 /* --- peers, mesh and packet path, as far as the directory sees them --- */
 
@@ -75,13 +76,19 @@ struct directory_owner *peer_owner(struct peer *peer)
 	return &peer->owner;
 }
 
-static unsigned int told_containers, told_listeners, told_gone;
+static unsigned int told_containers, told_tags, told_listeners, told_gone;
 
 void mesh_container_add(uint32_t vni, uint32_t id, const uint8_t mac[PACKETPATH_MAC_LEN],
 			const struct in6_addr *addresses, size_t num)
 {
 	(void)vni, (void)id, (void)mac, (void)addresses, (void)num;
 	told_containers++;
+}
+
+void mesh_container_tag(uint32_t vni, uint32_t id, const struct tags *tags)
+{
+	(void)vni, (void)id, (void)tags;
+	told_tags++;
 }
 
 void mesh_container_remove(uint32_t vni, uint32_t id)
@@ -388,9 +395,10 @@ END_TEST
 static unsigned int each_containers, each_listeners, each_busy;
 
 static void each_container(uint32_t vni, uint32_t id, const uint8_t *mac,
-			   const struct in6_addr *addresses, size_t num, void *data)
+			   const struct in6_addr *addresses, size_t num,
+			   const struct tags *tags, void *data)
 {
-	(void)vni, (void)id, (void)mac, (void)addresses, (void)num, (void)data;
+	(void)vni, (void)id, (void)mac, (void)addresses, (void)num, (void)tags, (void)data;
 	each_containers++;
 }
 
@@ -431,6 +439,92 @@ START_TEST(test_local)
 	directory_container_remove(1, 1);
 	ck_assert_uint_eq(told_gone, 2);
 	ck_assert_ptr_null(find(1, 80));
+}
+END_TEST
+
+/* --- names and labels --- */
+
+static unsigned int changes, settled;
+
+static void changed(uint32_t vni)
+{
+	ck_assert_uint_eq(vni, 1);
+	changes++;
+}
+
+static void settle(void)
+{
+	settled++;
+}
+
+static struct tags *tags_of(const char *name)
+{
+	return tags_new(name, strlen(name) + 1);
+}
+
+static void note_name(uint32_t vni, const struct tags *tags, const struct in6_addr *addr, void *data)
+{
+	char *names = data;
+
+	ck_assert_uint_eq(vni, 1);
+	sprintf(names + strlen(names), "%s:%u ", tags_name(tags), addr->s6_addr[15]);
+}
+
+/* The only one's, or whatever order there is */
+static const char *named(void)
+{
+	static char names[256];
+
+	names[0] = '\0';
+	rcu_read_lock();
+	directory_each_tagged(note_name, names);
+	rcu_read_unlock();
+	return names;
+}
+
+START_TEST(test_tags)
+{
+	static const struct directory_watch watch = { changed, settle };
+	struct in6_addr addr = at(1);
+	unsigned int before;
+
+	directory_watch_set(&watch);
+	/* Told in advance, of another one than comes next */
+	directory_remote_container_tag(&b, 1, 7, tags_of("other"));
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), 0);
+	ck_assert_str_eq(named(), "");
+	/* Of one that is there */
+	before = changes;
+	directory_remote_container_tag(&b, 1, 1, tags_of("web"));
+	ck_assert_uint_eq(changes, before + 1);
+	ck_assert_str_eq(named(), "web:1 ");
+	directory_remote_container_tag(&b, 1, 1, tags_of("web"));
+	ck_assert_uint_eq(changes, before + 1);
+	/* Its listeners stay. */
+	ck_assert_int_eq(directory_remote_listener_add(&b, 1, &addr, 80, false), 0);
+	ck_assert_uint_eq(settled, 1);
+	directory_remote_container_tag(&b, 1, 1, tags_of("db"));
+	ck_assert_ptr_eq(find(1, 80), &b);
+	ck_assert_str_eq(named(), "db:1 ");
+	/* With another address it keeps its name. */
+	before = changes;
+	ck_assert_int_eq(remote(&b, 1, 0xb, 2, 0), 0);
+	ck_assert_str_eq(named(), "db:2 ");
+	ck_assert_uint_gt(changes, before);
+	/* Who has no claim to the address has no name for it. */
+	directory_remote_container_tag(&c, 1, 4, tags_of("late"));
+	ck_assert_int_eq(remote(&c, 4, 0xc, 2, 0), 0);
+	ck_assert_str_eq(named(), "db:2 ");
+	directory_remote_container_remove(&c, 1, 4);
+	before = changes;
+	directory_remote_container_remove(&b, 1, 1);
+	ck_assert_uint_gt(changes, before);
+	ck_assert_str_eq(named(), "");
+	/* This host's own */
+	directory_container_tag(1, 3, tags_of("here"));
+	ck_assert_uint_eq(told_tags, 1);
+	ck_assert_int_eq(local(3, 5), 0);
+	ck_assert_str_eq(named(), "here:5 ");
 }
 END_TEST
 
@@ -490,6 +584,7 @@ int main(void)
 	tcase_add_test(tc, test_replace);
 	tcase_add_test(tc, test_sync);
 	tcase_add_test(tc, test_local);
+	tcase_add_test(tc, test_tags);
 	tcase_add_test(tc, test_replay);
 	tcase_add_test(tc, test_bounds);
 	suite_add_tcase(s, tc);

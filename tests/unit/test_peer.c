@@ -5,8 +5,8 @@
  * This process is router "a"; children are router "b", told what to do over a socket pair.
  * In each, one thread is the control thread and the test's own plays the worker.
  *
- * links: router/peer.c router/peer_channel.c router/peer_dial.c router/peer_fault.c router/peer_incoming.c router/syndata.c router/base64.c router/peer_key.c router/statefile.c router/state.c router/peer_message.c router/peer_tls.c router/host_key.c router/mesh.c router/directory.c router/mac.c router/loop.c router/log.c router/endpoint.c core/preamble.c core/replay.c
- * libs: urcu urcu-cds urcu-common ssl crypto
+ * links: router/peer.c router/peer_channel.c router/peer_dial.c router/peer_fault.c router/peer_incoming.c router/syndata.c router/base64.c router/peer_key.c router/statefile.c router/state.c router/peer_message.c router/tags.c router/peer_tls.c router/host_key.c router/mesh.c router/directory.c router/mac.c router/loop.c router/log.c router/endpoint.c core/preamble.c core/replay.c
+ * libs: jansson urcu urcu-cds urcu-common ssl crypto
  */
 #include <arpa/inet.h>
 #include <check.h>

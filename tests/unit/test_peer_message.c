@@ -2,8 +2,8 @@
 /*
  * test_peer_message.c - messages of the peer channel: the recorded bytes of docs/wire.md
  *
- * links: router/peer_message.c
- * libs:
+ * links: router/peer_message.c router/tags.c
+ * libs: jansson
  */
 #include <check.h>
 #include <errno.h>
@@ -52,6 +52,10 @@ static const struct {
 		0, 8, 0, 0, 0, 0, 0, 16, 1, 2, 3, 4, 5, 6, 7, 8 } },
 	{ { .type = SLIM_MESSAGE_TENANT, .tenant = { .vni = 100, .name = "blue" } }, 76, {
 		0, 9, 0, 0, 0, 0, 0, 76, 0, 0, 0, 100, 'b', 'l', 'u', 'e' } },
+	{ { .type = SLIM_MESSAGE_CONTAINER_TAGS, .tags = { .vni = 100, .id = 7,
+		.text = "web1\0tier\0web", .len = 14 } }, 30, {
+		0, 10, 0, 0, 0, 0, 0, 30, 0, 0, 0, 100, 0, 0, 0, 7,
+		'w', 'e', 'b', '1', 0, 't', 'i', 'e', 'r', 0, 'w', 'e', 'b', 0 } },
 };
 
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
@@ -112,6 +116,11 @@ static const struct {
 	size_t at;
 	uint8_t value;
 } bad[] = {
+	{ "no name of a container", SLIM_MESSAGE_CONTAINER_TAGS, 16, 0 },
+	{ "an unprintable name", SLIM_MESSAGE_CONTAINER_TAGS, 17, '\n' },
+	{ "a label without a key", SLIM_MESSAGE_CONTAINER_TAGS, 21, 0 },
+	{ "a key without a value", SLIM_MESSAGE_CONTAINER_TAGS, 25, 'x' },
+	{ "tags without an end", SLIM_MESSAGE_CONTAINER_TAGS, 29, 'x' },
 	{ "version 0", SLIM_MESSAGE_HELLO, 9, 0 },
 	{ "first port past the last", SLIM_MESSAGE_HELLO, 10, 0x13 },
 	{ "more than 256 ports", SLIM_MESSAGE_HELLO, 12, 0x14 },
