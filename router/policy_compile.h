@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * policy_compile.h - a policy as it is asked: classifiers
+ *
+ * Theory of operation: a domain is what one tenant's rules say of connections from one tenant to
+ * another, most often of those within itself; each has a classifier. Sets with names of containers or
+ * labels are the classifier's dynamic ones: who is called so comes in struct policy_members
+ * (policy_members.h), and nothing here changes with it.
+ */
+#ifndef POLICY_COMPILE_H
+#define POLICY_COMPILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../core/classifier.h"
+#include "config.h"
+#include "policy.h"
+#include "policy_resolve.h"
+
+/*
+ * @owner, @source, @destination: VNIs; @owner is one of the others
+ * @action:	of what no rule matches
+ * @classifier:	NULL where there are no rules
+ * @rules:	of each of the classifier's rules the policy's
+ * @dynamic:	of each of the classifier's dynamic sets the policy's
+ */
+struct policy_domain {
+	uint32_t owner, source, destination;
+	enum policy_action action;
+	struct classifier *classifier;
+	uint32_t *rules;
+	uint32_t rules_num;
+	uint32_t *dynamic;
+	uint32_t dynamic_num;
+};
+
+/* A test of a domain's dynamic set (its number there) */
+struct policy_use {
+	uint32_t vni;
+	struct policy_test test;
+	uint32_t domain, set;
+};
+
+/*
+ * Immutable, but for @hits.
+ * @policy:	owned
+ * @domains:	sorted by owner, source, destination
+ * @uses:	sorted by VNI and by name and value as text
+ * @hits:	how often each rule has decided, atomic
+ */
+struct policy_compiled {
+	struct policy *policy;
+	struct policy_resolved resolved;
+	struct policy_domain *domains;
+	uint32_t domains_num;
+	struct policy_use *uses;
+	uint32_t uses_num;
+	uint64_t *hits;
+};
+
+/**
+ * policy_compile() - compile a policy
+ * @policy:	without errors, made with @config; the result's from then on if there is one
+ * @error:	set where there is none: -ENOMEM, or -E2BIG (too many addresses)
+ *
+ * Returns what policy_compiled_free() frees, or NULL. Any thread.
+ */
+struct policy_compiled *policy_compile(struct policy *policy, const struct config *config,
+				       int *error);
+void policy_compiled_free(struct policy_compiled *compiled);
+
+/* NULL: the policy says nothing of these. */
+const struct policy_domain *policy_domain_find(const struct policy_compiled *compiled,
+					       uint32_t owner, uint32_t source,
+					       uint32_t destination);
+
+/* The first of those uses that are of this container's name (@value: NULL) or label, and their
+ * number */
+const struct policy_use *policy_uses_find(const struct policy_compiled *compiled, uint32_t vni,
+					  const char *name, const char *value, uint32_t *num);
+
+#endif

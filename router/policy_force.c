@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* policy_force.c - the policy that is in force */
+#include "policy_force.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <urcu.h>
+
+/* @compiled may be shared with the one before; @last: no other one has it */
+struct force {
+	struct policy_compiled *compiled;
+	struct policy_members *members;
+	bool closed;
+	bool last;			/* set before it is given up */
+	struct rcu_head rcu;
+};
+
+static struct force *force;
+static uint64_t generation;
+
+static void free_force(struct rcu_head *head)
+{
+	struct force *old = caa_container_of(head, struct force, rcu);
+
+	policy_members_free(old->members);
+	if (old->last)
+		policy_compiled_free(old->compiled);
+	free(old);
+}
+
+/* --- asking --- */
+
+static const struct policy_domain *domain_at(const struct force *now, uint32_t owner,
+					     const struct policy_question *question)
+{
+	return policy_domain_find(now->compiled, owner, question->source_vni,
+				  question->destination_vni);
+}
+
+static void ask_domain(const struct force *now, const struct policy_domain *domain,
+		       const struct policy_question *question, struct policy_verdict *verdict)
+{
+	struct classifier_question asked = { .service = question->service };
+	uint32_t n = CLASSIFIER_NONE;
+
+	memcpy(asked.src, question->source, sizeof(asked.src));
+	memcpy(asked.dst, question->destination, sizeof(asked.dst));
+	if (domain->classifier)
+		n = classifier_lookup(domain->classifier,
+				      now->members->of[domain - now->compiled->domains], &asked);
+	verdict->policy = now->compiled->policy;
+	verdict->rule = NULL;
+	verdict->allowed = domain->action == POLICY_ALLOW;
+	if (n == CLASSIFIER_NONE)
+		return;
+	verdict->number = domain->rules[n];
+	verdict->rule = &now->compiled->policy->rules[verdict->number];
+	verdict->allowed = verdict->rule->action == POLICY_ALLOW;
+}
+
+/* Both have to say so: the source's is asked first. */
+static void ask_between(const struct force *now, const struct policy_question *question,
+			struct policy_verdict *verdict)
+{
+	const struct policy_domain *first = domain_at(now, question->source_vni, question);
+	const struct policy_domain *second = domain_at(now, question->destination_vni, question);
+	struct policy_verdict other = *verdict;
+
+	verdict->allowed = false;
+	if (!first || !second)
+		return;
+	ask_domain(now, first, question, verdict);
+	ask_domain(now, second, question, &other);
+	if (verdict->allowed && !other.allowed)
+		*verdict = other;
+}
+
+void policy_ask(const struct policy_question *question, struct policy_verdict *verdict)
+{
+	bool within = question->source_vni == question->destination_vni;
+	const struct policy_domain *domain;
+	const struct force *now;
+
+	*verdict = (struct policy_verdict){
+		.allowed = within, .generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE),
+	};
+	now = rcu_dereference(force);
+	if (!now)
+		return;
+	if (now->closed) {
+		verdict->allowed = false;
+	} else if (now->compiled && !within) {
+		ask_between(now, question, verdict);
+	} else if (now->compiled) {
+		domain = domain_at(now, question->source_vni, question);
+		if (domain)
+			ask_domain(now, domain, question, verdict);
+	}
+}
+
+void policy_ask_tcp(uint32_t vni, const struct slim_endpoint *source,
+		    const struct slim_endpoint *destination, struct policy_verdict *verdict)
+{
+	struct policy_question question = {
+		.source_vni = vni, .destination_vni = vni,
+		.service = CLASSIFIER_SERVICE(CLASSIFIER_TCP, destination->port),
+	};
+
+	memcpy(question.source, source->addr, sizeof(question.source));
+	memcpy(question.destination, destination->addr, sizeof(question.destination));
+	policy_ask(&question, verdict);
+}
+
+void policy_count(const struct policy_verdict *verdict)
+{
+	const struct force *now = rcu_dereference(force);
+
+	if (verdict->rule && now->compiled && now->compiled->policy == verdict->policy)
+		__atomic_fetch_add(&now->compiled->hits[verdict->number], 1, __ATOMIC_RELAXED);
+}
+
+bool policy_is_stale(const struct policy_verdict *verdict)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return policy_generation() != verdict->generation;
+}
+
+const struct policy_compiled *policy_in_force(void)
+{
+	const struct force *now = rcu_dereference(force);
+
+	return now ? now->compiled : NULL;
+}
+
+uint64_t policy_generation(void)
+{
+	return __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
+}
+
+/* --- publishing --- */
+
+/*
+ * The policy first, then the generation: who has read the new generation has asked the new
+ * policy, and who has asked the old one finds that the generation has changed.
+ */
+static int publish(const struct force *what)
+{
+	struct force *next = malloc(sizeof(*next)), *old = force;
+
+	if (!next) {
+		policy_members_free(what->members);
+		if (!old || old->compiled != what->compiled)
+			policy_compiled_free(what->compiled);
+		return -ENOMEM;
+	}
+	*next = *what;
+	rcu_assign_pointer(force, next);
+	__atomic_fetch_add(&generation, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (old) {
+		old->last = old->compiled != next->compiled;
+		call_rcu(&old->rcu, free_force);
+	}
+	return 0;
+}
+
+int policy_publish(struct policy_compiled *compiled, struct policy_members *members)
+{
+	return publish(&(struct force){ .compiled = compiled, .members = members });
+}
+
+int policy_publish_members(struct policy_members *members)
+{
+	return publish(&(struct force){ .compiled = force->compiled, .members = members });
+}
+
+int policy_publish_closed(void)
+{
+	return publish(&(struct force){ .closed = true });
+}
+
+void policy_force_exit(void)
+{
+	struct force *old = force;
+
+	rcu_set_pointer(&force, NULL);
+	if (!old)
+		return;
+	old->last = true;
+	call_rcu(&old->rcu, free_force);
+}

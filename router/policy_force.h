@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * policy_force.h - the policy that is in force
+ *
+ * Theory of operation: whoever sets up a connection asks, enters it into the ledger, and at last asks
+ * again if the generation has become another one meanwhile. Whoever puts a policy in force sweeps the
+ * ledger after that (cutting.h). So a connection that the new policy denies is either seen by the sweep
+ * or was asked about again: each side first writes what the other one reads, with full barriers in
+ * between. A generation is a policy together with who is called how: containers that come or go make a
+ * new one.
+ *
+ * Written by the control thread alone.
+ */
+#ifndef POLICY_FORCE_H
+#define POLICY_FORCE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../include/slim/endpoint.h"
+#include "policy_compile.h"
+#include "policy_members.h"
+
+/* A connection or packet, as its source sees it; tenants by their VNIs */
+struct policy_question {
+	uint32_t source_vni, destination_vni;
+	uint8_t source[16], destination[16];
+	uint32_t service;		/* CLASSIFIER_SERVICE */
+};
+
+/*
+ * @rule:	that has decided; NULL: none matches
+ * @number:	of it in the policy
+ * @policy:	NULL: there is none, or nothing is allowed
+ * @generation:	by which it was decided
+ */
+struct policy_verdict {
+	bool allowed;
+	const struct policy_rule *rule;
+	uint32_t number;
+	const struct policy *policy;
+	uint64_t generation;
+};
+
+/* --- any thread, under the read lock --- */
+
+/* As long as that is held, *@verdict is good. */
+void policy_ask(const struct policy_question *question, struct policy_verdict *verdict);
+
+/* The same for a TCP connection within a tenant. */
+void policy_ask_tcp(uint32_t vni, const struct slim_endpoint *source,
+		    const struct slim_endpoint *destination, struct policy_verdict *verdict);
+
+/* Counts the verdict for its rule. */
+void policy_count(const struct policy_verdict *verdict);
+
+/*
+ * Has something been put in force since @verdict? Asked when the connection is in the ledger and its
+ * socket connects: a full barrier.
+ */
+bool policy_is_stale(const struct policy_verdict *verdict);
+
+/* What is in force, or NULL. */
+const struct policy_compiled *policy_in_force(void);
+uint64_t policy_generation(void);
+
+/* --- control thread --- */
+
+/*
+ * Puts @compiled in force, with @members; owns both. NULL, NULL: within each tenant everything is
+ * allowed.
+ */
+int policy_publish(struct policy_compiled *compiled, struct policy_members *members);
+
+/* The same policy with other members; owns them. */
+int policy_publish_members(struct policy_members *members);
+
+/* Nothing at all is allowed: no policy is known, though there is one. */
+int policy_publish_closed(void);
+
+/* No reader is left. */
+void policy_force_exit(void);
+
+#endif

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_policy_compile.c - what a policy decides once it is compiled and in force
+ *
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_force.c router/policy_lex.c router/policy_members.c router/policy_parse.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * libs: check jansson urcu urcu-common
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <urcu.h>
+
+#include "../../router/directory.h"
+#include "../../router/endpoint.h"
+#include "../../router/policy_force.h"
+#include "../../router/tags.h"
+
+#define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
+#define BLUE		1
+#define GREEN		2
+
+static struct config *config;
+
+/* --- the directory, as far as it is asked --- */
+
+#define CONTAINERS	16
+
+static struct {
+	uint32_t vni;
+	struct tags *tags;
+	struct in6_addr addr;
+} containers[CONTAINERS];
+static unsigned int containers_num;
+
+void directory_each_tagged(void (*each)(uint32_t vni, const struct tags *tags,
+					const struct in6_addr *addr, void *data),
+			   void *data)
+{
+	for (unsigned int i = 0; i < containers_num; i++)
+		each(containers[i].vni, containers[i].tags, &containers[i].addr, data);
+}
+
+/* @tags: "NAME KEY VALUE KEY VALUE ..." */
+static void has_container(uint32_t vni, const char *address, const char *tags)
+{
+	size_t len = strlen(tags) + 1;
+	char text[256];
+
+	memcpy(text, tags, len);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == ' ')
+			text[i] = '\0';
+	ck_assert(tags_are_good(text, len));
+	containers[containers_num].vni = vni;
+	containers[containers_num].tags = tags_new(text, len);
+	ck_assert_int_eq(addr_parse(address, &containers[containers_num].addr), 0);
+	containers_num++;
+}
+
+static void no_containers(void)
+{
+	while (containers_num)
+		free(containers[--containers_num].tags);
+}
+
+/* --- a policy in force --- */
+
+static void setup(void)
+{
+	static const char text[] = "host h1 { address 192.0.2.1; }\n"
+				   "tenant blue { vni 1; prefix 10.1.0.0/16; prefix fd01::/48; }\n"
+				   "tenant green { vni 2; prefix 10.2.0.0/16; }\n";
+	char error[512];
+
+	config = config_parse("t", text, strlen(text), error, sizeof(error));
+	ck_assert_msg(config != NULL, "%s", error);
+}
+
+static void teardown(void)
+{
+	policy_force_exit();
+	rcu_barrier();
+	no_containers();
+	config_free(config);
+}
+
+static struct policy_compiled *compiled_of(const char *text)
+{
+	struct policy_compiled *compiled;
+	struct policy *policy;
+	char *errors;
+	int err;
+
+	policy = policy_parse("p", text, strlen(text), config, &errors);
+	ck_assert_msg(policy != NULL, "%s", errors);
+	compiled = policy_compile(policy, config, &err);
+	ck_assert_int_eq(err, 0);
+	return compiled;
+}
+
+static void roll(const struct policy_compiled *compiled, bool again)
+{
+	struct policy_members *members;
+
+	ck_assert_int_eq(policy_members_build(compiled, &members), 0);
+	if (again)
+		ck_assert_int_eq(policy_publish_members(members), 0);
+	else
+		ck_assert_int_eq(policy_publish((struct policy_compiled *)compiled, members), 0);
+}
+
+static void in_force(const char *text)
+{
+	roll(compiled_of(text), false);
+}
+
+static struct policy_question question(uint32_t from, const char *source, uint32_t to,
+				       const char *destination, uint32_t service)
+{
+	struct policy_question question = {
+		.source_vni = from, .destination_vni = to, .service = service,
+	};
+	struct in6_addr addr;
+
+	ck_assert_int_eq(addr_parse(source, &addr), 0);
+	memcpy(question.source, &addr, sizeof(addr));
+	ck_assert_int_eq(addr_parse(destination, &addr), 0);
+	memcpy(question.destination, &addr, sizeof(addr));
+	return question;
+}
+
+#define TCP(port)	CLASSIFIER_SERVICE(CLASSIFIER_TCP, port)
+#define UDP(port)	CLASSIFIER_SERVICE(CLASSIFIER_UDP, port)
+#define ICMP		CLASSIFIER_SERVICE(CLASSIFIER_ICMP, 0)
+#define OTHER		CLASSIFIER_SERVICE(CLASSIFIER_OTHER, 0)
+
+/* The line of the rule that decides, 0: none; negative: it is denied, of none: -1000 */
+static int decides(uint32_t from, const char *source, uint32_t to, const char *destination,
+		   uint32_t service)
+{
+	struct policy_question asked = question(from, source, to, destination, service);
+	struct policy_verdict verdict;
+	int line;
+
+	rcu_read_lock();
+	policy_ask(&asked, &verdict);
+	line = verdict.rule ? (int)verdict.rule->place.line : 0;
+	if (!verdict.allowed)
+		line = line ? -line : -1000;
+	rcu_read_unlock();
+	return line;
+}
+
+static const char rules[] =
+	"tenant blue\n"							/* 1 */
+	"default deny\n"
+	"group web = 10.1.1.0/24, fd01::1:0/112, label tier=web\n"
+	"group db = container db1, inner\n"
+	"group inner = 10.1.2.4-10.1.2.9\n"
+	"allow tcp from web to db port 5432, 6000-6010\n"		/* 6 */
+	"deny any from 10.1.9.0/24\n"
+	"allow tcp from any to web port 80\n"				/* 8 */
+	"allow icmp\n"							/* 9 */
+	"allow udp to outside port 53\n"				/* 10 */
+	"allow any from 10.1.8.1 to 10.1.8.2\n"				/* 11 */
+	"allow tcp from web to any of green port 443\n"			/* 12 */
+	"allow tcp from any of green to web port 444\n"			/* 13 */
+	"tenant green\n"						/* 14 */
+	"deny tcp port 25\n"						/* 15 */
+	"allow tcp from web2 of blue to any port 443\n"			/* 16 */
+	"allow tcp from container gate to label tier=web of blue port 444\n"	/* 17 */
+	"tenant blue\n"
+	"group web2 = 10.1.1.0/25\n"
+	"allow tcp from container db1 to container db1 port 1\n";	/* 20 */
+
+static const struct {
+	uint32_t from;
+	const char *source;
+	uint32_t to;
+	const char *destination;
+	uint32_t service;
+	int line;
+} cases[] = {
+	{ BLUE, "10.1.1.7", BLUE, "10.1.2.4", TCP(5432), 6 },
+	{ BLUE, "10.1.1.7", BLUE, "10.1.2.9", TCP(6010), 6 },
+	{ BLUE, "10.1.1.7", BLUE, "10.1.2.9", TCP(6011), -1000 },
+	{ BLUE, "10.1.1.7", BLUE, "10.1.2.10", TCP(5432), -1000 },
+	{ BLUE, "10.1.1.7", BLUE, "10.1.2.4", UDP(5432), -1000 },
+	{ BLUE, "fd01::1:7", BLUE, "10.1.2.4", TCP(5432), 6 },
+	{ BLUE, "10.1.7.1", BLUE, "10.1.7.2", TCP(5432), 6 },		/* by label and name */
+	{ BLUE, "10.1.7.2", BLUE, "10.1.7.1", TCP(5432), -1000 },
+	{ BLUE, "fd01::7", BLUE, "10.1.7.2", TCP(5432), 6 },		/* the same container's */
+	{ BLUE, "10.1.7.3", BLUE, "10.1.7.2", TCP(5432), -1000 },	/* tier=backup */
+	{ BLUE, "10.1.9.1", BLUE, "10.1.7.1", TCP(80), -7 },
+	{ BLUE, "10.1.5.1", BLUE, "10.1.7.1", TCP(80), 8 },
+	{ BLUE, "10.1.5.1", BLUE, "10.1.7.2", TCP(80), -1000 },
+	{ BLUE, "10.1.5.1", BLUE, "10.1.7.2", ICMP, 9 },
+	{ BLUE, "fd01::9", BLUE, "fd01::8", ICMP, 9 },
+	{ BLUE, "10.1.5.1", BLUE, "8.8.8.8", UDP(53), 10 },
+	{ BLUE, "10.1.5.1", BLUE, "10.2.8.8", UDP(53), 10 },
+	{ BLUE, "10.1.5.1", BLUE, "10.1.0.0", UDP(53), -1000 },
+	{ BLUE, "10.1.5.1", BLUE, "10.1.255.255", UDP(53), -1000 },
+	{ BLUE, "10.1.5.1", BLUE, "10.0.255.255", UDP(53), 10 },
+	{ BLUE, "10.1.5.1", BLUE, "10.2.0.0", UDP(53), 10 },
+	{ BLUE, "fd01::5", BLUE, "fd01:0:1::", UDP(53), 10 },
+	{ BLUE, "fd01::5", BLUE, "fd01:0:0:ffff::", UDP(53), -1000 },
+	{ BLUE, "fd01::5", BLUE, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", UDP(53), 10 },
+	{ BLUE, "fd01::5", BLUE, "::", UDP(53), 10 },
+	{ BLUE, "10.1.8.1", BLUE, "10.1.8.2", OTHER, 11 },
+	{ BLUE, "10.1.8.1", BLUE, "10.1.8.2", UDP(1), 11 },
+	{ BLUE, "10.1.7.2", BLUE, "10.1.7.2", TCP(1), 20 },
+	/* Another tenant's, of the same address and name */
+	{ GREEN, "10.1.7.1", GREEN, "10.1.7.2", TCP(5432), 0 },
+	{ GREEN, "10.2.0.1", GREEN, "10.2.0.2", TCP(25), -15 },
+	{ GREEN, "10.2.0.1", GREEN, "10.2.0.2", TCP(26), 0 },
+	{ 3, "10.2.0.1", 3, "10.2.0.2", TCP(25), 0 },
+	/* From tenant to tenant */
+	{ BLUE, "10.1.1.7", GREEN, "10.2.0.2", TCP(443), 12 },
+	{ BLUE, "10.1.1.200", GREEN, "10.2.0.2", TCP(443), -1000 },	/* green does not say so */
+	{ BLUE, "10.1.5.7", GREEN, "10.2.0.2", TCP(443), -1000 },	/* blue does not say so */
+	{ BLUE, "10.1.1.7", GREEN, "10.2.0.2", TCP(442), -1000 },
+	{ GREEN, "10.2.0.5", BLUE, "10.1.7.1", TCP(444), 17 },
+	{ GREEN, "10.2.0.6", BLUE, "10.1.7.1", TCP(444), -1000 },
+	{ GREEN, "10.2.0.5", BLUE, "10.1.7.3", TCP(444), -1000 },
+	{ GREEN, "10.2.0.5", BLUE, "10.1.7.1", TCP(443), -1000 },
+	{ BLUE, "10.1.1.7", 3, "10.3.0.2", TCP(443), -1000 },
+};
+
+static void some_containers(void)
+{
+	has_container(BLUE, "10.1.7.1", "w1 tier web zone a");
+	has_container(BLUE, "fd01::7", "w1 tier web zone a");
+	has_container(BLUE, "10.1.7.2", "db1 zone a tier db");
+	has_container(BLUE, "10.1.7.3", "b1 tier backup web web");
+	has_container(GREEN, "10.2.0.5", "gate tier web");
+	has_container(GREEN, "10.2.0.6", "db1 tier web");
+}
+
+START_TEST(test_cases)
+{
+	some_containers();
+	in_force(rules);
+	ck_assert_int_eq(decides(cases[_i].from, cases[_i].source, cases[_i].to,
+				 cases[_i].destination, cases[_i].service), cases[_i].line);
+}
+END_TEST
+
+START_TEST(test_none)
+{
+	uint64_t before = policy_generation();
+
+	/* There is no policy. */
+	ck_assert_int_eq(decides(BLUE, "10.1.1.1", BLUE, "10.1.1.2", TCP(80)), 0);
+	ck_assert_int_eq(decides(BLUE, "10.1.1.1", GREEN, "10.2.1.2", TCP(80)), -1000);
+	ck_assert_int_eq(policy_publish_closed(), 0);
+	ck_assert_int_eq(decides(BLUE, "10.1.1.1", BLUE, "10.1.1.2", TCP(80)), -1000);
+	ck_assert_int_eq(policy_publish(NULL, NULL), 0);
+	ck_assert_int_eq(decides(BLUE, "10.1.1.1", BLUE, "10.1.1.2", TCP(80)), 0);
+	in_force("");
+	ck_assert_int_eq(decides(BLUE, "10.1.1.1", BLUE, "10.1.1.2", TCP(80)), 0);
+	ck_assert_int_eq(decides(BLUE, "10.1.1.1", GREEN, "10.2.1.2", TCP(80)), -1000);
+	ck_assert_uint_eq(policy_generation(), before + 3);
+}
+END_TEST
+
+/* Containers come and go; the policy stays the same. */
+START_TEST(test_roll)
+{
+	struct policy_compiled *compiled = compiled_of(rules);
+	struct policy_verdict old;
+	struct policy_question asked =
+		question(BLUE, "10.1.7.1", BLUE, "10.1.7.2", TCP(5432));
+
+	roll(compiled, false);
+	rcu_read_lock();
+	policy_ask(&asked, &old);
+	ck_assert(!old.allowed);
+	ck_assert(!policy_is_stale(&old));
+	rcu_read_unlock();
+	some_containers();
+	ck_assert_int_eq(decides(BLUE, "10.1.7.1", BLUE, "10.1.7.2", TCP(5432)), -1000);
+	roll(compiled, true);
+	ck_assert(policy_is_stale(&old));
+	ck_assert_int_eq(decides(BLUE, "10.1.7.1", BLUE, "10.1.7.2", TCP(5432)), 6);
+	no_containers();
+	roll(compiled, true);
+	ck_assert_int_eq(decides(BLUE, "10.1.7.1", BLUE, "10.1.7.2", TCP(5432)), -1000);
+	ck_assert(policy_members_matter(compiled, BLUE));
+	ck_assert(policy_members_matter(compiled, GREEN));
+	ck_assert(!policy_members_matter(compiled, 3));
+}
+END_TEST
+
+START_TEST(test_hits)
+{
+	struct policy_question asked =
+		question(BLUE, "10.1.1.7", BLUE, "10.1.2.4", TCP(5432));
+	struct policy_verdict verdict;
+
+	in_force(rules);
+	rcu_read_lock();
+	policy_ask(&asked, &verdict);
+	policy_count(&verdict);
+	policy_count(&verdict);
+	ck_assert_uint_eq(policy_in_force()->hits[verdict.number], 2);
+	ck_assert_uint_eq(verdict.number, 0);
+	/* Of a policy that is no more in force nothing is counted. */
+	in_force(rules);
+	policy_count(&verdict);
+	ck_assert_uint_eq(policy_in_force()->hits[0], 0);
+	rcu_read_unlock();
+}
+END_TEST
+
+/* Groups as deep as a file can have them, and ones that name each other all over */
+START_TEST(test_deep)
+{
+	const int depth = 20000;
+	size_t size = 64u * depth, len;
+	char *text = malloc(size);
+
+	len = (size_t)sprintf(text, "tenant blue\ndefault deny\ngroup g0 = 10.1.0.1\n");
+	for (int i = 1; i < depth; i++)
+		len += (size_t)sprintf(text + len, "group g%d = g%d\n", i, i - 1);
+	sprintf(text + len, "allow any from g%d\n", depth - 1);
+	in_force(text);
+	ck_assert_int_eq(decides(BLUE, "10.1.0.1", BLUE, "10.1.9.9", TCP(1)), depth + 3);
+	ck_assert_int_eq(decides(BLUE, "10.1.0.2", BLUE, "10.1.9.9", TCP(1)), -1000);
+	len = (size_t)sprintf(text, "tenant blue\ndefault deny\ngroup g0 = 10.1.0.1\n"
+			      "group g1 = 10.1.0.3, label a=b, g0\n");
+	for (int i = 2; i < 200; i++)
+		len += (size_t)sprintf(text + len, "group g%d = g%d, g%d\n", i, i - 1, i - 2);
+	sprintf(text + len, "allow any from g199\n");
+	in_force(text);
+	ck_assert_int_gt(decides(BLUE, "10.1.0.3", BLUE, "10.1.9.9", TCP(1)), 0);
+	ck_assert_int_eq(decides(BLUE, "10.1.0.2", BLUE, "10.1.9.9", TCP(1)), -1000);
+	free(text);
+}
+END_TEST
+
+/* --- against a plain reading of the parsed policy --- */
+
+static unsigned int rnd(unsigned int below)
+{
+	return (unsigned int)(random() % below);
+}
+
+static bool is_member(const struct policy *policy, uint32_t n, const struct in6_addr *addr);
+
+static bool has_label(const struct tags *tags, const char *key, const char *value)
+{
+	const char *at = tags->text + strlen(tags->text) + 1;
+
+	while (at < tags->text + tags->len) {
+		const char *its = at + strlen(at) + 1;
+
+		if (!strcmp(at, key) && !strcmp(its, value))
+			return true;
+		at = its + strlen(its) + 1;
+	}
+	return false;
+}
+
+static bool member_is(const struct policy *policy, const struct policy_member *member,
+		      uint32_t vni, const struct in6_addr *addr)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
+
+	switch (member->type) {
+	case POLICY_MEMBER_ANY:
+		return true;
+	case POLICY_MEMBER_OUTSIDE:
+		return !config_tenant_covers(tenant, addr);
+	case POLICY_MEMBER_RANGE:
+		return memcmp(addr, &member->range.first, 16) >= 0 &&
+		       memcmp(addr, &member->range.last, 16) <= 0;
+	case POLICY_MEMBER_GROUP:
+		return is_member(policy, policy->groups[member->group].set, addr);
+	default:
+		break;
+	}
+	for (unsigned int i = 0; i < containers_num; i++) {
+		const char *name = policy_string(policy, member->text.name);
+
+		if (containers[i].vni != vni || memcmp(&containers[i].addr, addr, 16))
+			continue;
+		if (member->type == POLICY_MEMBER_CONTAINER ?
+		    !strcmp(name, tags_name(containers[i].tags)) :
+		    has_label(containers[i].tags, name, policy_string(policy, member->text.value)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_member(const struct policy *policy, uint32_t n, const struct in6_addr *addr)
+{
+	const struct policy_set *set = &policy->sets[n];
+
+	for (uint32_t i = 0; i < set->num; i++)
+		if (member_is(policy, &policy->members[set->first + i],
+			      policy->tenants[set->tenant].vni, addr))
+			return true;
+	return false;
+}
+
+static bool serves(const struct policy *policy, const struct policy_rule *rule, uint32_t service)
+{
+	static const int protocols[] = { -1, CLASSIFIER_TCP, CLASSIFIER_UDP, CLASSIFIER_ICMP };
+
+	if (rule->protocol == POLICY_PROTOCOL_ANY)
+		return true;
+	if ((int)(service >> 16) != protocols[rule->protocol])
+		return false;
+	for (uint32_t i = 0; i < rule->ports_num; i++)
+		if ((service & 0xffff) >= policy->ports[rule->ports + i].first &&
+		    (service & 0xffff) <= policy->ports[rule->ports + i].last)
+			return true;
+	return !rule->ports_num;
+}
+
+/* The rule's number, or -1 */
+static int plainly(const struct policy *policy, const struct policy_question *asked)
+{
+	struct in6_addr source, destination;
+
+	memcpy(&source, asked->source, 16);
+	memcpy(&destination, asked->destination, 16);
+	for (uint32_t i = 0; i < policy->rules_num; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (policy->tenants[policy->sets[rule->source].tenant].vni == asked->source_vni &&
+		    policy->tenants[policy->sets[rule->destination].tenant].vni ==
+		    asked->destination_vni && serves(policy, rule, asked->service) &&
+		    is_member(policy, rule->source, &source) &&
+		    is_member(policy, rule->destination, &destination))
+			return (int)i;
+	}
+	return -1;
+}
+
+static const char *const spots[] = {
+	"10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.1.1", "10.1.1.2", "fd01::1", "fd01::2",
+	"fd01::1:1", "8.8.8.8", "2001:db8::1",
+};
+
+static int put_ends(char *text, int groups)
+{
+	static const char *const some[] = {
+		"10.1.0.1", "10.1.0.0/24", "10.1.0.2-10.1.1.1", "10.1.0.0/16", "fd01::/64",
+		"fd01::1-fd01::1:1", "::/0", "0.0.0.0/0", "outside", "container c1", "container c2",
+		"label a=1", "label a=2", "label b=1",
+	};
+	int len = 0, num = 1 + (int)rnd(3);
+
+	if (!rnd(5))
+		return sprintf(text, "any");
+	for (int i = 0; i < num; i++) {
+		unsigned int which = rnd(COUNT(some) + (groups > 0 ? 4 : 0));
+
+		len += sprintf(text + len, "%s", i ? ", " : "");
+		len += which < COUNT(some) ? sprintf(text + len, "%s", some[which]) :
+					     sprintf(text + len, "g%d", (int)rnd((unsigned int)groups));
+	}
+	return len;
+}
+
+static void put_policy(char *text)
+{
+	static const char *const protocols[] = {
+		"any", "tcp", "udp", "icmp", "tcp", "tcp",
+	};
+	int groups = (int)rnd(6), num = (int)rnd(12), len = sprintf(text, "tenant blue\n");
+
+	for (int i = 0; i < groups; i++) {
+		len += sprintf(text + len, "group g%d = ", i);
+		len += put_ends(text + len, i);
+		len += sprintf(text + len, "\n");
+	}
+	for (int i = 0; i < num; i++) {
+		const char *protocol = protocols[rnd(COUNT(protocols))];
+
+		len += sprintf(text + len, "%s %s from ", rnd(2) ? "allow" : "deny", protocol);
+		len += put_ends(text + len, groups);
+		len += sprintf(text + len, " to ");
+		len += put_ends(text + len, groups);
+		if ((*protocol == 't' || *protocol == 'u') && rnd(2))
+			len += sprintf(text + len, " port %u, %u-%u", rnd(4), rnd(3), 3 + rnd(3));
+		len += sprintf(text + len, "\n");
+	}
+}
+
+static void put_containers(void)
+{
+	char tags[64];
+
+	no_containers();
+	for (unsigned int i = 0; i < 6; i++) {
+		sprintf(tags, "c%u a %u b %u", rnd(4), rnd(4), rnd(2));
+		has_container(1 + rnd(2), spots[rnd(8)], tags);
+	}
+}
+
+static void compare(const char *text)
+{
+	const struct policy *policy;
+	struct policy_verdict verdict;
+	int plain;
+
+	rcu_read_lock();
+	policy = policy_in_force()->policy;
+	for (int i = 0; i < 60; i++) {
+		struct policy_question asked = question(BLUE, spots[rnd(COUNT(spots))], BLUE,
+			spots[rnd(COUNT(spots))], CLASSIFIER_SERVICE(rnd(4), rnd(7)));
+
+		policy_ask(&asked, &verdict);
+		plain = plainly(policy, &asked);
+		ck_assert_msg(verdict.rule == (plain < 0 ? NULL : &policy->rules[plain]),
+			      "rule %d, not %d, of\n%s", verdict.rule ? (int)verdict.number : -1,
+			      plain, text);
+	}
+	rcu_read_unlock();
+}
+
+START_TEST(test_random)
+{
+	unsigned int seed = (unsigned int)time(NULL);
+	char text[8192];
+
+	printf("seed %u\n", seed);
+	srandom(seed);
+	for (int i = 0; i < 1000; i++) {
+		put_policy(text);
+		put_containers();
+		in_force(text);
+		compare(text);
+		put_containers();
+		roll(policy_in_force(), true);
+		compare(text);
+	}
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("policy_compile");
+	TCase *tc = tcase_create("decisions");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, test_cases, 0, COUNT(cases));
+	tcase_add_test(tc, test_none);
+	tcase_add_test(tc, test_roll);
+	tcase_add_test(tc, test_hits);
+	tcase_add_test(tc, test_deep);
+	tcase_add_test(tc, test_random);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(suite());
+	int failed;
+
+	rcu_register_thread();
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
