@@ -29,6 +29,7 @@
 #include "packetpath.h"
 #include "packetpath_container.h"
 #include "peer.h"
+#include "policy_roll.h"
 #include "state.h"
 #include "tags.h"
 #include "ticket.h"
@@ -547,6 +548,7 @@ static int connect_all(struct container *container, const struct attach_record *
 	if (err)
 		goto withdraw;
 	replay_remotes(container->vni);
+	policy_roll_settle();
 	return 0;
 
 withdraw:

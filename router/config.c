@@ -69,9 +69,11 @@ static int paths_default(struct config *config)
 		config->key_file = strdup(KEY_DEFAULT);
 	if (!config->control)
 		config->control = strdup(CONFIG_DEFAULT_CONTROL);
+	if (!config->policy)
+		config->policy = strdup(CONFIG_DEFAULT_POLICY);
 	if (!config->state && config->control)
 		config->state = state_default(config->control);
-	return config->key_file && config->control && config->state ? 0 : -ENOMEM;
+	return config->key_file && config->control && config->policy && config->state ? 0 : -ENOMEM;
 }
 
 void config_free(struct config *config)
@@ -88,6 +90,7 @@ void config_free(struct config *config)
 	free(config->key_file);
 	free(config->control);
 	free(config->state);
+	free(config->policy);
 	free(config);
 }
 

@@ -18,6 +18,7 @@
 #define CONFIG_PUBLIC_KEY_LEN	32	/* raw Ed25519 */
 #define CONFIG_DEFAULT_FILE	"/etc/slim/slimrouter.conf"
 #define CONFIG_DEFAULT_CONTROL	"/run/slim/control.sock"
+#define CONFIG_DEFAULT_POLICY	"/etc/slim/policy"
 
 /* @len counts bits of the IPv6 form: an IPv4 /16 is 112 */
 struct config_prefix {
@@ -69,6 +70,7 @@ struct config {
 	char *key_file;			/* default /etc/slim/host.key */
 	char *control;			/* default CONFIG_DEFAULT_CONTROL */
 	char *state;			/* directory; default "state" beside the control socket */
+	char *policy;			/* default CONFIG_DEFAULT_POLICY */
 	unsigned int key_lifetime;	/* s; default 3600 */
 	unsigned int workers;		/* default: half the processors, 1 to 4 */
 	enum config_egress egress;	/* default masquerade */

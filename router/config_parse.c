@@ -492,6 +492,8 @@ static const struct block file_block = {
 		  .max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 },
 		{ .name = "state", .take = take_path, .expected = "an absolute path",
 		  .offset = offsetof(struct config, state), .max = PATH_MAX - 32 },
+		{ .name = "policy", .take = take_path, .expected = "an absolute path",
+		  .offset = offsetof(struct config, policy), .max = PATH_MAX - 32 },
 		NUMBER("workers", struct config, workers, 1, 256),
 		NUMBER("key-lifetime", struct config, key_lifetime, 1, 86400),
 		{ .name = "log-level", .take = take_level,

@@ -26,6 +26,7 @@
 #include "inherited.h"
 #include "log.h"
 #include "manager.h"
+#include "reload.h"
 #include "report.h"
 #include "upgrade.h"
 
@@ -52,6 +53,8 @@ struct client {
 	struct cds_list_head node;
 	int passed;		/* the descriptor that came along, or -1 */
 	enum survey survey;
+	bool reloads;		/* waits for the policy */
+	struct reload_waiter reload;
 	bool upgrades;		/* waits for the router to be replaced, or not */
 	json_t *attaches;	/* waits for an address of this request, with `passed`; or NULL */
 	char *reply;		/* NULL until there is one */
@@ -77,7 +80,8 @@ static void free_rcu(struct rcu_head *head)
 /* Whether it is answered later */
 static bool client_waits(const struct client *client)
 {
-	return client->survey != SURVEY_NONE || client->upgrades || client->attaches;
+	return client->survey != SURVEY_NONE || client->upgrades || client->reloads ||
+	       client->attaches;
 }
 
 static void forget_request(struct client *client)
@@ -96,6 +100,8 @@ static void client_close(struct client *client)
 	loop_timer_clear(loop, &client->timer);
 	close(client->event.fd);
 	client->event.fd = -1;
+	if (client->reloads)
+		reload_forget(&client->reload);
 	cds_list_del(&client->node);
 	clients_num--;
 	call_rcu(&client->rcu, free_rcu);
@@ -146,6 +152,7 @@ static void reply_text(struct client *client, char *text)
 	client->survey = SURVEY_NONE;
 	client->upgrades = false;
 	forget_request(client);
+	client->reloads = false;
 	client->reply = text;
 	client->reply_len = text ? strlen(text) : 0;
 	if (!text || loop_modify(loop, &client->event, EPOLLOUT))
@@ -178,8 +185,8 @@ static void timer_handle(struct loop_timer *timer)
 		attach_again(client, true);
 		return;
 	}
-	if (client->upgrades) {
-		/* The check has an end of its own. */
+	if (client->upgrades || client->reloads) {
+		/* These have an end of their own. */
 		loop_timer_set(loop, timer, CONTROL_TIMEOUT);
 		return;
 	}
@@ -304,6 +311,31 @@ static json_t *upgrade(json_t *args, struct client *client)
 	if (upgrade_check(binary, upgrade_checked, error, sizeof(error)))
 		return failure(error);
 	client->upgrades = true;
+	return NULL;
+}
+
+/* --- the policy is read aside --- */
+
+static void reload_done(struct reload_waiter *waiter, const struct reload_outcome *outcome)
+{
+	struct client *client = caa_container_of(waiter, struct client, reload);
+
+	client->reloads = false;
+	if (outcome->error)
+		reply_json(client, failure(outcome->error));
+	else
+		reply_json(client, json_pack("{s:s?, s:I, s:I, s:f}", "file", outcome->file,
+					     "rules", (json_int_t)outcome->rules,
+					     "generation", (json_int_t)outcome->generation,
+					     "took_ms", (double)outcome->took / 1000.0));
+}
+
+static json_t *reload(json_t *args, struct client *client)
+{
+	(void)args;
+	client->reloads = true;
+	client->reload.done = reload_done;
+	reload_ask(&client->reload);
 	return NULL;
 }
 
@@ -467,6 +499,7 @@ static const struct command {
 	{ "listeners", show_listeners },
 	{ "connections", show_connections },
 	{ "peers", show_peers },
+	{ "reload", reload },
 	{ "upgrade", upgrade },
 };
 

@@ -11,6 +11,7 @@
 	X(connects)		/* CONNECT requests */		\
 	X(connects_slim)	/* ... answered with a host socket */	\
 	X(connects_packet)	/* ... sent to the packet path */	\
+	X(connects_denied)	/* ... that policy denies */	\
 	X(connects_failed)	/* ... that the host could not make */	\
 	X(connects_late)	/* ... that were not connected in time */	\
 	X(accepts)		/* connections to slim ports */	\
@@ -22,12 +23,16 @@
 	X(preamble_late)	/* ... none within its time */		\
 	X(preamble_crowded)	/* ... too many without one; the oldest of the busiest source */	\
 	X(source_foreign)	/* ... source that is not the sender's */	\
+	X(accepts_denied)	/* ... that policy denies */		\
 	X(listener_gone)	/* ... nobody listens */		\
 	X(tuple_in_use)		/* ... virtual 4-tuple in use */	\
 	X(limit_reached)	/* refused by a limit */		\
 	X(tickets)		/* tickets connected */			\
 	X(tickets_held)		/* ... to a listener whose queue was full */	\
 	X(tickets_refused)	/* ... refused or reset by the listener */	\
+	X(connections_cut)	/* live ones that a new policy denies */	\
+	X(reloads)		/* of the policy */			\
+	X(reloads_failed)	/* ... that had errors, or no memory */	\
 	X(claims)		/* tickets turned into host sockets */	\
 	X(claims_unknown)	/* claims of no ticket of ours */	\
 	X(splices)		/* connections that the router carries */	\

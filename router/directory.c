@@ -663,6 +663,19 @@ void directory_each_tagged(void (*each)(uint32_t vni, const struct tags *tags,
 	}
 }
 
+const struct tags *directory_tags(uint32_t vni, const struct in6_addr *addr)
+{
+	struct addr_key key = { *addr, vni, 0 };
+	struct cds_lfht_iter iter;
+	struct claim *claim;
+
+	cds_lfht_for_each_entry_duplicate(claims, addr_hash(&key), claim_match, &key, &iter,
+					  claim, node)
+		if (CMM_LOAD_SHARED(claim->current))
+			return rcu_dereference(claim->container->tags);
+	return NULL;
+}
+
 /* --- listeners --- */
 
 static struct listener *listener_find(const struct claim *claim, const struct addr_key *key)

@@ -73,6 +73,10 @@ void directory_each_tagged(void (*each)(uint32_t vni, const struct tags *tags,
 					const struct in6_addr *addr, void *data),
 			   void *data);
 
+/* The tags of the container that has the address; NULL: nobody, or they are not known. Any thread; as
+ * long as the read lock is held. */
+const struct tags *directory_tags(uint32_t vni, const struct in6_addr *addr);
+
 /* --- for the control thread: what is here --- */
 
 /**

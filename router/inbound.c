@@ -12,6 +12,7 @@
 
 #include "container.h"
 #include "counters.h"
+#include "denial.h"
 #include "diag.h"
 #include "directory.h"
 #include "endpoint.h"
@@ -21,6 +22,7 @@
 #include "listener.h"
 #include "log.h"
 #include "peer.h"
+#include "policy_force.h"
 #include "relay.h"
 #include "stray.h"
 #include "ticket.h"
@@ -276,8 +278,18 @@ static bool find_container(struct inbound *inbound)
 	return true;
 }
 
-/* Finds the listener, checks who sends. NULL: no, counted. */
-static struct listener_endpoint *admit(struct inbound *inbound)
+/* Whatever the sender's own router has allowed */
+static bool may_accept(const struct inbound *inbound, struct policy_verdict *verdict)
+{
+	policy_ask_tcp(inbound->fields.vni, &inbound->peer, &inbound->local, verdict);
+	denial_say(verdict, inbound->fields.vni, &inbound->peer, &inbound->local);
+	if (!verdict->allowed)
+		counter_inc(accepts_denied);
+	return verdict->allowed;
+}
+
+/* Finds the listener, checks who sends, and what policy says. NULL: no, counted. */
+static struct listener_endpoint *admit(struct inbound *inbound, struct policy_verdict *verdict)
 {
 	const struct preamble *fields = &inbound->fields;
 	struct listener_endpoint *listener;
@@ -295,7 +307,7 @@ static struct listener_endpoint *admit(struct inbound *inbound)
 		counter_inc(listener_gone);
 		return NULL;
 	}
-	if (has_too_many(inbound->container))
+	if (!may_accept(inbound, verdict) || has_too_many(inbound->container))
 		return NULL;
 	heed(inbound, listener);
 	return listener;
@@ -350,6 +362,7 @@ static void await_tuple(struct inbound *inbound)
 static void admitted(struct inbound *inbound)
 {
 	struct listener_endpoint *listener;
+	struct policy_verdict verdict;
 	int err;
 
 	if (!inbound->container && !find_container(inbound)) {
@@ -360,7 +373,7 @@ static void admitted(struct inbound *inbound)
 		admit_later(inbound);
 		return;
 	}
-	listener = admit(inbound);
+	listener = admit(inbound, &verdict);
 	if (!listener) {
 		refuse(inbound);
 		return;
@@ -374,8 +387,10 @@ static void admitted(struct inbound *inbound)
 		refuse(inbound);
 		return;
 	}
-	/* What was not in the ledger when its container was detached, nobody has aborted. */
-	if (container_is_dead(inbound->container)) {
+	/* What was not in the ledger when its container was detached, or when another policy was put in
+	 * force, nobody has aborted. */
+	if (container_is_dead(inbound->container) ||
+	    (policy_is_stale(&verdict) && !may_accept(inbound, &verdict))) {
 		forget_entry(inbound);
 		refuse(inbound);
 		return;

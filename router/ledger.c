@@ -269,6 +269,15 @@ struct ledger_entry *ledger_find(uint64_t cookie)
 	return node ? caa_container_of(node, struct ledger_entry, ticket_node) : NULL;
 }
 
+void ledger_each(void (*each)(const struct ledger_entry *entry, void *data), void *data)
+{
+	struct cds_lfht_iter iter;
+	struct cds_lfht_node *node;
+
+	cds_lfht_for_each(by_cookie, &iter, node)
+		each(caa_container_of(node, struct ledger_entry, cookie_node), data);
+}
+
 /* --- after a restart --- */
 
 const struct statefile_layout ledger_layout = {

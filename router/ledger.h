@@ -117,6 +117,9 @@ bool ledger_has(uint32_t vni, const struct slim_endpoint *local, const struct sl
 /* By the host socket's or a spliced ticket's cookie. Read lock held. */
 struct ledger_entry *ledger_find(uint64_t cookie);
 
+/* Calls @each for every entry. Any thread; read lock held. */
+void ledger_each(void (*each)(const struct ledger_entry *entry, void *data), void *data);
+
 /* Live entries (those whose end is not yet known included). */
 unsigned long ledger_count(void);
 

@@ -23,6 +23,7 @@
 #include "config.h"
 #include "container.h"
 #include "control.h"
+#include "denial.h"
 #include "directory.h"
 #include "endpoint.h"
 #include "fdlimit.h"
@@ -43,6 +44,7 @@
 #include "privileges.h"
 #include "recover.h"
 #include "rehearsal.h"
+#include "reload.h"
 #include "report.h"
 #include "slimport.h"
 #include "state.h"
@@ -68,6 +70,7 @@ static int start_host(void);
 static int start_tables(void);
 static int start_ports(void);
 static int start_peers(void);
+static int start_policy(void);
 static int start_control(void);
 static int start_containers(void);
 static int start_workers(void);
@@ -92,6 +95,7 @@ static const struct stage {
 	{ "the slim ports", start_ports, slimports_close },
 	{ "the packet path", start_host, packetpath_exit },
 	{ "the peers", start_peers, stop_peers },
+	{ "the policy", start_policy, reload_exit },
 	{ "the control socket", start_control, control_close },
 	{ "the containers", start_containers, NULL },
 	{ "privileges", privileges_shed, NULL },
@@ -144,6 +148,12 @@ static int start_peers(void)
 	return err ? err : peers_init(config, loop);
 }
 
+static int start_policy(void)
+{
+	denial_init(config);
+	return reload_init(config, loop, resumed);
+}
+
 static int start_control(void)
 {
 	aside_init(loop);
@@ -178,6 +188,7 @@ static int start_workers(void)
 
 	if (!err && (resumed || given_num))
 		err = recover_connections(config);
+	reload_begin();
 	if (!err)
 		err = slimports_start();
 	return err ? err : housekeeping_start(loop);
@@ -204,8 +215,9 @@ static void signals_handle(struct loop_event *event, uint32_t events)
 	if (read(event->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		log_info("SIGHUP does nothing: `slimctl upgrade` puts a changed configuration into "
-			 "force while everything goes on");
+		log_info("SIGHUP: the policy is read again; `slimctl upgrade` puts a changed "
+			 "configuration into force");
+		reload_ask(NULL);
 		return;
 	}
 	log_info("%s: the router stops", strsignal((int)info.ssi_signo));

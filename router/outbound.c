@@ -30,6 +30,7 @@
 #include "config.h"
 #include "container.h"
 #include "counters.h"
+#include "denial.h"
 #include "dial.h"
 #include "directory.h"
 #include "endpoint.h"
@@ -37,6 +38,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "peer.h"
+#include "policy_force.h"
 #include "syndata.h"
 #include "worker.h"
 
@@ -217,6 +219,7 @@ struct attempt {
 	struct slim_endpoint src, dst;	/* virtual */
 	int domain, fd;
 	uint64_t cookie;
+	struct policy_verdict verdict;	/* its generation alone outlives the read section */
 	struct ledger_entry *entry;
 	bool plain;			/* connect first, then the preamble */
 	bool connecting;		/* that is under way: the preamble is not sent yet */
@@ -473,7 +476,21 @@ static int choose_source(const struct container *container, const struct slim_co
 	return -EADDRNOTAVAIL;
 }
 
-/* 0 with @attempt filled in; anything else: the packet path. */
+/* Asked before anything is sent: false where policy denies it. */
+static bool may_connect(struct attempt *attempt)
+{
+	policy_ask_tcp(attempt->container->vni, &attempt->src, &attempt->dst, &attempt->verdict);
+	denial_say(&attempt->verdict, attempt->container->vni, &attempt->src, &attempt->dst);
+	return attempt->verdict.allowed;
+}
+
+/* Asked when it is in the ledger, where a sweep finds it from now on. */
+static bool may_still_connect(struct attempt *attempt)
+{
+	return !policy_is_stale(&attempt->verdict) || may_connect(attempt);
+}
+
+/* 0 with @attempt filled in; anything else: the packet path, unless its verdict is no. */
 static int slim_path(struct channel *channel, const struct slim_connect *request,
 		     struct attempt *attempt)
 {
@@ -485,19 +502,22 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 
 	if (__atomic_load_n(&container->packet_only, __ATOMIC_RELAXED))
 		return -EOPNOTSUPP;
-	if (!directory_find(container->vni, &dst, request->dst.port, &listener) ||
-	    listener.busy)
-		return -ENOENT;
 	if (container_has_address(container, &dst))
 		return -ELOOP;
-	if (limit_has_all_connections(container))
-		return -ENOSPC;
 	err = choose_source(container, request, &src);
 	if (err)
 		return err;
 	attempt->container = container;
-	attempt->peer = listener.peer;
+	attempt->src = src;
 	attempt->dst = request->dst;
+	if (!may_connect(attempt))
+		return -EPERM;
+	if (!directory_find(container->vni, &dst, request->dst.port, &listener) ||
+	    listener.busy)
+		return -ENOENT;
+	if (limit_has_all_connections(container))
+		return -ENOSPC;
+	attempt->peer = listener.peer;
 	attempt->plain = !syndata_ask(peer_syndata(attempt->peer),
 				      loop_now(channel->worker->loop));
 	/* The shim would not wait for that handshake. */
@@ -549,6 +569,18 @@ static void answer_packet(struct channel *channel, uint32_t id)
 		channel_close(channel);
 }
 
+static void answer_denied(struct channel *channel, uint32_t id)
+{
+	struct slim_connect_reply reply = {
+		.generation = channel->container->generation,
+		.verdict = SLIM_VERDICT_DENIED, .error = EACCES,
+	};
+
+	counter_inc(connects_denied);
+	if (channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY, id))
+		channel_close(channel);
+}
+
 static void answer_slim(struct channel *channel, uint32_t id, const struct attempt *attempt)
 {
 	struct slim_connect_reply reply = {
@@ -585,8 +617,12 @@ static void dialled(struct dial *dial, int err)
 {
 	struct pending *pending = caa_container_of(dial, struct pending, dial);
 	struct channel *channel = pending->channel;
+	bool denied = !container_is_dead(channel->container) &&
+		      !may_still_connect(&pending->attempt);
 
 	channel_request_end(channel);
+	if (denied)
+		err = -EPERM;
 	if (!err && (channel->closed || container_is_dead(channel->container)))
 		err = -ESHUTDOWN;
 	if (!err)
@@ -599,7 +635,9 @@ static void dialled(struct dial *dial, int err)
 		give_up(&pending->attempt);
 	if (err == -ETIMEDOUT)
 		counter_inc(connects_late);
-	if (!channel->closed && err)
+	if (!channel->closed && denied)
+		answer_denied(channel, pending->id);
+	else if (!channel->closed && err)
 		answer_packet(channel, pending->id);
 	else if (!err)
 		answer_slim(channel, pending->id, &pending->attempt);
@@ -632,10 +670,19 @@ static int wait_for_it(struct channel *channel, const struct slim_connect *reque
 
 void outbound_connect(struct channel *channel, const struct slim_connect *request)
 {
-	struct attempt attempt = { .fd = -1 };
+	struct attempt attempt = { .fd = -1, .verdict.allowed = true };
+	int err = -ETIMEDOUT;
 
 	counter_inc(connects);
-	if (is_late(request) || slim_path(channel, request, &attempt)) {
+	if (!is_late(request))
+		err = slim_path(channel, request, &attempt);
+	if (!err && !may_still_connect(&attempt)) {
+		give_up(&attempt);
+		err = -EPERM;
+	}
+	if (err && !attempt.verdict.allowed) {
+		answer_denied(channel, request->frame.id);
+	} else if (err) {
 		answer_packet(channel, request->frame.id);
 	} else if (!attempt.connecting) {
 		answer_slim(channel, request->frame.id, &attempt);

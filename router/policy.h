@@ -17,7 +17,6 @@
 #include "config.h"
 #include "policy_source.h"
 
-#define POLICY_DEFAULT_FILE	"/etc/slim/policy"
 #define POLICY_NONE		UINT32_MAX	/* no tenant, set, group or string */
 #define POLICY_RULES_MAX	(1u << 20)
 

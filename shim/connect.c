@@ -334,6 +334,7 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	next_testcancel();
 	verdict = obtain(&attempt, &error);
 	debug_say(verdict == SLIM_VERDICT_SLIM ? "connect: descriptor %d takes the slim path" :
+		  verdict == SLIM_VERDICT_DENIED ? "connect: descriptor %d is denied" :
 		  "connect: descriptor %d takes the packet path", fd);
 	if (verdict == SLIM_VERDICT_DENIED)
 		return next_result(error);

@@ -35,6 +35,7 @@ static const struct command {
 	{ "listeners", '0', slimctl_listeners, "", "slim listeners, here and on other hosts" },
 	{ "connections", '0', slimctl_connections, "", "slim connections of this host" },
 	{ "peers", '0', slimctl_peers, "", "other routers" },
+	{ "reload", '0', slimctl_reload, "", "read the policy again" },
 	{ "upgrade", '?', slimctl_upgrade, "[PROGRAM]",
 	  "put another program into the router's place" },
 	{ "keygen", '?', slimctl_keygen, "[FILE]", "make a host's key, print its public half" },
@@ -118,6 +119,23 @@ void slimctl_print_json(const json_t *reply)
 	putchar('\n');
 }
 
+/* What is wrong with a file is said in several lines. */
+static int fail_lines(const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		if (line) {
+			table_clean(line);
+			fprintf(stderr, "%s\n", line);
+		}
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+	return SLIMCTL_FAILED;
+}
+
 /* Prints a reply that says that the request failed. */
 static int refused(const struct slimctl *ctl, const json_t *reply)
 {
@@ -126,6 +144,8 @@ static int refused(const struct slimctl *ctl, const json_t *reply)
 
 	if (ctl->json)
 		slimctl_print_json(reply);
+	if (text && strchr(text, '\n'))
+		return fail_lines(text);
 	return slimctl_fail(&quiet, "%s", text ? text : "the router refused, and did not say why");
 }
 

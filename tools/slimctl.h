@@ -55,6 +55,7 @@ int slimctl_containers(const struct slimctl *ctl);
 int slimctl_listeners(const struct slimctl *ctl);
 int slimctl_connections(const struct slimctl *ctl);
 int slimctl_peers(const struct slimctl *ctl);
+int slimctl_reload(const struct slimctl *ctl);
 int slimctl_upgrade(const struct slimctl *ctl);
 int slimctl_keygen(const struct slimctl *ctl);
 int slimctl_pubkey(const struct slimctl *ctl);

@@ -43,7 +43,7 @@ _slimctl_column()
 
 _slimctl()
 {
-	local commands="attach detach status containers listeners connections peers upgrade keygen pubkey help"
+	local commands="attach detach status containers listeners connections peers reload upgrade keygen pubkey help"
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local command="" socket="" i
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cutting.h - ends the live connections that the policy in force denies
+ *
+ * Theory of operation: a sweep asks the policy about each entry of the ledger, names the sockets of
+ * those that are denied to the kernel (SOCK_DESTROY), and is repeated until it finds none twice
+ * in a row, since one dump can miss a socket. Both ends get an error: ECONNABORTED here, by the kernel's
+ * reset ECONNRESET there. The entries stay until the ledger's own sweep finds them dead.
+ *
+ * A container can have a socket locked, and SOCK_DESTROY waits for it, for as long as it likes
+ * (aside.h). So the sockets are dealt out by container to a thread; where that gets no further within
+ * CUTTING_SLOW_MS, another one takes the other containers'.
+ */
+#ifndef CUTTING_H
+#define CUTTING_H
+
+#include "loop.h"
+
+#define CUTTING_SLOW_MS	20
+
+/* Before cutting_start(). */
+void cutting_init(struct loop *control);
+
+/* Begins a sweep; if one is under way, another one follows it. Control thread. */
+void cutting_start(void);
+
+/* The control thread is out of its loop. */
+void cutting_exit(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * denial.h - what policy decides is said in the log, at a bounded rate
+ */
+#ifndef DENIAL_H
+#define DENIAL_H
+
+#include <stdint.h>
+
+#include "../include/slim/endpoint.h"
+#include "config.h"
+#include "policy_force.h"
+
+/* @config outlives all that follows. */
+void denial_init(const struct config *config);
+
+/* Of a connection within a tenant: counts it for its rule, and says it where it is denied, or where the
+ * rule is one to be logged. Any thread; read lock held. */
+void denial_say(const struct policy_verdict *verdict, uint32_t vni,
+		const struct slim_endpoint *source, const struct slim_endpoint *destination);
+
+/* A live connection (its host socket's cookie) has been ended. Any thread. */
+void denial_cut(uint64_t cookie);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * enforcer.h - who sees to it that a policy is kept, on one kind of path
+ *
+ * A new policy is staged with all enforcers, and then committed by all, or aborted. What each has in
+ * force is one policy at any moment. After the commit, what lives and is no longer allowed is revoked.
+ */
+#ifndef ENFORCER_H
+#define ENFORCER_H
+
+struct policy_compiled;
+
+/**
+ * struct enforcer - one of them; only one policy is being staged at a time
+ * @stage:	makes ready all that can fail, and changes nothing that is in force. @compiled: NULL:
+ *		there is no policy. In a thread of its own. 0 or -errno.
+ * @commit:	puts in force what was staged. Control thread; 0, or -errno and nothing has changed
+ * @abort:	gives up what was staged. Control thread
+ * @revoke:	begins to end what is no longer allowed. Control thread
+ */
+struct enforcer {
+	const char *name;
+	int (*stage)(struct policy_compiled *compiled);
+	int (*commit)(void);
+	void (*abort)(void);
+	void (*revoke)(void);
+};
+
+/* The routers' own, for the slim path; @compiled is its own from the commit on. */
+extern const struct enforcer enforcer_slim;
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* reload.c - the policy is read: at start, on SIGHUP, and when `slimctl reload` asks for it */
+#include "reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "aside.h"
+#include "counters.h"
+#include "cutting.h"
+#include "enforcer.h"
+#include "log.h"
+#include "policy_force.h"
+#include "policy_roll.h"
+
+#define ENFORCERS_NUM	(sizeof(enforcers) / sizeof(enforcers[0]))
+
+/* The one that owns the compiled policy comes last: its commit cannot be taken back. */
+static const struct enforcer *const enforcers[] = {
+	&enforcer_slim,
+};
+
+/*
+ * @compiled:	NULL: there is no policy, or there are errors
+ * @staged:	by how many enforcers
+ * @none:	there is no file
+ */
+static struct {
+	const struct config *config;
+	struct aside aside;
+	bool running, again, closed, none;
+	struct policy_compiled *compiled;
+	size_t staged;
+	char *error;
+	struct timespec began;
+} reload;
+
+static CDS_LIST_HEAD(asked);	/* they get the next one */
+static CDS_LIST_HEAD(waiting);	/* ... the one that runs */
+
+static char *say_error(int err)
+{
+	char *text;
+
+	return asprintf(&text, "%s: %s\n", reload.config->policy, strerror(-err)) < 0 ? NULL : text;
+}
+
+/* --- aside --- */
+
+/* A file that was there must not go unnoticed. */
+static bool is_none(void)
+{
+	return access(reload.config->policy, F_OK) < 0 && errno == ENOENT && !reload.closed &&
+	       !policy_in_force();
+}
+
+static void compile(void)
+{
+	struct policy *policy = policy_load(reload.config->policy, reload.config, &reload.error);
+	int err = -ENOMEM;
+
+	if (policy)
+		reload.compiled = policy_compile(policy, reload.config, &err);
+	if (reload.compiled || reload.error)
+		return;
+	policy_free(policy);
+	reload.error = say_error(err);
+}
+
+static void stage(void)
+{
+	int err = 0;
+
+	while (reload.staged < ENFORCERS_NUM && !err) {
+		err = enforcers[reload.staged]->stage(reload.compiled);
+		reload.staged++;
+	}
+	if (err)
+		reload.error = say_error(err);
+}
+
+static bool is_good(void)
+{
+	return reload.none || (reload.compiled && !reload.error);
+}
+
+static void run(struct aside *unused)
+{
+	(void)unused;
+	clock_gettime(CLOCK_MONOTONIC, &reload.began);
+	reload.error = NULL;
+	reload.compiled = NULL;
+	reload.staged = 0;
+	reload.none = is_none();
+	if (!reload.none)
+		compile();
+	if (is_good())
+		stage();
+}
+
+/* --- in the control thread --- */
+
+static void log_lines(const char *text)
+{
+	while (*text) {
+		int len = (int)strcspn(text, "\n");
+
+		log_error("%.*s", len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static void give_up(void)
+{
+	while (reload.staged)
+		enforcers[--reload.staged]->abort();
+	policy_compiled_free(reload.compiled);
+	reload.compiled = NULL;
+}
+
+static int commit(void)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < ENFORCERS_NUM && !err; i++)
+		err = enforcers[i]->commit();
+	return err;
+}
+
+static void finish(void)
+{
+	int err;
+
+	if (!is_good()) {
+		give_up();
+		return;
+	}
+	err = commit();
+	reload.compiled = NULL;
+	reload.staged = 0;
+	if (err)
+		reload.error = say_error(err);
+	else
+		reload.closed = false;
+}
+
+static uint64_t took(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)(now.tv_sec - reload.began.tv_sec) * 1000000 +
+	       (uint64_t)((now.tv_nsec - reload.began.tv_nsec) / 1000);
+}
+
+static struct reload_outcome outcome(bool good)
+{
+	const struct policy_compiled *compiled = policy_in_force();
+
+	return (struct reload_outcome){
+		.error = good ? NULL : reload.error ? reload.error : "out of memory\n",
+		.file = compiled ? reload.config->policy : NULL,
+		.rules = compiled ? compiled->policy->rules_num : 0,
+		.generation = policy_generation(),
+		.took = took(),
+	};
+}
+
+static void say(const struct reload_outcome *is)
+{
+	counter_inc(reloads);
+	if (is->error) {
+		counter_inc(reloads_failed);
+		log_lines(is->error);
+		log_error("the policy was not loaded: %s", reload.closed ?
+			  "nothing is allowed until it is" : "the former one stays in force");
+	} else if (is->file) {
+		log_info("policy %s is in force: %u rules, generation %llu, after %llu.%03llu ms",
+			 is->file, is->rules, (unsigned long long)is->generation,
+			 (unsigned long long)is->took / 1000, (unsigned long long)is->took % 1000);
+	} else {
+		log_info("there is no policy %s: all is allowed within tenants",
+			 reload.config->policy);
+	}
+}
+
+static void answer(const struct reload_outcome *is)
+{
+	struct reload_waiter *waiter, *next;
+
+	cds_list_for_each_entry_safe(waiter, next, &waiting, node) {
+		cds_list_del(&waiter->node);
+		waiter->done(waiter, is);
+	}
+}
+
+static void begin(void);
+
+static void done(struct aside *unused)
+{
+	bool good = is_good();
+	struct reload_outcome is;
+
+	(void)unused;
+	finish();
+	is = outcome(good && !reload.error);
+	if (!is.error)
+		for (size_t i = 0; i < ENFORCERS_NUM; i++)
+			enforcers[i]->revoke();
+	say(&is);
+	answer(&is);
+	free(reload.error);
+	reload.error = NULL;
+	reload.running = false;
+	if (reload.again || !cds_list_empty(&asked))
+		begin();
+}
+
+static void begin(void)
+{
+	struct reload_outcome none = { .error = "there is no thread to read the policy with\n" };
+
+	reload.again = false;
+	cds_list_splice(&asked, &waiting);
+	CDS_INIT_LIST_HEAD(&asked);
+	reload.aside.run = run;
+	reload.aside.done = done;
+	reload.running = true;
+	if (!aside_start(&reload.aside))
+		return;
+	reload.running = false;
+	say(&none);
+	answer(&none);
+}
+
+void reload_ask(struct reload_waiter *waiter)
+{
+	if (waiter)
+		cds_list_add_tail(&waiter->node, &asked);
+	else
+		reload.again = true;
+	if (!reload.running)
+		begin();
+}
+
+void reload_forget(struct reload_waiter *waiter)
+{
+	cds_list_del(&waiter->node);
+}
+
+int reload_init(const struct config *config, struct loop *control, bool resumed)
+{
+	struct reload_outcome is;
+	int err = 0;
+
+	reload.config = config;
+	policy_roll_init(control);
+	cutting_init(control);
+	run(NULL);
+	err = is_good() ? 0 : -EINVAL;
+	finish();
+	if (!err && reload.error)
+		err = -EINVAL;
+	reload.closed = err && resumed;
+	if (reload.closed)
+		err = policy_publish_closed();
+	is = outcome(!err && !reload.closed);
+	say(&is);
+	free(reload.error);
+	reload.error = NULL;
+	return err;
+}
+
+void reload_begin(void)
+{
+	if (!reload.closed)
+		cutting_start();
+}
+
+void reload_exit(void)
+{
+	policy_roll_exit();
+	cutting_exit();
+	policy_force_exit();
+}

@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Policy on the slim path: denied connections, live ones that are cut, reloads, names and labels.
+. "$(dirname "$0")/lib.sh"
+
+policy=/run/slim-lab/$name/policy
+cut=$e2e/cut.py
+
+# put TEXT: what every host is to read next
+put() { printf '%s\n' "$@" >"$policy.new" && mv "$policy.new" "$policy"; }
+
+reload_all()
+{
+	local host
+
+	for host in $(hosts); do
+		ctl "$host" reload
+	done
+}
+
+# tries FROM TO PORT: what connect() says
+tries() { in_ "$1" python3 "$cut" connect "$(address "$2")" "$3" read; }
+refused() { [[ $(tries "$@") == "refused $expected" ]]; }
+# reaches FROM TO PORT: over the slim path
+reaches()
+{
+	local before
+	before=$(counter "${1%%[tc]*}" connects_slim)
+
+	[[ $(in_ "$1" nc -N -w 3 "$(address "$2")" "$3" </dev/null) == hello ]] &&
+		(($(counter "${1%%[tc]*}" connects_slim) == before + 1))
+}
+
+denied() { expected=EACCES refused "$@"; }
+
+lab_start -H 2 -C 2
+
+serve hello shim h2c1 7000 python3 "$e2e/speaker.py" 7000 hello
+serve other shim h2c2 7000 python3 "$e2e/speaker.py" 7000 hello
+serve here shim h1c2 7000 python3 "$e2e/speaker.py" 7000 hello
+
+check "without a policy" reaches h1c1 h2c1 7000
+check "a reload without a file says so" has <(ctl h1 reload) "there is no policy"
+
+# --- denials ---
+
+put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000"
+check "reload says what is in force" has <(reload_all) "1 rules"
+check "what is allowed" reaches h1c1 h2c1 7000
+check "another port is denied" denied h1c1 h2c1 7001
+check "another destination is denied" denied h1c1 h2c2 7000
+check "another source is denied" denied h1c2 h2c1 7000
+check "on one host, too" denied h1c1 h1c2 7000
+check "the other way round, too" denied h2c1 h1c2 7000
+check "denials are counted" holds "$(counter h1 connects_denied) == 4"
+check "they are logged with both names" has <(lab router h1 log) \
+	"denied in tenant t1: h1c2 ($(address h1c2):0) to h2c1 ($(address h2c1):7000), by default"
+
+# --- each host has its own copy ---
+
+put "tenant t1" "deny tcp from container h1c1 to container h2c1"
+ctl h2 reload >/dev/null
+before=$(counter h2 accepts_denied)
+check "the accepting router resets what the connecting one has allowed" \
+	has <(tries h1c1 h2c1 7000) "ECONNRESET"
+check "and counts it" holds "$(counter h2 accepts_denied) == $before + 1"
+check "and logs the rule" has <(lab router h2 log) "by $policy:2"
+
+# --- errors ---
+
+put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000"
+ctl h2 reload >/dev/null
+put "tenant t1" "allow tpc from any"
+check_not "a bad file" ctl h1 reload
+check "says where and what" has <(ctl h1 reload 2>&1) "$policy:2:7: found \"tpc\""
+check "with a suggestion" has <(ctl h1 reload 2>&1) 'did you mean "tcp"?'
+check "the former policy stays" reaches h1c1 h2c1 7000
+check "in every part" denied h1c1 h2c2 7000
+check "it is counted" holds "$(counter h1 reloads_failed) == 3"
+check "and logged" has <(lab router h1 log) "the former one stays in force"
+rm "$policy"
+check_not "a file that is gone is an error, too" ctl h1 reload
+check "and opens nothing" denied h1c1 h2c2 7000
+
+# --- SIGHUP ---
+
+put "tenant t1"
+kill -HUP "$(router_pid h1)"
+kill -HUP "$(router_pid h2)"
+check "SIGHUP reads it again" poll 2 reaches h1c1 h2c2 7000
+check "on the other host, too" poll 2 reaches h2c1 h1c2 7000
+
+# --- labels ---
+
+put "tenant t1" "default deny" "group web = label tier=web" "allow tcp from web to label tier=db"
+reload_all >/dev/null
+check "nobody has the label yet" denied h1c1 h2c1 7000
+relabel()
+{
+	ctl "${1%%c*}" detach "$1" >/dev/null
+	ctl "${1%%c*}" attach "$1" --netns "/run/netns/$(space "$1")" --tenant t1 \
+		--ip "$(address "$1"),$(address -6 "$1")" --label "tier=$2" >/dev/null
+}
+stop hello
+relabel h1c1 web
+relabel h2c1 db
+serve hello shim h2c1 7000 python3 "$e2e/speaker.py" 7000 hello
+check "labels given at attach count at once" reaches h1c1 h2c1 7000
+check "for those that have them alone" denied h1c2 h2c1 7000
+
+# --- live connections ---
+
+put "tenant t1"
+reload_all >/dev/null
+port=7100
+for how in read write poll idle heir; do
+	port=$((port + 1))
+	serve "serve-$how" shim h2c1 $port python3 "$cut" serve $port idle
+	background "client-$how" in_ h1c1 python3 "$cut" connect "$(address h2c1)" $port $how
+	check "$how: is connected" poll 5 has "$work/client-$how" up
+	check "$how: is accepted" poll 5 has "$work/serve-$how" up
+done
+serve serve-local shim h1c2 7110 python3 "$cut" serve 7110 idle
+background client-local in_ h1c1 python3 "$cut" connect "$(address h1c2)" 7110 read
+check "on one host: is connected" poll 5 has "$work/client-local" up
+serve serve-spliced shim h2c1 7111 python3 "$e2e/inherit.py" 7111 /usr/bin/env -u LD_PRELOAD \
+	python3 "$cut" accept read
+background client-spliced in_ h1c1 python3 "$cut" connect "$(address h2c1)" 7111 read
+check "spliced: is accepted" poll 5 has "$work/serve-spliced" up
+spliced() { ctl h2 -j connections | jq -e 'any(.connections[]; .path == "spliced")'; }
+check "spliced: the router carries it" poll 5 spliced
+serve serve-stays shim h2c2 7112 python3 "$cut" serve 7112 idle
+background client-stays in_ h1c1 python3 "$cut" connect "$(address h2c2)" 7112 read
+check "one that stays" poll 5 has "$work/client-stays" up
+# What is lost on the way stays in SYN_SENT.
+ip netns exec "$(space h2)" nft add table inet lossy '{ chain input {
+	type filter hook input priority -500; tcp dport 4791-4853 tcp flags syn drop; }; }'
+background client-pending in_ h1c1 python3 "$cut" connect "$(address h2c1)" 7101 read
+pending() { sockets h1 -tn state syn-sent | grep 198.18; }
+check "one is still being set up" poll 5 pending
+before=$(counter h1 connections_cut)
+put "tenant t1" "deny tcp from container h1c1 to container h2c1" \
+	"deny tcp from container h1c1 to container h1c2"
+ctl h1 reload >/dev/null
+began=$(date +%s.%N)
+for how in read write poll idle heir local spliced; do
+	check "$how: the client gets an error" poll 2 grep -E "end ECONN(RESET|ABORTED)" \
+		"$work/client-$how"
+	check "$how: the server gets an error" poll 2 grep -E "end ECONN(RESET|ABORTED)" \
+		"$work/serve-$how"
+	took=$(awk -v began="$began" '/^end/ { printf "%d", ($3 - began) * 1000 }' \
+		"$work/client-$how")
+	check "$how: within 100 ms" holds "$took < 100"
+done
+check "what is being set up gets one, too" poll 2 grep -E "refused ECONN(RESET|ABORTED)" \
+	"$work/client-pending"
+check "they are counted" holds "$(counter h1 connections_cut) >= $before + 8"
+check "and logged" has <(lab router h1 log) "cut in tenant t1: h1c1"
+check_not "the other one has noticed nothing" grep end "$work/client-stays"
+ip netns exec "$(space h2)" nft delete table inet lossy
+for tag in read write poll idle heir local spliced pending stays; do
+	stop "client-$tag"
+	stop "serve-$tag"
+done
+put "tenant t1"
+reload_all >/dev/null
