@@ -24,6 +24,7 @@
 #include "peer.h"
 #include "policy_force.h"
 #include "relay.h"
+#include "shaping.h"
 #include "stray.h"
 #include "ticket.h"
 #include "waiting.h"
@@ -395,6 +396,7 @@ static void admitted(struct inbound *inbound)
 		refuse(inbound);
 		return;
 	}
+	shaping_apply(inbound->event.fd, verdict.rule);
 	housekeeping_set_up();
 	err = waiting_start(inbound);
 	if (!err)

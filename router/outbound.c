@@ -39,6 +39,7 @@
 #include "log.h"
 #include "peer.h"
 #include "policy_force.h"
+#include "shaping.h"
 #include "syndata.h"
 #include "worker.h"
 
@@ -234,16 +235,16 @@ struct pending {
 	struct rcu_head rcu;
 };
 
-static int open_socket(int domain, const struct slim_connect *request,
-		       const struct container *container, bool plain)
+static int open_socket(const struct attempt *attempt, const struct slim_connect *request)
 {
+	bool plain = attempt->plain;
 	int flags = SOCK_STREAM | SOCK_CLOEXEC;
 	int one = 1;
 	int fd;
 
 	if (plain || request->flags & SLIM_CONNECT_NONBLOCK)
 		flags |= SOCK_NONBLOCK;
-	fd = socket(domain, flags, 0);
+	fd = socket(attempt->domain, flags, 0);
 	if (fd < 0)
 		return -errno;
 	if (!plain &&
@@ -253,9 +254,10 @@ static int open_socket(int domain, const struct slim_connect *request,
 		close(fd);
 		return err;
 	}
-	set_sysctls(fd, &container->sysctls);
+	set_sysctls(fd, &attempt->container->sysctls);
 	if (request->options)
 		set_asked(fd, request);
+	shaping_apply(fd, attempt->verdict.rule);
 	return fd;
 }
 
@@ -425,7 +427,7 @@ static int try_once(struct attempt *attempt, const struct slim_connect *request,
 	if (!attempt->src.port && !home)
 		take_port(attempt);
 	attempt->domain = choose_domain(request, peer_address(attempt->peer));
-	attempt->fd = open_socket(attempt->domain, request, attempt->container, attempt->plain);
+	attempt->fd = open_socket(attempt, request);
 	if (attempt->fd < 0)
 		return attempt->fd;
 	if (attempt->src.port)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* shaping.c - what an allowing rule says of a connection's traffic: rate, TOS, priority */
+#include "shaping.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+static void set(int fd, int level, int name, int value)
+{
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+void shaping_apply(int fd, const struct policy_rule *rule)
+{
+	if (!rule)
+		return;
+	if (rule->rate)
+		(void)setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rule->rate,
+				 sizeof(rule->rate));
+	if (rule->tos >= 0) {
+		set(fd, IPPROTO_IP, IP_TOS, rule->tos);
+		set(fd, IPPROTO_IPV6, IPV6_TCLASS, rule->tos);
+	}
+	/* IP_TOS sets one, too. */
+	if (rule->priority >= 0)
+		set(fd, SOL_SOCKET, SO_PRIORITY, rule->priority);
+}

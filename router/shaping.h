@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* shaping.h - what an allowing rule says of a connection's traffic: rate, TOS, priority */
+#ifndef SHAPING_H
+#define SHAPING_H
+
+#include "policy.h"
+
+/*
+ * Before the connection @fd is handed over; @rule: or NULL. The kernel paces what its end sends
+ * (SO_MAX_PACING_RATE), whatever the queueing discipline is. Never fails: what the kernel refuses is
+ * left out.
+ */
+void shaping_apply(int fd, const struct policy_rule *rule);
+
+#endif
