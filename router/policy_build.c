@@ -36,27 +36,21 @@ static bool grow(struct policy_build *build, void **array, uint32_t num, uint32_
 
 /* --- finding what is there --- */
 
-/* The hash of number @n, in one of the three indices */
-typedef unsigned long (*hash_fn)(const struct policy *policy, uint32_t n);
-
-static int index_resize(struct policy_index *index, uint32_t size, const struct policy *policy,
-			hash_fn hash)
+static int index_resize(struct policy_index *index, uint32_t size)
 {
-	uint32_t *slots = malloc(size * sizeof(*slots));
+	struct policy_slot *slots = malloc(size * sizeof(*slots));
 
 	if (!slots)
 		return -ENOMEM;
 	memset(slots, 0xff, size * sizeof(*slots));
 	for (uint32_t i = 0; i < index->size; i++) {
-		uint32_t n = index->slots[i];
-		unsigned long at;
+		uint32_t at = index->slots[i].hash;
 
-		if (n == POLICY_NONE)
+		if (index->slots[i].number == POLICY_NONE)
 			continue;
-		at = hash(policy, n);
-		while (slots[at & (size - 1)] != POLICY_NONE)
+		while (slots[at & (size - 1)].number != POLICY_NONE)
 			at++;
-		slots[at & (size - 1)] = n;
+		slots[at & (size - 1)] = index->slots[i];
 	}
 	free(index->slots);
 	index->slots = slots;
@@ -64,42 +58,40 @@ static int index_resize(struct policy_index *index, uint32_t size, const struct 
 	return 0;
 }
 
-/* A slot for one more: it is the caller's to look through them from @at on. */
-static bool index_room(struct policy_build *build, struct policy_index *index, hash_fn hash)
+/* A slot for one more: it is the caller's to look through them. */
+static bool index_room(struct policy_build *build, struct policy_index *index)
 {
 	if (index->num < index->size / 2)
 		return true;
-	if (index_resize(index, index->size * 2, build->policy, hash)) {
+	if (index_resize(index, index->size * 2)) {
 		build->no_memory = true;
 		return false;
 	}
 	return true;
 }
 
-static unsigned long string_hash(const struct policy *policy, uint32_t n)
+/*
+ * The next number of that hash, from slot *@at on, which moves on behind it; POLICY_NONE: there is
+ * none, and *@at is free.
+ */
+static uint32_t index_next(const struct policy_index *index, uint32_t hash, uint32_t *at)
 {
-	return hash_bytes(policy->strings + n, strlen(policy->strings + n), 0);
+	for (;; ++*at) {
+		const struct policy_slot *slot = &index->slots[*at & (index->size - 1)];
+
+		if (slot->number == POLICY_NONE)
+			return POLICY_NONE;
+		if (slot->hash != hash)
+			continue;
+		++*at;
+		return slot->number;
+	}
 }
 
-static unsigned long members_hash(const struct policy *policy, uint32_t first, uint32_t num,
-				  uint32_t tenant)
+static void index_put(struct policy_index *index, uint32_t hash, uint32_t at, uint32_t number)
 {
-	return hash_bytes(policy->members + first, num * sizeof(*policy->members), tenant);
-}
-
-static unsigned long set_hash(const struct policy *policy, uint32_t n)
-{
-	const struct policy_set *set = &policy->sets[n];
-
-	return members_hash(policy, set->first, set->num, set->tenant);
-}
-
-static unsigned long group_hash(const struct policy *policy, uint32_t n)
-{
-	const struct policy_group *group = &policy->groups[n];
-	uint32_t key[] = { group->tenant, group->name };
-
-	return hash_bytes(key, sizeof(key), 0);
+	index->slots[at & (index->size - 1)] = (struct policy_slot){ hash, number };
+	index->num++;
 }
 
 /* --- adding --- */
@@ -108,24 +100,20 @@ uint32_t policy_build_string(struct policy_build *build, const char *text, size_
 {
 	struct policy *policy = build->policy;
 	struct policy_index *index = &build->strings;
-	unsigned long at = hash_bytes(text, len, 0);
-	uint32_t n;
+	uint32_t hash = (uint32_t)hash_bytes(text, len, 0), at = hash, n;
 
-	if (!index_room(build, index, string_hash))
+	if (!index_room(build, index))
 		return POLICY_NONE;
-	while ((n = index->slots[at & (index->size - 1)]) != POLICY_NONE) {
+	while ((n = index_next(index, hash, &at)) != POLICY_NONE)
 		if (!strncmp(policy->strings + n, text, len) && !policy->strings[n + len])
 			return n;
-		at++;
-	}
 	if (!GROW(build, policy->strings, policy->strings_len, (uint32_t)len + 1))
 		return POLICY_NONE;
 	n = policy->strings_len;
 	memcpy(policy->strings + n, text, len);
 	policy->strings[n + len] = '\0';
 	policy->strings_len += (uint32_t)len + 1;
-	index->slots[at & (index->size - 1)] = n;
-	index->num++;
+	index_put(index, hash, at, n);
 	return n;
 }
 
@@ -153,15 +141,13 @@ uint32_t policy_build_group(struct policy_build *build, uint32_t tenant, uint32_
 	struct policy *policy = build->policy;
 	struct policy_index *index = &build->groups;
 	uint32_t n, key[] = { tenant, name };
-	unsigned long at = hash_bytes(key, sizeof(key), 0);
+	uint32_t hash = (uint32_t)hash_bytes(key, sizeof(key), 0), at = hash;
 
-	if (!index_room(build, index, group_hash))
+	if (!index_room(build, index))
 		return POLICY_NONE;
-	while ((n = index->slots[at & (index->size - 1)]) != POLICY_NONE) {
+	while ((n = index_next(index, hash, &at)) != POLICY_NONE)
 		if (policy->groups[n].tenant == tenant && policy->groups[n].name == name)
 			return n;
-		at++;
-	}
 	if (!GROW(build, policy->groups, policy->groups_num, 1))
 		return POLICY_NONE;
 	n = policy->groups_num++;
@@ -171,8 +157,7 @@ uint32_t policy_build_group(struct policy_build *build, uint32_t tenant, uint32_
 		.set = POLICY_NONE,
 		.place = *place,
 	};
-	index->slots[at & (index->size - 1)] = n;
-	index->num++;
+	index_put(index, hash, at, n);
 	return n;
 }
 
@@ -204,23 +189,23 @@ uint32_t policy_build_set_close(struct policy_build *build, uint32_t tenant)
 	struct policy *policy = build->policy;
 	struct policy_index *index = &build->sets;
 	uint32_t n, first = build->set_first, num = policy->members_num - first;
-	unsigned long at = members_hash(policy, first, num, tenant);
+	uint32_t hash = (uint32_t)hash_bytes(policy->members + first,
+					     num * sizeof(*policy->members), tenant);
+	uint32_t at = hash;
 
-	if (!index_room(build, index, set_hash))
+	if (!index_room(build, index))
 		return POLICY_NONE;
-	while ((n = index->slots[at & (index->size - 1)]) != POLICY_NONE) {
+	while ((n = index_next(index, hash, &at)) != POLICY_NONE) {
 		if (set_is(policy, n, tenant, first, num)) {
 			policy->members_num = first;
 			return n;
 		}
-		at++;
 	}
 	if (!GROW(build, policy->sets, policy->sets_num, 1))
 		return POLICY_NONE;
 	n = policy->sets_num++;
 	policy->sets[n] = (struct policy_set){ .tenant = tenant, .first = first, .num = num };
-	index->slots[at & (index->size - 1)] = n;
-	index->num++;
+	index_put(index, hash, at, n);
 	return n;
 }
 
@@ -261,9 +246,9 @@ int policy_build_init(struct policy_build *build)
 	build->policy = calloc(1, sizeof(*build->policy));
 	if (!build->policy)
 		return -ENOMEM;
-	if (index_resize(&build->strings, INDEX_SIZE, build->policy, string_hash) ||
-	    index_resize(&build->sets, INDEX_SIZE, build->policy, set_hash) ||
-	    index_resize(&build->groups, INDEX_SIZE, build->policy, group_hash)) {
+	if (index_resize(&build->strings, INDEX_SIZE) ||
+	    index_resize(&build->sets, INDEX_SIZE) ||
+	    index_resize(&build->groups, INDEX_SIZE)) {
 		policy_build_exit(build);
 		policy_free(build->policy);
 		return -ENOMEM;

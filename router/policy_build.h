@@ -13,9 +13,14 @@
 
 #include "policy.h"
 
-/* Numbers by the hash of what they stand for; POLICY_NONE: free. @size: a power of two */
+/* @hash: of what the number stands for, its low bits; @number: POLICY_NONE: free */
+struct policy_slot {
+	uint32_t hash, number;
+};
+
+/* @size: a power of two */
 struct policy_index {
-	uint32_t *slots;
+	struct policy_slot *slots;
 	uint32_t size, num;
 };
 
