@@ -26,6 +26,7 @@
 #include "inherited.h"
 #include "log.h"
 #include "manager.h"
+#include "policy_show.h"
 #include "reload.h"
 #include "report.h"
 #include "upgrade.h"
@@ -480,6 +481,29 @@ REPORT(containers)
 REPORT(listeners)
 REPORT(peers)
 
+static json_t *policy_files(json_t *args, struct client *client)
+{
+	(void)args;
+	(void)client;
+	return policy_show_files();
+}
+
+static json_t *policy_stats(json_t *args, struct client *client)
+{
+	(void)args;
+	(void)client;
+	return policy_show_stats();
+}
+
+static json_t *policy_test(json_t *args, struct client *client)
+{
+	char error[256];
+	json_t *reply = policy_show_test(args, error, sizeof(error));
+
+	(void)client;
+	return reply ? reply : failure(error);
+}
+
 static json_t *show_connections(json_t *args, struct client *client)
 {
 	(void)args;
@@ -500,6 +524,9 @@ static const struct command {
 	{ "connections", show_connections },
 	{ "peers", show_peers },
 	{ "reload", reload },
+	{ "policy-show", policy_files },
+	{ "policy-stats", policy_stats },
+	{ "policy-test", policy_test },
 	{ "upgrade", upgrade },
 };
 

@@ -41,6 +41,7 @@
 #include "outbound.h"
 #include "packetpath.h"
 #include "peer.h"
+#include "policy_show.h"
 #include "privileges.h"
 #include "recover.h"
 #include "rehearsal.h"
@@ -151,6 +152,7 @@ static int start_peers(void)
 static int start_policy(void)
 {
 	denial_init(config);
+	policy_show_init(config);
 	return reload_init(config, loop, resumed);
 }
 

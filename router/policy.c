@@ -27,7 +27,6 @@ static struct policy *end(struct policy_build *build, struct policy_report *repo
 		return NULL;
 	}
 	free(policy_report_end(report));
-	policy_sources_forget(&policy->sources);
 	return policy;
 }
 

@@ -104,19 +104,12 @@ close_fd:
 	return err;
 }
 
-void policy_sources_forget(struct policy_sources *sources)
+void policy_sources_free(struct policy_sources *sources)
 {
 	for (uint32_t i = 0; i < sources->files_num; i++) {
 		free(sources->files[i].text);
-		sources->files[i].text = NULL;
-	}
-}
-
-void policy_sources_free(struct policy_sources *sources)
-{
-	policy_sources_forget(sources);
-	for (uint32_t i = 0; i < sources->files_num; i++)
 		free(sources->files[i].name);
+	}
 	free(sources->files);
 	memset(sources, 0, sizeof(*sources));
 }
@@ -128,8 +121,6 @@ const char *policy_sources_line(const struct policy_sources *sources,
 	const char *line = file->text, *end = file->text + file->len, *next;
 
 	*len = 0;
-	if (!line)
-		return NULL;
 	for (uint32_t i = 1; i < place->line; i++) {
 		next = memchr(line, '\n', (size_t)(end - line));
 		if (!next)

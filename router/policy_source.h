@@ -16,7 +16,6 @@ struct policy_place {
 	uint32_t file, line, column;
 };
 
-/* @text: NULL once the policy has been parsed */
 struct policy_source {
 	char *name;
 	char *text;
@@ -43,11 +42,9 @@ int policy_sources_read(struct policy_sources *sources, const char *path, uint32
 int policy_sources_add(struct policy_sources *sources, const char *name, const char *text,
 		       size_t len, uint32_t *index);
 
-/* Frees the texts, and keeps the names. */
-void policy_sources_forget(struct policy_sources *sources);
 void policy_sources_free(struct policy_sources *sources);
 
-/* The line of @place, without its end; *@len is set to 0 where the text is gone. */
+/* The line of @place, without its end. */
 const char *policy_sources_line(const struct policy_sources *sources,
 				const struct policy_place *place, size_t *len);
 

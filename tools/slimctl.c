@@ -18,7 +18,7 @@
 
 static int help(const struct slimctl *ctl);
 
-/* @name: whether the command takes an argument: '1' must have, '?' may have, '0' none */
+/* @argument: whether the command takes one: '1' must have, '?' may have, '0' none; '*' several */
 static const struct command {
 	const char *name;
 	char argument;
@@ -36,6 +36,9 @@ static const struct command {
 	{ "connections", '0', slimctl_connections, "", "slim connections of this host" },
 	{ "peers", '0', slimctl_peers, "", "other routers" },
 	{ "reload", '0', slimctl_reload, "", "read the policy again" },
+	{ "policy", '*', slimctl_policy,
+	  "check FILE [CONFIG] | show | stats |\n"
+	  "           test SOURCE DESTINATION PORT [PROTOCOL]", "look at a policy" },
 	{ "upgrade", '?', slimctl_upgrade, "[PROGRAM]",
 	  "put another program into the router's place" },
 	{ "keygen", '?', slimctl_keygen, "[FILE]", "make a host's key, print its public half" },
@@ -300,18 +303,20 @@ static int run_command(struct slimctl *ctl, char **args, int num)
 	command = command_find(args[0]);
 	if (!command)
 		return slimctl_usage(ctl, "there is no command \"%s\"", args[0]);
-	if (ctl->attach_options && command->run != slimctl_attach)
+	if (ctl->attach_options && command->run != slimctl_attach &&
+	    command->run != slimctl_policy)
 		return slimctl_usage(ctl, "%s does not take the options of attach", command->name);
 	if (ctl->verbose && command->run != slimctl_containers)
 		return slimctl_usage(ctl, "%s does not take -v", command->name);
 	if (num > 1 && command->argument == '0')
 		return slimctl_usage(ctl, "%s takes no argument", command->name);
-	if (num > 2)
+	if (num > 2 && command->argument != '*')
 		return slimctl_usage(ctl, "%s takes one argument, found \"%s\" as well", command->name,
 				     args[2]);
 	if (num < 2 && command->argument == '1')
 		return slimctl_usage(ctl, "%s needs the container's name", command->name);
 	ctl->name = args[1];
+	ctl->arguments = args + 1;
 	return command->run(ctl);
 }
 

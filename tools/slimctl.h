@@ -22,6 +22,7 @@ struct slimctl {
 	bool json, verbose;
 	int timeout;		/* ms for a request and its reply */
 	const char *name;
+	char **arguments;		/* all of them, with NULL behind the last one */
 	const char *netns, *tenant, *ifname, *path;
 	json_t *addresses, *labels;
 	bool attach_options;
@@ -55,6 +56,7 @@ int slimctl_containers(const struct slimctl *ctl);
 int slimctl_listeners(const struct slimctl *ctl);
 int slimctl_connections(const struct slimctl *ctl);
 int slimctl_peers(const struct slimctl *ctl);
+int slimctl_policy(const struct slimctl *ctl);
 int slimctl_reload(const struct slimctl *ctl);
 int slimctl_upgrade(const struct slimctl *ctl);
 int slimctl_keygen(const struct slimctl *ctl);

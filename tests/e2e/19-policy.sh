@@ -56,6 +56,25 @@ check "denials are counted" holds "$(counter h1 connects_denied) == 4"
 check "they are logged with both names" has <(lab router h1 log) \
 	"denied in tenant t1: h1c2 ($(address h1c2):0) to h2c1 ($(address h2c1):7000), by default"
 
+# --- what operators ask ---
+
+check "policy test names the rule" has <(ctl h1 policy test h1c1 h2c1 7000) \
+	"$policy:3: allow tcp from container h1c1"
+check "and where both are" has <(ctl h1 policy test h1c1 h2c1 7000) \
+	"allowed: tenant t1, $(address h1c1) on h1 to $(address h2c1) on h2"
+check "or that there is none" has <(ctl h1 policy test h1c2 h2c1 7000) "by default"
+check "another protocol" has <(ctl h1 policy test h1c1 h2c1 7000 udp) "denied"
+check "policy show" has <(ctl h1 policy show) "allow tcp from container h1c1"
+equal "policy stats counts what rules have decided" 1 "$(ctl h1 -j policy stats | jq '.rules[0].hits')"
+put "tenant t1" "allow tcp from 10.0.0.0/8 port 1-100" "deny tcp from 10.9.0.0/16 port 80" \
+	"deny tcp from 11.0.0.0/8 port 80"
+ctl h1 reload >/dev/null
+equal "and says which can never decide" "$policy:2 null" \
+	"$(ctl h1 -j policy stats | jq -r '.rules[1:] | map(.hidden_by) | "\(.[0]) \(.[1])"')"
+put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000"
+check "policy check, of a good file" ctl h1 policy check "$policy"
+ctl h1 reload >/dev/null
+
 # --- each host has its own copy ---
 
 put "tenant t1" "deny tcp from container h1c1 to container h2c1"
