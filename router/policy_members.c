@@ -118,9 +118,9 @@ static size_t count_ranges(const struct policy_compiled *compiled, uint32_t doma
 }
 
 /* @members: those of the domain and of later ones; moves on */
-static int build_domain(const struct policy_compiled *compiled, uint32_t domain,
-			const struct member **members, const struct member *end,
-			struct classifier_members **out)
+static int take_domain(const struct policy_compiled *compiled, uint32_t domain,
+		       const struct member **members, const struct member *end,
+		       policy_members_take *take, void *data)
 {
 	const struct policy_domain *d = &compiled->domains[domain];
 	size_t max = count_ranges(compiled, domain, *members, end);
@@ -135,23 +135,18 @@ static int build_domain(const struct policy_compiled *compiled, uint32_t domain,
 		at += sets[i].ranges_num;
 	}
 	if (ranges && sets)
-		err = classifier_members_build(d->classifier, sets, &allocator, out);
+		err = take(domain, sets, data);
 	free(ranges);
 	free(sets);
 	return err;
 }
 
-int policy_members_build(const struct policy_compiled *compiled, struct policy_members **out)
+int policy_members_each(const struct policy_compiled *compiled, policy_members_take *take,
+			void *data)
 {
 	struct gathering gathering = { .compiled = compiled };
 	const struct member *at, *end;
-	struct policy_members *members;
 
-	*out = NULL;
-	members = calloc(1, sizeof(*members) + compiled->domains_num * sizeof(members->of[0]));
-	if (!members)
-		return -ENOMEM;
-	members->num = compiled->domains_num;
 	if (compiled->uses_num)
 		directory_each_tagged(take_container, &gathering);
 	if (gathering.num)
@@ -159,15 +154,43 @@ int policy_members_build(const struct policy_compiled *compiled, struct policy_m
 		      compare_members);
 	at = gathering.members;
 	end = at + gathering.num;
-	for (uint32_t i = 0; i < members->num && !gathering.error; i++)
+	for (uint32_t i = 0; i < compiled->domains_num && !gathering.error; i++)
 		if (compiled->domains[i].dynamic_num)
-			gathering.error = build_domain(compiled, i, &at, end, &members->of[i]);
+			gathering.error = take_domain(compiled, i, &at, end, take, data);
 	free(gathering.members);
-	if (gathering.error)
+	return gathering.error;
+}
+
+struct building {
+	const struct policy_compiled *compiled;
+	struct policy_members *members;
+};
+
+static int build_domain(uint32_t domain, const struct classifier_set *sets, void *data)
+{
+	struct building *building = data;
+
+	return classifier_members_build(building->compiled->domains[domain].classifier, sets,
+					&allocator, &building->members->of[domain]);
+}
+
+int policy_members_build(const struct policy_compiled *compiled, struct policy_members **out)
+{
+	struct policy_members *members =
+		calloc(1, sizeof(*members) + compiled->domains_num * sizeof(members->of[0]));
+	struct building building = { compiled, members };
+	int err;
+
+	*out = NULL;
+	if (!members)
+		return -ENOMEM;
+	members->num = compiled->domains_num;
+	err = policy_members_each(compiled, build_domain, &building);
+	if (err)
 		policy_members_free(members);
 	else
 		*out = members;
-	return gathering.error;
+	return err;
 }
 
 void policy_members_free(struct policy_members *members)

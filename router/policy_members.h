@@ -21,6 +21,14 @@ struct policy_members {
 int policy_members_build(const struct policy_compiled *compiled, struct policy_members **members);
 void policy_members_free(struct policy_members *members);
 
+/* @sets: as many as the domain's dynamic_num; borrowed. 0, or what ends it */
+typedef int policy_members_take(uint32_t domain, const struct classifier_set *sets, void *data);
+
+/* Calls @take for each domain that has dynamic sets, with those as they are now. As
+ * policy_members_build() */
+int policy_members_each(const struct policy_compiled *compiled, policy_members_take *take,
+			void *data);
+
 /* Does the policy speak of any of the tenant's containers by name or label? */
 bool policy_members_matter(const struct policy_compiled *compiled, uint32_t vni);
 

@@ -2,7 +2,7 @@
 /*
  * test_policy_compile.c - what a policy decides once it is compiled and in force
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_force.c router/policy_lex.c router/policy_members.c router/policy_parse.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_force.c router/policy_lex.c router/policy_members.c router/policy_parse.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  * libs: check jansson urcu urcu-common
  */
 #include <arpa/inet.h>
@@ -17,6 +17,7 @@
 #include "../../router/directory.h"
 #include "../../router/endpoint.h"
 #include "../../router/policy_force.h"
+#include "../../router/policy_profile.h"
 #include "../../router/tags.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
@@ -473,7 +474,9 @@ static void put_policy(char *text)
 	static const char *const protocols[] = {
 		"any", "tcp", "udp", "icmp", "tcp", "tcp",
 	};
-	int groups = (int)rnd(6), num = (int)rnd(12), len = sprintf(text, "tenant blue\n");
+	int groups = (int)rnd(6), num = (int)rnd(12), len;
+
+	len = sprintf(text, "tenant blue\ndefault %s\n", rnd(2) ? "allow" : "deny");
 
 	for (int i = 0; i < groups; i++) {
 		len += sprintf(text + len, "group g%d = ", i);
@@ -504,6 +507,62 @@ static void put_containers(void)
 	}
 }
 
+/* --- profiles --- */
+
+static struct policy_profiles profiles;
+static struct in6_addr ends[COUNT(spots)];
+static int ends_num;
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct in6_addr));
+}
+
+static int take_profiles(uint32_t domain, const struct classifier_set *sets, void *data)
+{
+	const struct policy_compiled *compiled = data;
+
+	policy_profiles_free(&profiles);
+	return policy_profiles_build(&profiles, compiled, &compiled->domains[domain], sets, ends,
+				     (size_t)ends_num);
+}
+
+static void make_profiles(void)
+{
+	const struct policy_compiled *compiled = policy_in_force();
+
+	ends_num = COUNT(spots);
+	for (int i = 0; i < ends_num; i++)
+		ck_assert_int_eq(addr_parse(spots[i], &ends[i]), 0);
+	qsort(ends, COUNT(spots), sizeof(ends[0]), compare_addresses);
+	if (!compiled->domains[0].dynamic_num)
+		ck_assert_int_eq(take_profiles(0, NULL, (void *)compiled), 0);
+	else
+		ck_assert_int_eq(policy_members_each(compiled, take_profiles, (void *)compiled), 0);
+}
+
+/* What the profile of one end says of the other one: it must say so once. */
+static bool says(const uint8_t address[16], enum policy_profile_side side, const uint8_t other[16],
+		 uint32_t service)
+{
+	const struct in6_addr *end = bsearch(address, ends, COUNT(spots), sizeof(ends[0]),
+					     compare_addresses);
+	const struct policy_profile *profile =
+		&profiles.profiles[profiles.of[end - ends][side]];
+	unsigned int found = 0;
+
+	for (uint32_t i = 0; i < profile->boxes_num; i++) {
+		const struct policy_box *box = &profile->boxes[i];
+
+		ck_assert_uint_eq(box->service_first >> 16, box->service_last >> 16);
+		ck_assert_int_eq(addr_is4(&box->first), addr_is4(&box->last));
+		found += memcmp(other, &box->first, 16) >= 0 && memcmp(other, &box->last, 16) <= 0 &&
+			 service >= box->service_first && service <= box->service_last;
+	}
+	ck_assert_uint_le(found, 1);
+	return found == (profile->action == POLICY_ALLOW);
+}
+
 static void compare(const char *text)
 {
 	const struct policy *policy;
@@ -512,6 +571,7 @@ static void compare(const char *text)
 
 	rcu_read_lock();
 	policy = policy_in_force()->policy;
+	make_profiles();
 	for (int i = 0; i < 60; i++) {
 		struct policy_question asked = question(BLUE, spots[rnd(COUNT(spots))], BLUE,
 			spots[rnd(COUNT(spots))], CLASSIFIER_SERVICE(rnd(4), rnd(7)));
@@ -521,7 +581,14 @@ static void compare(const char *text)
 		ck_assert_msg(verdict.rule == (plain < 0 ? NULL : &policy->rules[plain]),
 			      "rule %d, not %d, of\n%s", verdict.rule ? (int)verdict.number : -1,
 			      plain, text);
+		for (int side = 0; side < POLICY_PROFILE_SIDE_NUM; side++)
+			ck_assert_msg(says(side ? asked.destination : asked.source, side,
+					   side ? asked.source : asked.destination,
+					   asked.service) == verdict.allowed,
+				      "side %d, rule %d, service %x, %d %d of\n%s", side, plain,
+				      asked.service, asked.source[15], asked.destination[15], text);
 	}
+	policy_profiles_free(&profiles);
 	rcu_read_unlock();
 }
 
