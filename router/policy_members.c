@@ -92,7 +92,8 @@ static uint32_t take_ranges(const struct policy_resolved *resolved, uint32_t pol
 	const struct policy_resolved_set *fixed = &resolved->sets[policy_set];
 	uint32_t num = fixed->ranges_num;
 
-	memcpy(ranges, resolved->ranges + fixed->ranges, num * sizeof(*ranges));
+	if (num)
+		memcpy(ranges, resolved->ranges + fixed->ranges, num * sizeof(*ranges));
 	for (; *members < end && (*members)->domain == domain && (*members)->set == set;
 	     ++*members, num++) {
 		memcpy(ranges[num].first, &(*members)->addr, sizeof(ranges[num].first));
