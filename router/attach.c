@@ -20,6 +20,7 @@
 #include "channel.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "enforcer_packet.h"
 #include "fdlimit.h"
 #include "inherited.h"
 #include "keeper.h"
@@ -549,6 +550,7 @@ static int connect_all(struct container *container, const struct attach_record *
 		goto withdraw;
 	replay_remotes(container->vni);
 	policy_roll_settle();
+	enforcer_packet_follow();
 	return 0;
 
 withdraw:

@@ -29,4 +29,7 @@ struct enforcer {
 /* The routers' own, for the slim path; @compiled is its own from the commit on. */
 extern const struct enforcer enforcer_slim;
 
+/* nftables, which follows (enforcer_packet.h) */
+extern const struct enforcer enforcer_packet;
+
 #endif

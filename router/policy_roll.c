@@ -7,6 +7,7 @@
 
 #include "cutting.h"
 #include "directory.h"
+#include "enforcer_packet.h"
 #include "log.h"
 #include "policy_force.h"
 
@@ -57,6 +58,7 @@ void policy_roll(void)
 		err = policy_publish_members(members);
 	if (!err) {
 		cutting_start();
+		enforcer_packet_follow();
 		return;
 	}
 	if (log_limit_ok(&limit))

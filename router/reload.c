@@ -13,6 +13,7 @@
 #include "counters.h"
 #include "cutting.h"
 #include "enforcer.h"
+#include "enforcer_packet.h"
 #include "log.h"
 #include "policy_force.h"
 #include "policy_roll.h"
@@ -21,6 +22,7 @@
 
 /* The one that owns the compiled policy comes last: its commit cannot be taken back. */
 static const struct enforcer *const enforcers[] = {
+	&enforcer_packet,
 	&enforcer_slim,
 };
 
@@ -177,7 +179,8 @@ static void say(const struct reload_outcome *is)
 		counter_inc(reloads_failed);
 		log_lines(is->error);
 		log_error("the policy was not loaded: %s", reload.closed ?
-			  "nothing is allowed until it is" : "the former one stays in force");
+			  "nothing is allowed until it is" : policy_generation() ?
+			  "the former one stays in force" : "the router does not start without it");
 	} else if (is->file) {
 		log_info("policy %s is in force: %u rules, generation %llu, after %llu.%03llu ms",
 			 is->file, is->rules, (unsigned long long)is->generation,
@@ -260,6 +263,7 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 	reload.config = config;
 	policy_roll_init(control);
 	cutting_init(control);
+	enforcer_packet_init(control);
 	run(NULL);
 	err = is_good() ? 0 : -EINVAL;
 	finish();
@@ -277,6 +281,7 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 
 void reload_begin(void)
 {
+	enforcer_packet_follow();
 	if (!reload.closed)
 		cutting_start();
 }
@@ -285,5 +290,6 @@ void reload_exit(void)
 {
 	policy_roll_exit();
 	cutting_exit();
+	enforcer_packet_exit();
 	policy_force_exit();
 }

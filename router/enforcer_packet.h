@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* enforcer_packet.h - a policy on the packet path: nftables follows what is in force */
+#ifndef ENFORCER_PACKET_H
+#define ENFORCER_PACKET_H
+
+#include "loop.h"
+
+/* Control thread, as all of these. */
+void enforcer_packet_init(struct loop *control);
+
+/* The policy, its members or the containers here have changed: begins to follow. */
+void enforcer_packet_follow(void);
+
+void enforcer_packet_exit(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ruleset_policy.h - table "netdev slim_policy": the policy, as packets are asked about it
+ *
+ * Theory of operation: what enters a container's port is judged by its source's profile, what comes out
+ * of a tenant's VXLAN device by its destination's (policy_profile.h); so each host judges by its own
+ * policy what its own containers send and get. There is no state: of TCP only what opens a connection is
+ * judged, of ICMP only echo requests, and errors and replies pass. A UDP packet that a rule does not
+ * allow passes as a reply where default is deny and the opposite direction is allowed for its source
+ * port. Fragments after the first pass, since they are of no use without it. What is refused is
+ * rejected: a reset, or ICMP's "administratively prohibited".
+ *
+ * All of it is one transaction. Lives beside the pinning of ports, whose chains come first.
+ */
+#ifndef RULESET_POLICY_H
+#define RULESET_POLICY_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy_profile.h"
+
+/* A tenant that the policy speaks of and that has containers here. @addresses: with @profiles; @ports:
+ * the host's ends of their veths */
+struct ruleset_policy_tenant {
+	uint32_t vni;
+	enum policy_action action;
+	const struct in6_addr *addresses;
+	size_t addresses_num;
+	const struct policy_profiles *profiles;
+	const char *const *ports;
+	size_t ports_num;
+	const char *vxlan;
+};
+
+/*
+ * Puts these in the place of what there was; without any, nothing is judged. Any thread. 0, -EAGAIN
+ * (nftables refuses, perhaps because a device has gone; @error says what it said), -ENOMEM.
+ */
+int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
+			size_t size);
+
+#endif
