@@ -683,6 +683,7 @@ static void take_out(struct container *container, const char *why)
 	attach_state_drop(container->record);
 	container->record = NULL;
 	replay_remotes(container->vni);
+	enforcer_packet_follow();
 }
 
 static void detach(struct container *container, const char *why)

@@ -260,6 +260,14 @@ static void again_handle(struct loop_timer *unused)
 	enforcer_packet_follow();
 }
 
+/* Does the policy in force speak of the tenant? */
+static bool judges(uint32_t vni)
+{
+	const struct policy_compiled *compiled = policy_in_force();
+
+	return compiled && policy_domain_find(compiled, vni, vni, vni);
+}
+
 void enforcer_packet_init(struct loop *control)
 {
 	follow.loop = control;
@@ -267,10 +275,12 @@ void enforcer_packet_init(struct loop *control)
 	follow.delay = AGAIN_MS;
 	/* An earlier router's */
 	follow.loaded = true;
+	packetpath_set_judged(judges);
 }
 
 void enforcer_packet_exit(void)
 {
+	packetpath_set_judged(NULL);
 	loop_timer_clear(follow.loop, &follow.again);
 	free(follow.ports);
 	follow.ports = NULL;

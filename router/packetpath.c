@@ -43,6 +43,7 @@ static struct {
 	unsigned int veth_last;		/* the number in the last veth's name */
 	bool keep;			/* what an earlier router made, and we do */
 	bool unfinished;		/* see packetpath_is_unfinished() */
+	bool (*judged)(uint32_t vni);
 } path;
 
 static struct packetpath_tenant *tenant_find(uint32_t vni)
@@ -160,6 +161,11 @@ close:
 	nl_socket_free(path.sock);
 	path.sock = NULL;
 	return err;
+}
+
+void packetpath_set_judged(bool (*judged)(uint32_t vni))
+{
+	path.judged = judged;
 }
 
 void packetpath_exit(void)
@@ -330,6 +336,10 @@ static int port_make(const struct packetpath_tenant *tenant, struct packetpath_p
 		device_remove(port->host_ifname);
 		return err;
 	}
+	if (path.judged && path.judged(port->vni))
+		err = ruleset_port_hold(port->host_ifname);
+	if (err)
+		goto undo;
 	err = port_connect(tenant, port);
 	if (err)
 		goto undo;

@@ -48,6 +48,12 @@ struct packetpath_port {
  */
 int packetpath_init(const struct config *config, bool keep);
 
+/*
+ * @judged: does policy speak of the tenant? Then a new port lets nothing through that policy would judge
+ * until ruleset_policy_load() knows it. NULL, as at first: of none.
+ */
+void packetpath_set_judged(bool (*judged)(uint32_t vni));
+
 /* Removes all that init and later calls made. */
 void packetpath_exit(void);
 

@@ -261,8 +261,28 @@ void ruleset_exit(void)
 
 	if (ruleset_batch_begin(&batch))
 		return;
-	fputs("delete table inet slim\n", batch.out);
+	fputs("delete table inet slim\n"
+	      "table netdev slim_policy\ndelete table netdev slim_policy\n", batch.out);
 	ruleset_batch_run(&batch, "remove the table inet slim");
+}
+
+int ruleset_port_hold(const char *ifname)
+{
+	struct ruleset_batch batch;
+	int err = ruleset_batch_begin(&batch);
+
+	if (err)
+		return err;
+	fprintf(batch.out,
+		"table netdev slim_policy {\n"
+		"	chain %s {\n"
+		"		type filter hook ingress device \"%s\" priority 0; policy drop;\n"
+		"		meta protocol arp accept\n"
+		"		tcp flags & (syn | ack) != syn accept\n"
+		"		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+		"	}\n"
+		"}\n", ifname, ifname);
+	return ruleset_batch_run(&batch, "hold a new container's packets back");
 }
 
 static void put_prefixes(struct ruleset_batch *batch, const struct ruleset_tenant *tenant,

@@ -78,6 +78,10 @@ int ruleset_tenant_remove(const struct ruleset_tenant *tenant);
 
 /* The device must exist; nothing passes it that was not sent by the container. */
 int ruleset_port_add(const struct ruleset_port *port);
+/* The same table as ruleset_policy_load()'s: until that knows the port, nothing that policy would judge passes
+ * it. 0 or -errno */
+int ruleset_port_hold(const char *ifname);
+
 /* After the device: a port is never without its rules. */
 int ruleset_port_remove(const char *ifname);
 

@@ -36,6 +36,7 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/outbound.h"
 #include "../../router/packetpath.h"
 #include "../../router/packetpath_container.h"
+#include "../../router/ruleset_policy.h"
 #include "../../router/peer.h"
 #include "../../router/report.h"
 #include "../../router/ruleset.h"
@@ -133,6 +134,18 @@ void packetpath_leaving(const struct packetpath_port *port)
 
 void packetpath_leave(void)
 {
+}
+
+void packetpath_set_judged(bool (*judged)(uint32_t vni))
+{
+	(void)judged;
+}
+
+int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
+			size_t size)
+{
+	(void)tenants, (void)num, (void)error, (void)size;
+	return 0;
 }
 
 int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
