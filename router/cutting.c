@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <urcu.h>
 
 #include "aside.h"
@@ -38,6 +39,7 @@ struct heap {
  * What a sweep has found. Its hands share it, and the last one frees it.
  * @next:	the heap that nobody has taken yet; atomic
  * @progress:	counts sockets; atomic
+ * @destroyed:	those of them that were there; atomic
  */
 struct round {
 	unsigned int refs;
@@ -46,7 +48,8 @@ struct round {
 	struct heap *heaps;
 	size_t heaps_num;
 	size_t next;
-	uint64_t progress;
+	uint64_t progress, destroyed;
+	struct timespec began;
 	int error;
 };
 
@@ -204,6 +207,7 @@ static void destroy(struct hand *hand, struct diag *diag, const struct heap *hea
 
 		if (!err) {
 			counter_inc(connections_cut);
+			__atomic_fetch_add(&round->destroyed, 1, __ATOMIC_RELAXED);
 			denial_cut(round->cuts[i].cookie);
 		} else if (err != -ENOENT) {
 			__atomic_store_n(&round->error, err, __ATOMIC_RELAXED);
@@ -232,6 +236,18 @@ static void hand_run(struct aside *aside)
 
 static void proceed(void);
 
+/* The last hand of a round says what has become of it. */
+static void say(const struct round *round)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	log_info("policy: %llu live connections were cut, %lld ms after it was decided",
+		 (unsigned long long)round->destroyed,
+		 (long long)(now.tv_sec - round->began.tv_sec) * 1000 +
+		 (now.tv_nsec - round->began.tv_nsec) / 1000000);
+}
+
 static void hand_done(struct aside *aside)
 {
 	struct hand *hand = caa_container_of(aside, struct hand, aside);
@@ -243,6 +259,8 @@ static void hand_done(struct aside *aside)
 		cutting.round = NULL;
 		round->refs--;
 	}
+	if (round->refs == 1 && round->destroyed)
+		say(round);
 	round_put(round);
 	free(hand);
 	housekeeping_hurry();
@@ -353,6 +371,7 @@ static void sweep_start(void)
 	cutting.sweep.done = sweep_done;
 	if (round) {
 		round->refs = 1;
+		clock_gettime(CLOCK_MONOTONIC, &round->began);
 		cutting.round = round;
 		cutting.sweeping = true;
 		if (!aside_start(&cutting.sweep))

@@ -20,7 +20,8 @@
 
 #define ENFORCERS_NUM	(sizeof(enforcers) / sizeof(enforcers[0]))
 
-/* The one that owns the compiled policy comes last: its commit cannot be taken back. */
+/* The one that owns the compiled policy comes last, since its commit cannot be taken back; and revokes
+ * first: live connections do not wait for nftables. */
 static const struct enforcer *const enforcers[] = {
 	&enforcer_packet,
 	&enforcer_slim,
@@ -212,7 +213,7 @@ static void done(struct aside *unused)
 	finish();
 	is = outcome(good && !reload.error);
 	if (!is.error)
-		for (size_t i = 0; i < ENFORCERS_NUM; i++)
+		for (size_t i = ENFORCERS_NUM; i-- > 0;)
 			enforcers[i]->revoke();
 	say(&is);
 	answer(&is);
