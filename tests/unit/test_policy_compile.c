@@ -599,7 +599,7 @@ START_TEST(test_random)
 
 	printf("seed %u\n", seed);
 	srandom(seed);
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 300; i++) {
 		put_policy(text);
 		put_containers();
 		in_force(text);
