@@ -172,8 +172,13 @@ static void take_named(uint32_t vni, const struct tags *tags, const struct in6_a
 {
 	struct end *end = data;
 
-	if (end->found || (end->vni && end->vni != vni) || strcmp(tags_name(tags), end->text) ||
-	    (!end->any_family && addr_is4(addr) != end->v4))
+	bool v4 = addr_is4(addr);
+
+	if ((end->vni && end->vni != vni) || strcmp(tags_name(tags), end->text) ||
+	    (!end->any_family && v4 != end->v4))
+		return;
+	/* Of several the lowest IPv4 address, else the lowest: not the one that is met first */
+	if (end->found && (v4 != addr_is4(&end->addr) ? !v4 : memcmp(addr, &end->addr, 16) > 0))
 		return;
 	end->found = true;
 	end->vni = vni;
