@@ -28,7 +28,8 @@ ms() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%d", (to - from) * 1000 }'; 
 of_port() { jq -r ".\"$1\".$2" "$work/held-ends"; }
 is_open() { ended ends || grep -x "held $((STAY + GO))" "$work/ends-out"; }
 
-lab_start -C 1
+# Faster than a busy server accepts
+LAB_CONFIG="limits { pending 20000; }" lab_start -C 1
 "$build/tests/bench/classifier" -p ten4 -n $RULES | sed "s/ 10\\./ 11./g" >"$rules"	# none of them matches
 server=$(address h2c1)
 put "default allow"
