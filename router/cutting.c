@@ -93,7 +93,7 @@ static void collect(const struct ledger_entry *entry, void *data)
 
 	policy_ask_tcp(entry->vni, out ? &entry->local : &entry->peer,
 		       out ? &entry->peer : &entry->local, &verdict);
-	if (verdict.allowed)
+	if (verdict.allowed || verdict.provisional)
 		return;
 	if (round->num == round->max) {
 		size_t more = round->max ? round->max * 2 : 256;

@@ -159,7 +159,8 @@ bool directory_find(uint32_t vni, const struct in6_addr *addr, uint16_t port,
 	return false;
 }
 
-bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr *addr)
+/* Who has the address; any thread */
+static const struct container *container_at(uint32_t vni, const struct in6_addr *addr)
 {
 	struct addr_key key = { *addr, vni, 0 };
 	struct cds_lfht_iter iter;
@@ -168,8 +169,20 @@ bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr
 	cds_lfht_for_each_entry_duplicate(claims, addr_hash(&key), claim_match, &key, &iter,
 					  claim, node)
 		if (CMM_LOAD_SHARED(claim->current))
-			return claim->container->peer == peer;
-	return false;
+			return claim->container;
+	return NULL;
+}
+
+bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr *addr)
+{
+	const struct container *container = container_at(vni, addr);
+
+	return container && container->peer == peer;
+}
+
+bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr)
+{
+	return !container_at(vni, addr) && !peers_are_complete();
 }
 
 /* --- packet path --- */
@@ -665,15 +678,9 @@ void directory_each_tagged(void (*each)(uint32_t vni, const struct tags *tags,
 
 const struct tags *directory_tags(uint32_t vni, const struct in6_addr *addr)
 {
-	struct addr_key key = { *addr, vni, 0 };
-	struct cds_lfht_iter iter;
-	struct claim *claim;
+	const struct container *container = container_at(vni, addr);
 
-	cds_lfht_for_each_entry_duplicate(claims, addr_hash(&key), claim_match, &key, &iter,
-					  claim, node)
-		if (CMM_LOAD_SHARED(claim->current))
-			return rcu_dereference(claim->container->tags);
-	return NULL;
+	return container ? rcu_dereference(container->tags) : NULL;
 }
 
 /* --- listeners --- */
@@ -869,8 +876,11 @@ void directory_peer_sync_end(struct peer *peer)
 	cds_list_for_each_entry(container, &owner->containers, link)
 		container_settle(container);
 	rcu_read_unlock();
-	__atomic_store_n(&owner->complete, true, __ATOMIC_RELEASE);
 	released(peer);
+	if (__atomic_exchange_n(&owner->complete, true, __ATOMIC_ACQ_REL))
+		return;
+	if (watch)
+		watch->told();
 }
 
 struct peer *directory_owner_of(uint32_t vni, const struct in6_addr *addr)

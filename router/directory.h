@@ -65,6 +65,10 @@ bool directory_is_complete(struct peer *peer);
 /* Does @peer own the virtual address? Read lock held. */
 bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr *addr);
 
+/* Has nobody the address, as far as is known, while peers have yet to tell what they have? Any
+ * thread; read lock held. */
+bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr);
+
 /*
  * Calls @each for every address that has an owner and belongs to a container whose tags are known.
  * Any thread; read lock held.
@@ -83,10 +87,12 @@ const struct tags *directory_tags(uint32_t vni, const struct in6_addr *addr);
  * struct directory_watch - who is to hear that directory_each_tagged() has other answers
  * @changed:	called for each change
  * @settle:	called before anything is announced that may rest on a change
+ * @told:	called when a peer has told all that it has, for the first time since this router runs
  */
 struct directory_watch {
 	void (*changed)(uint32_t vni);
 	void (*settle)(void);
+	void (*told)(void);
 };
 
 /* There is one at most; @watch outlives the directory. */

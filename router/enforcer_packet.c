@@ -24,12 +24,14 @@
 #include "log.h"
 #include "packetpath.h"
 #include "packetpath_tenant.h"
+#include "peer.h"
 #include "policy_force.h"
 #include "ruleset_policy.h"
 
 #define AGAIN_MS	200
 #define AGAIN_MAX_MS	10000
 #define FOLLOW_NICE	5
+#define EARLY_MS	5000	/* in which peers may have to tell yet who they have */
 
 /* A container here, as it was when the work began */
 struct port {
@@ -56,6 +58,7 @@ static struct {
 	bool loaded;			/* there may be a table */
 	bool empty;			/* what was run last: there is none */
 	unsigned int delay;
+	uint64_t early_until;		/* 0: there is nothing to keep */
 	struct port *ports;
 	size_t ports_num;
 	int result;
@@ -236,12 +239,25 @@ static void done(struct aside *unused)
 		later(follow.result);
 }
 
+/* Names are not known yet, which an earlier router's rules know. */
+static bool is_early(void)
+{
+	const struct policy_compiled *compiled = policy_in_force();
+
+	return compiled && compiled->uses_num && loop_now(follow.loop) < follow.early_until &&
+	       !peers_are_complete();
+}
+
 void enforcer_packet_follow(void)
 {
 	int err;
 
 	if (!policy_in_force() && !follow.loaded)
 		return;
+	if (is_early()) {
+		loop_timer_set(follow.loop, &follow.again, EARLY_MS);
+		return;
+	}
 	follow.wanted = true;
 	if (follow.running)
 		return;
@@ -257,6 +273,13 @@ void enforcer_packet_follow(void)
 	}
 	follow.running = true;
 	follow.loaded = true;
+}
+
+void enforcer_packet_begin(void)
+{
+	if (containers_num)
+		follow.early_until = loop_now(follow.loop) + EARLY_MS;
+	enforcer_packet_follow();
 }
 
 static void again_handle(struct loop_timer *unused)

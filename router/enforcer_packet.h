@@ -8,6 +8,12 @@
 /* Control thread, as all of these. */
 void enforcer_packet_init(struct loop *control);
 
+/*
+ * The first time, with all containers that an earlier router had: its rules stay until all peers have told
+ * who they have, but for five seconds at the most.
+ */
+void enforcer_packet_begin(void);
+
 /* The policy, its members or the containers here have changed: begins to follow. */
 void enforcer_packet_follow(void);
 

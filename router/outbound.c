@@ -478,10 +478,13 @@ static int choose_source(const struct container *container, const struct slim_co
 	return -EADDRNOTAVAIL;
 }
 
-/* Asked before anything is sent: false where policy denies it. */
+/* Asked before anything is sent: false where policy denies it. (Provisionally: the packet path's rules know
+ * what an earlier router knew.) */
 static bool may_connect(struct attempt *attempt)
 {
 	policy_ask_tcp(attempt->container->vni, &attempt->src, &attempt->dst, &attempt->verdict);
+	if (attempt->verdict.provisional)
+		return false;
 	denial_say(&attempt->verdict, attempt->container->vni, &attempt->src, &attempt->dst);
 	return attempt->verdict.allowed;
 }
@@ -492,7 +495,7 @@ static bool may_still_connect(struct attempt *attempt)
 	return !policy_is_stale(&attempt->verdict) || may_connect(attempt);
 }
 
-/* 0 with @attempt filled in; anything else: the packet path, unless its verdict is no. */
+/* 0 with @attempt filled in; anything else: answer_otherwise(). */
 static int slim_path(struct channel *channel, const struct slim_connect *request,
 		     struct attempt *attempt)
 {
@@ -583,6 +586,16 @@ static void answer_denied(struct channel *channel, uint32_t id)
 		channel_close(channel);
 }
 
+/* No slim path: what else, policy says. */
+static void answer_otherwise(struct channel *channel, uint32_t id,
+			     const struct policy_verdict *verdict)
+{
+	if (verdict->allowed || verdict->provisional)
+		answer_packet(channel, id);
+	else
+		answer_denied(channel, id);
+}
+
 static void answer_slim(struct channel *channel, uint32_t id, const struct attempt *attempt)
 {
 	struct slim_connect_reply reply = {
@@ -619,11 +632,9 @@ static void dialled(struct dial *dial, int err)
 {
 	struct pending *pending = caa_container_of(dial, struct pending, dial);
 	struct channel *channel = pending->channel;
-	bool denied = !container_is_dead(channel->container) &&
-		      !may_still_connect(&pending->attempt);
 
 	channel_request_end(channel);
-	if (denied)
+	if (!container_is_dead(channel->container) && !may_still_connect(&pending->attempt))
 		err = -EPERM;
 	if (!err && (channel->closed || container_is_dead(channel->container)))
 		err = -ESHUTDOWN;
@@ -637,10 +648,8 @@ static void dialled(struct dial *dial, int err)
 		give_up(&pending->attempt);
 	if (err == -ETIMEDOUT)
 		counter_inc(connects_late);
-	if (!channel->closed && denied)
-		answer_denied(channel, pending->id);
-	else if (!channel->closed && err)
-		answer_packet(channel, pending->id);
+	if (!channel->closed && err)
+		answer_otherwise(channel, pending->id, &pending->attempt.verdict);
 	else if (!err)
 		answer_slim(channel, pending->id, &pending->attempt);
 	channel_put(channel);
@@ -682,10 +691,8 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 		give_up(&attempt);
 		err = -EPERM;
 	}
-	if (err && !attempt.verdict.allowed) {
-		answer_denied(channel, request->frame.id);
-	} else if (err) {
-		answer_packet(channel, request->frame.id);
+	if (err) {
+		answer_otherwise(channel, request->frame.id, &attempt.verdict);
 	} else if (!attempt.connecting) {
 		answer_slim(channel, request->frame.id, &attempt);
 	} else if (wait_for_it(channel, request, &attempt)) {

@@ -147,7 +147,7 @@ struct directory_owner *peer_owner(struct peer *peer);
 /* A sweep of the ledger is over, and has judged what became of SYNs with data. */
 void peers_settle(void);
 
-/* Have all of them told what they own, since this router runs? Control thread. */
+/* Have all of them told what they own, since this router runs? Any thread. */
 bool peers_are_complete(void);
 
 /* Calls @each for every peer, this host first. */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <urcu.h>
 
+#include "directory.h"
+
 /* @compiled may be shared with the one before; @last: no other one has it */
 struct force {
 	struct policy_compiled *compiled;
@@ -38,6 +40,23 @@ static const struct policy_domain *domain_at(const struct force *now, uint32_t o
 				  question->destination_vni);
 }
 
+static bool is_unknown(uint32_t vni, const uint8_t address[16])
+{
+	struct in6_addr addr;
+
+	memcpy(&addr, address, sizeof(addr));
+	return directory_is_unknown(vni, &addr);
+}
+
+static bool is_provisional(const struct policy_domain *domain,
+			   const struct policy_question *question,
+			   const struct policy_verdict *verdict)
+{
+	return !verdict->allowed && domain->dynamic_num &&
+	       (is_unknown(question->source_vni, question->source) ||
+		is_unknown(question->destination_vni, question->destination));
+}
+
 static void ask_domain(const struct force *now, const struct policy_domain *domain,
 		       const struct policy_question *question, struct policy_verdict *verdict)
 {
@@ -52,11 +71,12 @@ static void ask_domain(const struct force *now, const struct policy_domain *doma
 	verdict->policy = now->compiled->policy;
 	verdict->rule = NULL;
 	verdict->allowed = domain->action == POLICY_ALLOW;
-	if (n == CLASSIFIER_NONE)
-		return;
-	verdict->number = domain->rules[n];
-	verdict->rule = &now->compiled->policy->rules[verdict->number];
-	verdict->allowed = verdict->rule->action == POLICY_ALLOW;
+	if (n != CLASSIFIER_NONE) {
+		verdict->number = domain->rules[n];
+		verdict->rule = &now->compiled->policy->rules[verdict->number];
+		verdict->allowed = verdict->rule->action == POLICY_ALLOW;
+	}
+	verdict->provisional = is_provisional(domain, question, verdict);
 }
 
 /* Both have to say so: the source's is asked first. */

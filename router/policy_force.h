@@ -30,6 +30,8 @@ struct policy_question {
 };
 
 /*
+ * @provisional: denied, while nobody knows who has one of its ends: peers have yet to tell, since this
+ *		router runs, and names or labels may allow it then
  * @rule:	that has decided; NULL: none matches
  * @number:	of it in the policy
  * @policy:	NULL: there is none, or nothing is allowed
@@ -37,6 +39,7 @@ struct policy_question {
  */
 struct policy_verdict {
 	bool allowed;
+	bool provisional;
 	const struct policy_rule *rule;
 	uint32_t number;
 	const struct policy *policy;

@@ -79,6 +79,18 @@ uint64_t policy_roll_changes(void)
 	return __atomic_load_n(&changes, __ATOMIC_ACQUIRE);
 }
 
+/* What was denied provisionally, is decided now. */
+static void told(void)
+{
+	const struct policy_compiled *compiled = policy_in_force();
+
+	policy_roll_settle();
+	if (!compiled || !compiled->uses_num)
+		return;
+	cutting_start();
+	enforcer_packet_follow();
+}
+
 static void again_handle(struct loop_timer *unused)
 {
 	(void)unused;
@@ -88,7 +100,7 @@ static void again_handle(struct loop_timer *unused)
 void policy_roll_init(struct loop *control)
 {
 	static const struct directory_watch watch = {
-		.changed = changed, .settle = policy_roll_settle,
+		.changed = changed, .settle = policy_roll_settle, .told = told,
 	};
 
 	loop = control;

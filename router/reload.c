@@ -282,7 +282,7 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 
 void reload_begin(void)
 {
-	enforcer_packet_follow();
+	enforcer_packet_begin();
 	if (!reload.closed)
 		cutting_start();
 }

@@ -56,6 +56,11 @@ struct peer *peer_self(void)
 	return &self;
 }
 
+bool peers_are_complete(void)
+{
+	return directory_is_complete(&b) && directory_is_complete(&c);
+}
+
 const char *peer_name(const struct peer *peer)
 {
 	return peer->name;
@@ -444,7 +449,7 @@ END_TEST
 
 /* --- names and labels --- */
 
-static unsigned int changes, settled;
+static unsigned int changes, settled, tellings;
 
 static void changed(uint32_t vni)
 {
@@ -455,6 +460,11 @@ static void changed(uint32_t vni)
 static void settle(void)
 {
 	settled++;
+}
+
+static void told(void)
+{
+	tellings++;
 }
 
 static struct tags *tags_of(const char *name)
@@ -484,7 +494,7 @@ static const char *named(void)
 
 START_TEST(test_tags)
 {
-	static const struct directory_watch watch = { changed, settle };
+	static const struct directory_watch watch = { changed, settle, told };
 	struct in6_addr addr = at(1);
 	unsigned int before;
 
@@ -525,6 +535,44 @@ START_TEST(test_tags)
 	ck_assert_uint_eq(told_tags, 1);
 	ck_assert_int_eq(local(3, 5), 0);
 	ck_assert_str_eq(named(), "here:5 ");
+}
+END_TEST
+
+static bool is_unknown(unsigned int last)
+{
+	struct in6_addr addr = at(last);
+	bool unknown;
+
+	rcu_read_lock();
+	unknown = directory_is_unknown(1, &addr);
+	rcu_read_unlock();
+	return unknown;
+}
+
+/* Nobody has an address for sure once all have told what they have. */
+START_TEST(test_unknown)
+{
+	static const struct directory_watch watch = { changed, settle, told };
+
+	directory_watch_set(&watch);
+	ck_assert(is_unknown(1));
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), 0);
+	ck_assert(!is_unknown(1));
+	ck_assert(is_unknown(2));
+	directory_peer_sync_begin(&c);
+	directory_peer_sync_end(&c);
+	ck_assert_uint_eq(tellings, 1);
+	ck_assert(is_unknown(2));
+	directory_peer_sync_begin(&b);
+	directory_peer_sync_end(&b);
+	ck_assert_uint_eq(tellings, 2);
+	ck_assert(!is_unknown(2));
+	/* Known from then on: a channel that is lost says nothing of who is there. */
+	directory_peer_lost(&b);
+	ck_assert(!is_unknown(2));
+	directory_peer_sync_begin(&b);
+	directory_peer_sync_end(&b);
+	ck_assert_uint_eq(tellings, 2);
 }
 END_TEST
 
@@ -585,6 +633,7 @@ int main(void)
 	tcase_add_test(tc, test_sync);
 	tcase_add_test(tc, test_local);
 	tcase_add_test(tc, test_tags);
+	tcase_add_test(tc, test_unknown);
 	tcase_add_test(tc, test_replay);
 	tcase_add_test(tc, test_bounds);
 	suite_add_tcase(s, tc);

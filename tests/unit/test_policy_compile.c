@@ -45,6 +45,18 @@ void directory_each_tagged(void (*each)(uint32_t vni, const struct tags *tags,
 		each(containers[i].vni, containers[i].tags, &containers[i].addr, data);
 }
 
+/* Peers have yet to tell who they have. */
+static bool peers_untold;
+
+bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr)
+{
+	for (unsigned int i = 0; i < containers_num; i++)
+		if (containers[i].vni == vni &&
+		    !memcmp(&containers[i].addr, addr, sizeof(*addr)))
+			return false;
+	return peers_untold;
+}
+
 /* @tags: "NAME KEY VALUE KEY VALUE ..." */
 static void has_container(uint32_t vni, const char *address, const char *tags)
 {
@@ -293,6 +305,42 @@ START_TEST(test_roll)
 	ck_assert(policy_members_matter(compiled, BLUE));
 	ck_assert(policy_members_matter(compiled, GREEN));
 	ck_assert(!policy_members_matter(compiled, 3));
+}
+END_TEST
+
+static bool is_provisional(const char *source, const char *destination, uint32_t service)
+{
+	struct policy_question asked = question(BLUE, source, BLUE, destination, service);
+	struct policy_verdict verdict;
+
+	rcu_read_lock();
+	policy_ask(&asked, &verdict);
+	rcu_read_unlock();
+	ck_assert(!verdict.provisional || !verdict.allowed);
+	return verdict.provisional;
+}
+
+/* What names might yet allow is not denied for good while it is not known who is called so. */
+START_TEST(test_provisional)
+{
+	peers_untold = true;
+	has_container(BLUE, "10.1.7.1", "db1");
+	in_force("tenant blue\ndefault deny\n"
+		 "allow tcp from 10.1.0.0/16 to container db2 port 80\n"
+		 "allow tcp to 10.1.0.0/16 port 443\n");
+	ck_assert(is_provisional("10.1.7.1", "10.1.7.2", TCP(80)));
+	ck_assert(is_provisional("10.1.7.2", "10.1.7.1", TCP(80)));
+	ck_assert(!is_provisional("10.1.7.1", "10.1.7.1", TCP(80)));
+	ck_assert(!is_provisional("10.1.7.1", "10.1.7.2", TCP(443)));
+	peers_untold = false;
+	ck_assert(!is_provisional("10.1.7.1", "10.1.7.2", TCP(80)));
+	peers_untold = true;
+	/* Without names there is nothing to wait for. */
+	in_force("tenant blue\ndefault deny\nallow tcp to 10.1.0.0/16 port 443\n");
+	ck_assert(!is_provisional("10.1.7.1", "10.1.7.2", TCP(80)));
+	ck_assert_int_eq(policy_publish_closed(), 0);
+	ck_assert(!is_provisional("10.1.7.1", "10.1.7.2", TCP(80)));
+	peers_untold = false;
 }
 END_TEST
 
@@ -621,6 +669,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, test_cases, 0, COUNT(cases));
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_roll);
+	tcase_add_test(tc, test_provisional);
 	tcase_add_test(tc, test_hits);
 	tcase_add_test(tc, test_deep);
 	tcase_add_test(tc, test_random);
