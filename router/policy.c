@@ -45,7 +45,9 @@ static int begin(struct policy_build *build, struct policy_report *report, char 
 	return err;
 }
 
-struct policy *policy_load(const char *file, const struct config *config, char **errors)
+/* @saved: or NULL: from the disk */
+static struct policy *load(const char *file, const struct policy_sources *saved,
+			   const struct config *config, char **errors)
 {
 	struct policy_report report;
 	struct policy_build build;
@@ -54,10 +56,23 @@ struct policy *policy_load(const char *file, const struct config *config, char *
 
 	if (begin(&build, &report, errors))
 		return NULL;
+	build.policy->sources.saved = saved;
 	err = policy_sources_read(&build.policy->sources, file, &index);
 	if (!err)
 		policy_parse_file(&build, &report, config, true);
+	build.policy->sources.saved = NULL;
 	return end(&build, &report, file, err, errors);
+}
+
+struct policy *policy_load(const char *file, const struct config *config, char **errors)
+{
+	return load(file, NULL, config, errors);
+}
+
+struct policy *policy_load_saved(const struct policy_sources *saved, const struct config *config,
+				 char **errors)
+{
+	return load(saved->files[0].name, saved, config, errors);
 }
 
 struct policy *policy_parse(const char *name, const char *text, size_t len,

@@ -145,6 +145,10 @@ struct policy {
  */
 struct policy *policy_load(const char *file, const struct config *config, char **errors);
 
+/* The same, from the files of an earlier policy, of which there is at least one, and not from the disk. */
+struct policy *policy_load_saved(const struct policy_sources *saved, const struct config *config,
+				 char **errors);
+
 /* The same, from memory: @name stands for the file in messages. */
 struct policy *policy_parse(const char *name, const char *text, size_t len,
 			    const struct config *config, char **errors);

@@ -25,13 +25,11 @@
  */
 #include "policy_parse.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "config_value.h"
 #include "config_word.h"
@@ -41,7 +39,6 @@
 
 #define INCLUDE_DEPTH	16
 #define FAR		3		/* words that differ in this many letters are not alike */
-#define SUFFIX		".policy"
 
 /*
  * @file:	its number
@@ -745,30 +742,13 @@ static void include_file(struct parser *p, const char *path)
 		parse(p, file);
 }
 
-static int is_policy(const struct dirent *entry)
+static void include_all(struct parser *p, char **paths, int num)
 {
-	size_t len = strlen(entry->d_name), suffix = strlen(SUFFIX);
-
-	return entry->d_name[0] != '.' && len > suffix &&
-	       !strcmp(entry->d_name + len - suffix, SUFFIX);
-}
-
-static void include_directory(struct parser *p, const char *path)
-{
-	struct dirent **entries;
-	int num = scandir(path, &entries, is_policy, alphasort);
-	char file[2 * PATH_MAX];
-
-	if (num < 0) {
-		wrong(p, &p->start, "%s: %s", path, strerror(errno));
-		return;
-	}
 	for (int i = 0; i < num; i++) {
-		snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name);
-		include_file(p, file);
-		free(entries[i]);
+		include_file(p, paths[i]);
+		free(paths[i]);
 	}
-	free(entries);
+	free(paths);
 }
 
 /* @path is seen from the directory of the file that includes it. */
@@ -783,8 +763,8 @@ static bool resolve(const struct parser *p, const char *path, char *out, size_t 
 
 static void take_include(struct parser *p)
 {
-	char text[PATH_MAX], path[PATH_MAX];
-	struct stat st;
+	char text[PATH_MAX], path[PATH_MAX], **paths;
+	int num;
 
 	if (!value(p, text, sizeof(text)) || !*text || !resolve(p, text, path, sizeof(path))) {
 		expected(p, "the path of a file or a directory");
@@ -794,15 +774,18 @@ static void take_include(struct parser *p)
 		wrong(p, &p->start, "only a file can include others");
 	else if (p->depth == INCLUDE_DEPTH)
 		wrong(p, &p->start, "files include one another more than %d deep", INCLUDE_DEPTH);
-	else if (stat(path, &st))
-		wrong(p, &p->start, "%s: %s", path, strerror(errno));
+	if (p->bad)
+		return;
+	num = policy_sources_list(&p->build->policy->sources, path, &paths);
+	if (num < 0 && num != -ENOTDIR)
+		wrong(p, &p->start, "%s: %s", path, strerror(-num));
 	if (p->bad)
 		return;
 	advance(p);
-	if (S_ISDIR(st.st_mode))
-		include_directory(p, path);
-	else
+	if (num < 0)
 		include_file(p, path);
+	else
+		include_all(p, paths, num);
 }
 
 static const struct word statements[] = {

@@ -2,12 +2,17 @@
 /* policy_source.c - the files that a policy is made of */
 #include "policy_source.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SUFFIX	".policy"
 
 /* Takes @text, also where it fails. */
 static int add(struct policy_sources *sources, const char *name, char *text, size_t len,
@@ -75,7 +80,22 @@ static int read_text(int fd, char *text, size_t *len)
 	return 0;
 }
 
-int policy_sources_read(struct policy_sources *sources, const char *path, uint32_t *index)
+static const struct policy_source *find(const struct policy_sources *sources, const char *path)
+{
+	for (uint32_t i = 0; i < sources->files_num; i++)
+		if (!strcmp(sources->files[i].name, path))
+			return &sources->files[i];
+	return NULL;
+}
+
+static int read_saved(struct policy_sources *sources, const char *path, uint32_t *index)
+{
+	const struct policy_source *file = find(sources->saved, path);
+
+	return file ? policy_sources_add(sources, path, file->text, file->len, index) : -ENOENT;
+}
+
+static int read_file(struct policy_sources *sources, const char *path, uint32_t *index)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -102,6 +122,90 @@ int policy_sources_read(struct policy_sources *sources, const char *path, uint32
 close_fd:
 	close(fd);
 	return err;
+}
+
+int policy_sources_read(struct policy_sources *sources, const char *path, uint32_t *index)
+{
+	return sources->saved ? read_saved(sources, path, index) : read_file(sources, path, index);
+}
+
+/* --- directories --- */
+
+static bool is_policy(const char *name)
+{
+	size_t len = strlen(name), suffix = strlen(SUFFIX);
+
+	return name[0] != '.' && len > suffix && !strcmp(name + len - suffix, SUFFIX);
+}
+
+static int filter(const struct dirent *entry)
+{
+	return is_policy(entry->d_name);
+}
+
+static void free_paths(char **paths, int num)
+{
+	while (num--)
+		free(paths[num]);
+	free(paths);
+}
+
+static int list_directory(const char *path, char ***paths)
+{
+	struct dirent **entries;
+	int num = scandir(path, &entries, filter, alphasort), err = 0;
+
+	if (num < 0)
+		return -errno;
+	*paths = calloc((size_t)num + 1, sizeof(**paths));
+	for (int i = 0; i < num; i++) {
+		char *file = NULL;
+
+		if (!*paths || asprintf(&file, "%s/%s", path, entries[i]->d_name) < 0)
+			err = -ENOMEM;
+		else
+			(*paths)[i] = file;
+		free(entries[i]);
+	}
+	free(entries);
+	if (err)
+		free_paths(*paths, *paths ? num : 0);
+	return err ? err : num;
+}
+
+/* Does @name name a file of the directory? (They come in the order in which they were read.) */
+static bool lies_in(const char *name, const char *directory)
+{
+	size_t len = strlen(directory);
+
+	return !strncmp(name, directory, len) && name[len] == '/' && !strchr(name + len + 1, '/') &&
+	       is_policy(name + len + 1);
+}
+
+static int list_saved(const struct policy_sources *saved, const char *path, char ***paths)
+{
+	int num = 0;
+
+	if (find(saved, path))
+		return -ENOTDIR;
+	*paths = calloc((size_t)saved->files_num + 1, sizeof(**paths));
+	if (!*paths)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < saved->files_num; i++) {
+		if (!lies_in(saved->files[i].name, path))
+			continue;
+		(*paths)[num] = strdup(saved->files[i].name);
+		if (!(*paths)[num++]) {
+			free_paths(*paths, num);
+			return -ENOMEM;
+		}
+	}
+	return num;
+}
+
+int policy_sources_list(const struct policy_sources *sources, const char *path, char ***paths)
+{
+	return sources->saved ? list_saved(sources->saved, path, paths) : list_directory(path, paths);
 }
 
 void policy_sources_free(struct policy_sources *sources)

@@ -22,11 +22,16 @@ struct policy_source {
 	size_t len;
 };
 
-/* All zero when new. */
+/*
+ * All zero when new.
+ * @files:	in the order in which they were read
+ * @saved:	or NULL: files are taken from these instead of the disk
+ */
 struct policy_sources {
 	struct policy_source *files;
 	uint32_t files_num;
 	size_t bytes;
+	const struct policy_sources *saved;
 };
 
 /**
@@ -38,7 +43,16 @@ struct policy_sources {
  */
 int policy_sources_read(struct policy_sources *sources, const char *path, uint32_t *index);
 
-/* The same with a text in memory, which is copied; @name stands for the file in messages. */
+/**
+ * policy_sources_list() - what `include` of a directory reads
+ * @paths:	set to the paths of its files whose names end in ".policy", in order; each of them, and
+ *		the array, to be freed
+ *
+ * Returns their number, -ENOTDIR (it is a file), or another -errno.
+ */
+int policy_sources_list(const struct policy_sources *sources, const char *path, char ***paths);
+
+/* As policy_sources_read(), with a text in memory, which is copied; @name stands for the file in messages. */
 int policy_sources_add(struct policy_sources *sources, const char *name, const char *text,
 		       size_t len, uint32_t *index);
 

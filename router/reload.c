@@ -15,8 +15,10 @@
 #include "enforcer.h"
 #include "enforcer_packet.h"
 #include "log.h"
+#include "policy_archive.h"
 #include "policy_force.h"
 #include "policy_roll.h"
+#include "state.h"
 
 #define ENFORCERS_NUM	(sizeof(enforcers) / sizeof(enforcers[0]))
 
@@ -31,11 +33,13 @@ static const struct enforcer *const enforcers[] = {
  * @compiled:	NULL: there is no policy, or there are errors
  * @staged:	by how many enforcers
  * @none:	there is no file
+ * @restoring:	@saved is what an earlier router had in force
  */
 static struct {
 	const struct config *config;
 	struct aside aside;
-	bool running, again, closed, none;
+	bool running, again, closed, none, restoring;
+	struct policy_sources saved;
 	struct policy_compiled *compiled;
 	size_t staged;
 	char *error;
@@ -57,15 +61,20 @@ static char *say_error(int err)
 /* A file that was there must not go unnoticed. */
 static bool is_none(void)
 {
+	if (reload.restoring)
+		return !reload.saved.files_num;
 	return access(reload.config->policy, F_OK) < 0 && errno == ENOENT && !reload.closed &&
 	       !policy_in_force();
 }
 
 static void compile(void)
 {
-	struct policy *policy = policy_load(reload.config->policy, reload.config, &reload.error);
+	struct policy *policy;
 	int err = -ENOMEM;
 
+	policy = reload.restoring ?
+		 policy_load_saved(&reload.saved, reload.config, &reload.error) :
+		 policy_load(reload.config->policy, reload.config, &reload.error);
 	if (policy)
 		reload.compiled = policy_compile(policy, reload.config, &err);
 	if (reload.compiled || reload.error)
@@ -86,6 +95,15 @@ static void stage(void)
 		reload.error = say_error(err);
 }
 
+/* So that the next router goes on with it. (Without space for it, that one reads the file.) */
+static void keep(void)
+{
+	static const struct policy_sources none;
+
+	(void)policy_archive_write(state_directory(), reload.compiled ?
+				   &reload.compiled->policy->sources : &none);
+}
+
 static bool is_good(void)
 {
 	return reload.none || (reload.compiled && !reload.error);
@@ -103,6 +121,8 @@ static void run(struct aside *unused)
 		compile();
 	if (is_good())
 		stage();
+	if (is_good())
+		keep();
 }
 
 /* --- in the control thread --- */
@@ -147,8 +167,10 @@ static void finish(void)
 	reload.staged = 0;
 	if (err)
 		reload.error = say_error(err);
-	else
-		reload.closed = false;
+	if (err)
+		return;
+	reload.closed = false;
+	(void)policy_archive_commit(state_directory());
 }
 
 static uint64_t took(void)
@@ -256,6 +278,29 @@ void reload_forget(struct reload_waiter *waiter)
 	cds_list_del(&waiter->node);
 }
 
+/* What an earlier router had in force, whatever the file says by now. False: it cannot be had. */
+static bool restore(void)
+{
+	int err = policy_archive_read(state_directory(), &reload.saved);
+
+	if (err) {
+		log_warning("cannot read which policy was in force: %s; reading it anew",
+			    strerror(-err));
+		return false;
+	}
+	reload.restoring = true;
+	run(NULL);
+	reload.restoring = false;
+	policy_sources_free(&reload.saved);
+	if (is_good())
+		return true;
+	log_lines(reload.error ? reload.error : "out of memory\n");
+	log_warning("the policy that was in force does not fit the configuration: reading it anew");
+	give_up();
+	free(reload.error);
+	return false;
+}
+
 int reload_init(const struct config *config, struct loop *control, bool resumed)
 {
 	struct reload_outcome is;
@@ -265,7 +310,8 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 	policy_roll_init(control);
 	cutting_init(control);
 	enforcer_packet_init(control);
-	run(NULL);
+	if (!resumed || !restore())
+		run(NULL);
 	err = is_good() ? 0 : -EINVAL;
 	finish();
 	if (!err && reload.error)

@@ -85,6 +85,25 @@ for host in h1 h2; do
 	check_not "... the connection lives" grep end "$work/client"
 done
 
+# --- a file that was edited, and not reloaded ---
+
+shown() { ctl h1 policy show; }
+before=$(shown)
+put "tenant t1" "alow tcp"
+check "h1's router is killed; the file has errors" kill_child h1
+equal "what was in force is in force" "$(tail -n +2 <<<"$before")" "$(shown | tail -n +2)"
+check "... and nothing else" poll 10 reaches_slim h1c1 h2c1 7000
+check "... another container is denied" poll 5 denied h1c2 h2c1 7000
+put "tenant t1"
+check "h1's router is killed; the file allows all" kill_child h1
+check "... another container is denied" poll 10 denied h1c2 h2c1 7000
+check_not "... the connection lives" grep end "$work/client"
+check "a reload puts the file in force" ctl h1 reload
+check "... so that the other container's connection is made here" poll 5 has <(tries h1c2 h2c1 7000) "ECONNRESET"
+rm "$policy"
+check "h1's router is killed; there is no file" kill_child h1
+check "... what was reloaded is in force" has <(shown) "tenant t1"
+
 # --- denied meanwhile ---
 
 put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000"

@@ -2,7 +2,7 @@
 /*
  * test_policy_parse.c - slim-policy(5): what is taken, what is refused, and how it is said
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
+ * links: router/policy.c router/policy_archive.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
  * libs: check
  */
 #include <check.h>
@@ -16,6 +16,7 @@
 
 #include "../../router/endpoint.h"
 #include "../../router/policy.h"
+#include "../../router/policy_archive.h"
 #include "../../router/policy_value.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
@@ -452,6 +453,104 @@ START_TEST(includes)
 }
 END_TEST
 
+/* --- what is in force is kept for the next router --- */
+
+static void write_archive(const struct policy *policy)
+{
+	ck_assert_int_eq(policy_archive_write(dir, &policy->sources), 0);
+	ck_assert_int_eq(policy_archive_commit(dir), 0);
+}
+
+static struct policy *load_archive(char **errors)
+{
+	struct policy_sources saved;
+	struct policy *policy;
+
+	ck_assert_int_eq(policy_archive_read(dir, &saved), 0);
+	policy = policy_load_saved(&saved, config, errors);
+	policy_sources_free(&saved);
+	return policy;
+}
+
+START_TEST(archive)
+{
+	struct policy *policy, *again;
+	char *errors;
+
+	put("main", "include \"d\"\ntenant green\ninclude rest\ndeny icmp\n");
+	put("rest", "allow udp\ntenant blue\ninclude d/inner\nallow udp\n");
+	put("d/2.policy", "tenant blue\ndeny any\n");
+	put("d/10.policy", "tenant blue\nallow any\n");
+	put("d/inner", "allow tcp port 7\n");
+	policy = load("main", &errors);
+	ck_assert_msg(policy != NULL, "%s", errors);
+	write_archive(policy);
+	/* The files are other ones by now, and more. */
+	put("main", "nonsense\n");
+	put("d/1.policy", "nonsense\n");
+	again = load_archive(&errors);
+	ck_assert_msg(again != NULL, "%s", errors);
+	ck_assert_uint_eq(again->rules_num, 6);
+	ck_assert_uint_eq(again->rules_num, policy->rules_num);
+	for (uint32_t i = 0; i < policy->rules_num; i++) {
+		ck_assert_int_eq(again->rules[i].action, policy->rules[i].action);
+		ck_assert_uint_eq(again->rules[i].tenant, policy->rules[i].tenant);
+		ck_assert_uint_eq(again->rules[i].place.line, policy->rules[i].place.line);
+		ck_assert_uint_eq(again->rules[i].place.file, policy->rules[i].place.file);
+	}
+	ck_assert_uint_eq(again->sources.files_num, policy->sources.files_num);
+	for (uint32_t i = 0; i < policy->sources.files_num; i++)
+		ck_assert_str_eq(again->sources.files[i].name, policy->sources.files[i].name);
+	policy_free(again);
+	policy_free(policy);
+}
+END_TEST
+
+START_TEST(archive_of_none)
+{
+	static const struct policy_sources none;
+	struct policy_sources saved;
+
+	ck_assert_int_eq(policy_archive_read(dir, &saved), -ENOENT);
+	ck_assert_int_eq(policy_archive_read(NULL, &saved), -ENOENT);
+	ck_assert_int_eq(policy_archive_write(dir, &none), 0);
+	ck_assert_int_eq(policy_archive_read(dir, &saved), -ENOENT);
+	ck_assert_int_eq(policy_archive_commit(dir), 0);
+	ck_assert_int_eq(policy_archive_read(dir, &saved), 0);
+	ck_assert_uint_eq(saved.files_num, 0);
+	policy_sources_free(&saved);
+	/* What was not written cannot be kept, and what was there before must not stay. */
+	ck_assert_int_ne(policy_archive_commit(dir), 0);
+	ck_assert_int_eq(policy_archive_read(dir, &saved), -ENOENT);
+}
+END_TEST
+
+/* Cut off, or with more than there should be */
+START_TEST(archive_damaged)
+{
+	struct policy_sources saved;
+	struct policy *policy;
+	char path[160], *errors;
+	struct stat st;
+
+	put("main", "tenant green\ndeny icmp\n");
+	policy = load("main", &errors);
+	ck_assert_msg(policy != NULL, "%s", errors);
+	write_archive(policy);
+	policy_free(policy);
+	snprintf(path, sizeof(path), "%s/policy", dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(truncate(path, st.st_size + 1), 0);
+	ck_assert_int_eq(policy_archive_read(dir, &saved), -EPROTO);
+	for (off_t len = st.st_size - 1; len >= 0; len--) {
+		ck_assert_int_eq(truncate(path, len), 0);
+		ck_assert_int_eq(policy_archive_read(dir, &saved), -EPROTO);
+	}
+	put("policy", "SlimPol1\1\1\1\1\377\377\377\377\377\377\377\377");
+	ck_assert_int_eq(policy_archive_read(dir, &saved), -EPROTO);
+}
+END_TEST
+
 START_TEST(bad_includes)
 {
 	char *errors, path[128];
@@ -538,6 +637,9 @@ int main(void)
 	suite_add_tcase(suite, texts);
 	tcase_add_checked_fixture(files, files_setup, files_teardown);
 	tcase_add_test(files, includes);
+	tcase_add_test(files, archive);
+	tcase_add_test(files, archive_of_none);
+	tcase_add_test(files, archive_damaged);
 	tcase_add_test(files, bad_includes);
 	tcase_add_test(files, deep_includes);
 	suite_add_tcase(suite, files);
