@@ -54,6 +54,7 @@ static struct {
 	struct loop *loop;
 	struct aside aside;
 	struct loop_timer again;
+	bool begun;			/* all containers of an earlier router are there */
 	bool running, wanted;
 	bool loaded;			/* there may be a table */
 	bool empty;			/* what was run last: there is none */
@@ -252,7 +253,7 @@ void enforcer_packet_follow(void)
 {
 	int err;
 
-	if (!policy_in_force() && !follow.loaded)
+	if (!follow.begun || (!policy_in_force() && !follow.loaded))
 		return;
 	if (is_early()) {
 		loop_timer_set(follow.loop, &follow.again, EARLY_MS);
@@ -277,6 +278,7 @@ void enforcer_packet_follow(void)
 
 void enforcer_packet_begin(void)
 {
+	follow.begun = true;
 	if (containers_num)
 		follow.early_until = loop_now(follow.loop) + EARLY_MS;
 	enforcer_packet_follow();
