@@ -112,6 +112,21 @@ attach h1c1 >/dev/null
 judged() { ip netns exec "$(space h1)" nft list table netdev slim_policy | grep -F "$(address h1c1)"; }
 check "nftables follow" poll 5 judged
 equal "and refuse" false "$(found plain h1c1 h2c1 80 tcp)"
+
+# --- a container that has the packet path alone ---
+
+handle[h1]=$(table_handle h1)
+ctl h1 detach h1c1 >/dev/null
+ctl h1 attach h1c1 --netns "/run/netns/$(space h1c1)" --tenant t1 --path packet \
+	--ip "$(address h1c1),$(address -6 h1c1)" >/dev/null
+check "nftables follow" poll 5 judged
+for port in 80 91; do
+	want=$(expected h1c1 h2c1 $port tcp)
+	before=$(counter h1 connects)
+	equal "--path packet: shim h1c1 to h2c1, tcp $port" "$want" \
+		"$(found shim h1c1 h2c1 $port tcp)"
+	equal "... its router was asked nothing" "$before" "$(counter h1 connects)"
+done
 put "tenant t1"
 reload_all
 check "allowed again" poll 5 plain h1c1 nc -z -w 2 "$(address h2c1)" 80

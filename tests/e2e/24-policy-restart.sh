@@ -94,6 +94,9 @@ check "h1's router is killed; the file has errors" kill_child h1
 equal "what was in force is in force" "$(tail -n +2 <<<"$before")" "$(shown | tail -n +2)"
 check "... and nothing else" poll 10 reaches_slim h1c1 h2c1 7000
 check "... another container is denied" poll 5 denied h1c2 h2c1 7000
+check "h1's router is replaced; the file has errors" ctl h1 upgrade
+equal "... what was in force is in force" "$(tail -n +2 <<<"$before")" "$(shown | tail -n +2)"
+check "... another container is denied" poll 10 denied h1c2 h2c1 7000
 put "tenant t1"
 check "h1's router is killed; the file allows all" kill_child h1
 check "... another container is denied" poll 10 denied h1c2 h2c1 7000
