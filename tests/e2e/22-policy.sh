@@ -193,3 +193,53 @@ for tag in read write poll idle heir local spliced pending stays; do
 done
 put "tenant t1"
 reload_all >/dev/null
+
+# --- connections that wait to be accepted, and a reload of either host alone ---
+
+# listen_only PORT [defer]: accepts when told to
+cat >"$work/later.py" <<-'END'
+	import errno, socket, sys
+	listener = socket.create_server(("", int(sys.argv[1])))
+	if len(sys.argv) > 2:
+	    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 30)
+	input()
+	try:
+	    print("got", listener.accept()[0].recv(10))
+	except OSError as error:
+	    print("end", errno.errorcode[error.errno])
+END
+waits() { ctl h2 -j connections | jq -e "any(.connections[]; .virtual_local == \"$(address h2c1):$1\")"; }
+# cut_waiting HOST PORT [defer]: a connection that nobody has accepted, when HOST alone reloads
+cut_waiting()
+{
+	local tag=$1${3:-} fd
+
+	mkfifo "$work/in-$tag"
+	(
+		launch=(exec)
+		in_ h2c1 python3 "$work/later.py" "${@:2}" <"$work/in-$tag"
+	) >"$work/later-$tag" 2>&1 &
+	background_pids[later-$tag]=$!
+	exec {fd}>"$work/in-$tag"
+	check "${3:+$3, }waiting: listens" poll 10 announced h1 h2c1 "$2"
+	background "client-$tag" in_ h1c1 python3 "$cut" connect "$(address h2c1)" "$2" read
+	check "${3:+$3, }waiting: the router has it" poll 5 waits "$2"
+	put "tenant t1" "deny tcp from container h1c1 to container h2c1"
+	ctl "$1" reload >/dev/null
+	check "${3:+$3, }waiting: $1 reloads, and the client gets an error" poll 2 \
+		grep -E "end ECONN(RESET|ABORTED)" "$work/client-$tag"
+	echo >&"$fd"
+	if [[ ! ${3:-} ]]; then
+		check "waiting: who accepts it gets an error" poll 2 \
+			grep -E "end ECONN(RESET|ABORTED)" "$work/later-$tag"
+	fi
+	exec {fd}>&-
+	stop "client-$tag"
+	stop "later-$tag"
+	put "tenant t1"
+	ctl "$1" reload >/dev/null
+}
+cut_waiting h1 7120
+cut_waiting h2 7121
+cut_waiting h1 7122 defer
+cut_waiting h2 7123 defer
