@@ -21,6 +21,7 @@
 #include "directory.h"
 #include "endpoint.h"
 #include "enforcer_packet.h"
+#include "enforcer_rates.h"
 #include "fdlimit.h"
 #include "inherited.h"
 #include "keeper.h"
@@ -551,6 +552,7 @@ static int connect_all(struct container *container, const struct attach_record *
 	replay_remotes(container->vni);
 	policy_roll_settle();
 	enforcer_packet_follow();
+	enforcer_rates_follow();
 	return 0;
 
 withdraw:
@@ -684,6 +686,7 @@ static void take_out(struct container *container, const char *why)
 	container->record = NULL;
 	replay_remotes(container->vni);
 	enforcer_packet_follow();
+	enforcer_rates_follow();
 }
 
 static void detach(struct container *container, const char *why)

@@ -32,4 +32,7 @@ extern const struct enforcer enforcer_slim;
 /* nftables, which follows (enforcer_packet.h) */
 extern const struct enforcer enforcer_packet;
 
+/* Aggregate rates, which follow, too (enforcer_rates.h) */
+extern const struct enforcer enforcer_rates;
+
 #endif

@@ -396,6 +396,7 @@ static void admitted(struct inbound *inbound)
 		refuse(inbound);
 		return;
 	}
+	shaping_mark(inbound->event.fd, inbound->container->id);
 	shaping_apply(inbound->event.fd, verdict.rule);
 	housekeeping_set_up();
 	err = waiting_start(inbound);

@@ -186,6 +186,25 @@ int link_remove_group(struct nl_sock *sock, uint32_t group)
 	return err == -ENODEV ? 0 : err;
 }
 
+static bool mtu_found(struct nlmsghdr *nlh, void *data)
+{
+	struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct ifinfomsg), IFLA_MTU);
+
+	if (attr)
+		*(unsigned int *)data = nla_get_u32(attr);
+	return true;
+}
+
+unsigned int link_mtu(struct nl_sock *sock, int ifindex)
+{
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
+	unsigned int mtu = 0;
+
+	(void)link_query(sock, link_message(RTM_GETLINK, 0, &info, sizeof(info)), mtu_found,
+			 &mtu);
+	return mtu;
+}
+
 bool link_no_ipv6(const struct in6_addr *addr, int err)
 {
 	return !addr_is4(addr) && (err == -EAFNOSUPPORT || err == -EOPNOTSUPP);

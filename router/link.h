@@ -60,6 +60,9 @@ int link_addrgen_off(struct nl_sock *sock, int ifindex);
 int link_up(struct nl_sock *sock, int ifindex);
 int link_remove(struct nl_sock *sock, const char *name);
 
+/* 0: it is not there */
+unsigned int link_mtu(struct nl_sock *sock, int ifindex);
+
 /* A group of devices is removed about as fast as one of them. None is no error. */
 int link_group_set(struct nl_sock *sock, int ifindex, uint32_t group);
 int link_remove_group(struct nl_sock *sock, uint32_t group);

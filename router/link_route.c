@@ -37,6 +37,58 @@ int link_route_add(struct nl_sock *sock, const struct link_route *route)
 	return link_request(sock, msg);
 }
 
+static bool device_found(struct nlmsghdr *nlh, void *data)
+{
+	struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct rtmsg), RTA_OIF);
+
+	if (attr)
+		*(int *)data = (int)nla_get_u32(attr);
+	return true;
+}
+
+int link_route_device(struct nl_sock *sock, const struct in6_addr *addr)
+{
+	bool v4 = addr_is4(addr);
+	struct rtmsg info = {
+		.rtm_family = v4 ? AF_INET : AF_INET6,
+		.rtm_dst_len = v4 ? 32 : 128,
+	};
+	struct nl_msg *msg = link_message(RTM_GETROUTE, 0, &info, sizeof(info));
+	int ifindex = 0;
+
+	link_put_addr(msg, RTA_DST, addr);
+	return link_query(sock, msg, device_found, &ifindex) ? 0 : ifindex;
+}
+
+struct defaults {
+	void (*each)(int ifindex, void *data);
+	void *data;
+};
+
+static bool default_found(struct nlmsghdr *nlh, void *data)
+{
+	const struct rtmsg *info = nlmsg_data(nlh);
+	const struct defaults *defaults = data;
+	int ifindex = 0;
+
+	if (info->rtm_dst_len || info->rtm_table != RT_TABLE_MAIN || info->rtm_type != RTN_UNICAST)
+		return true;
+	device_found(nlh, &ifindex);
+	if (ifindex)
+		defaults->each(ifindex, defaults->data);
+	return true;
+}
+
+int link_route_defaults(struct nl_sock *sock, int family, void (*each)(int ifindex, void *data),
+			void *data)
+{
+	struct rtmsg info = { .rtm_family = (unsigned char)family };
+	struct defaults defaults = { each, data };
+
+	return link_query(sock, link_message(RTM_GETROUTE, NLM_F_DUMP, &info, sizeof(info)),
+			  default_found, &defaults);
+}
+
 static struct nl_msg *rule_message(int type, int flags, int family, uint32_t mark)
 {
 	struct fib_rule_hdr info = {

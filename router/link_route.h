@@ -30,6 +30,13 @@ int link_route_add(struct nl_sock *sock, const struct link_route *route);
 int link_rule_add(struct nl_sock *sock, int family, uint32_t mark);
 int link_rule_remove(struct nl_sock *sock, int family, uint32_t mark);
 
+/* The device over which @addr is reached; 0: there is none. */
+int link_route_device(struct nl_sock *sock, const struct in6_addr *addr);
+
+/* Calls @each for the device of each default route of the main table. @family: AF_INET(6). 0 or -errno */
+int link_route_defaults(struct nl_sock *sock, int family, void (*each)(int ifindex, void *data),
+			void *data);
+
 /* Removes the rules of both families whose table is @base with other low 24 bits. */
 int link_rules_flush(struct nl_sock *sock, uint32_t base);
 

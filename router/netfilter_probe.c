@@ -69,6 +69,13 @@ static uint32_t attr_u32(struct nlattr *attr)
 	return attr && nla_len(attr) >= 4 ? ntohl(nla_get_u32(attr)) : 0;
 }
 
+static bool is_excepted(const struct probe *probe, const char *table)
+{
+	size_t len = probe->except ? strlen(probe->except) : 0;
+
+	return len && !strncmp(table, probe->except, len) && (!table[len] || table[len] == '_');
+}
+
 static bool chain_found(struct nlmsghdr *nlh, void *data)
 {
 	struct nfgenmsg *info = nlmsg_data(nlh);
@@ -79,7 +86,7 @@ static bool chain_found(struct nlmsghdr *nlh, void *data)
 	if (nlmsg_parse(nlh, sizeof(*info), attrs, NFTA_CHAIN_MAX, NULL) < 0 ||
 	    !attrs[NFTA_CHAIN_TABLE] || !attrs[NFTA_CHAIN_NAME] || !attrs[NFTA_CHAIN_HOOK])
 		return true;
-	if (probe->except && !nla_strcmp(attrs[NFTA_CHAIN_TABLE], probe->except))
+	if (is_excepted(probe, nla_get_string(attrs[NFTA_CHAIN_TABLE])))
 		return true;
 	if (probe->chains_num == CHAINS_MAX ||
 	    (attrs[NFTA_CHAIN_POLICY] && attr_u32(attrs[NFTA_CHAIN_POLICY]) != NF_ACCEPT)) {

@@ -10,8 +10,8 @@
 #ifndef NETFILTER_PROBE_H
 #define NETFILTER_PROBE_H
 
-/* The calling thread's namespace. nftables tables named @except (or NULL) do not
- * count. 1, 0 or -errno. */
+/* The calling thread's namespace. nftables tables named @except (or NULL), or so
+ * with "_" and more behind it, do not count. 1, 0 or -errno. */
 int netfilter_probe(const char *except);
 
 /* Its part for the older iptables and ip6tables. */

@@ -257,6 +257,7 @@ static int open_socket(const struct attempt *attempt, const struct slim_connect 
 	set_sysctls(fd, &attempt->container->sysctls);
 	if (request->options)
 		set_asked(fd, request);
+	shaping_mark(fd, attempt->container->id);
 	shaping_apply(fd, attempt->verdict.rule);
 	return fd;
 }

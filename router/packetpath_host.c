@@ -11,6 +11,7 @@
 #include "link_route.h"
 #include "log.h"
 #include "ruleset.h"
+#include "shaping_tree.h"
 #include "sysctl.h"
 
 #define IPV6_CONF	"net/ipv6/conf"
@@ -127,8 +128,10 @@ int packetpath_host_clean(struct nl_sock *sock)
 		err = link_rules_flush(sock, RULESET_MARK);
 	if (!err)
 		err = ruleset_ports_flush();
+	if (!err)
+		err = shaping_tree_sweep(sock, NULL, 0);
 	if (err)
-		log_error("cannot remove this host's slim devices, their tables and routing "
-			  "rules: %s", strerror(-err));
+		log_error("cannot remove this host's slim devices, their tables, queueing "
+			  "disciplines and routing rules: %s", strerror(-err));
 	return err;
 }

@@ -14,6 +14,7 @@
 #include "cutting.h"
 #include "enforcer.h"
 #include "enforcer_packet.h"
+#include "enforcer_rates.h"
 #include "log.h"
 #include "policy_archive.h"
 #include "policy_force.h"
@@ -25,6 +26,7 @@
 /* The one that owns the compiled policy comes last, since its commit cannot be taken back; and revokes
  * first: live connections do not wait for nftables. */
 static const struct enforcer *const enforcers[] = {
+	&enforcer_rates,
 	&enforcer_packet,
 	&enforcer_slim,
 };
@@ -310,6 +312,7 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 	policy_roll_init(control);
 	cutting_init(control);
 	enforcer_packet_init(control);
+	enforcer_rates_init(config, control);
 	if (!resumed || !restore())
 		run(NULL);
 	err = is_good() ? 0 : -EINVAL;
@@ -329,14 +332,17 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 void reload_begin(void)
 {
 	enforcer_packet_begin();
-	if (!reload.closed)
-		cutting_start();
+	if (reload.closed)
+		return;
+	enforcer_rates_begin();
+	cutting_start();
 }
 
 void reload_exit(void)
 {
 	policy_roll_exit();
 	cutting_exit();
+	enforcer_rates_exit();
 	enforcer_packet_exit();
 	policy_force_exit();
 }

@@ -262,7 +262,9 @@ void ruleset_exit(void)
 	if (ruleset_batch_begin(&batch))
 		return;
 	fputs("delete table inet slim\n"
-	      "table netdev slim_policy\ndelete table netdev slim_policy\n", batch.out);
+	      "table netdev slim_policy\ndelete table netdev slim_policy\n"
+	      "table inet slim_rates\ndelete table inet slim_rates\n"
+	      "table netdev slim_rates\ndelete table netdev slim_rates\n", batch.out);
 	ruleset_batch_run(&batch, "remove the table inet slim");
 }
 

@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "ruleset_rates.h"
+
 static void set(int fd, int level, int name, int value)
 {
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
@@ -24,4 +26,9 @@ void shaping_apply(int fd, const struct policy_rule *rule)
 	/* IP_TOS sets one, too. */
 	if (rule->priority >= 0)
 		set(fd, SOL_SOCKET, SO_PRIORITY, rule->priority);
+}
+
+void shaping_mark(int fd, uint32_t container_id)
+{
+	set(fd, SOL_SOCKET, SO_MARK, (int)ruleset_slim_mark(container_id));
 }

@@ -3,6 +3,8 @@
 #ifndef SHAPING_H
 #define SHAPING_H
 
+#include <stdint.h>
+
 #include "policy.h"
 
 /*
@@ -11,5 +13,8 @@
  * left out.
  */
 void shaping_apply(int fd, const struct policy_rule *rule);
+
+/* Also before that: the container's aggregate rate is the connection's (ruleset_rates.h), now or when there is one. */
+void shaping_mark(int fd, uint32_t container_id);
 
 #endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ruleset_rates.h - tables "inet slim_rates" and "netdev slim_rates": which class a packet is of
+ *
+ * Theory of operation: a packet's priority names its class in the devices' trees (shaping_tree.h). A
+ * slim connection's is found by the mark of its socket, which a program can change neither by IP_TOS nor by
+ * SO_PRIORITY, and which is the container's whether there is a limit or not: so a new policy's limits are
+ * those of live connections, too. What a container sends over the packet path gets its class when it enters
+ * the container's port, and keeps it inside VXLAN. Routing would change that: what goes outside is found by its
+ * tenant's mark and its source, before it is masqueraded.
+ */
+#ifndef RULESET_RATES_H
+#define RULESET_RATES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shaping_plan.h"
+
+#define RULESET_SLIM_MARK	0x54000000u	/* ... | the container's number: of its host sockets */
+
+static inline uint32_t ruleset_slim_mark(uint32_t container_id)
+{
+	return RULESET_SLIM_MARK | (container_id & 0xffffffu);
+}
+
+/*
+ * Puts the plan's classes in the place of what there was; without any, there is no table. Any thread. 0,
+ * -EAGAIN (nftables refuses, perhaps because a device has gone; @error says what it said), -ENOMEM.
+ */
+int ruleset_rates_load(const struct shaping_plan *plan, char *error, size_t size);
+
+#endif
