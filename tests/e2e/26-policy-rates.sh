@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Rates of a policy: of each connection, of containers and of tenants; on both paths, on the wire and on
+# the host.
+. "$(dirname "$0")/lib.sh"
+
+policy=/run/slim-lab/$name/policy
+port=5201
+outside=198.18.0.100
+
+# puts TEXT...: a line each, and in force on h1
+puts()
+{
+	printf '%s\n' "tenant t1" "$@" >"$policy.new"
+	mv "$policy.new" "$policy"
+	ctl h1 reload >/dev/null
+}
+
+# kbit KIND FROM ADDRESS SECONDS [OPTION...]: what iperf3 gets through
+kbit()
+{
+	local kind=$1 from=$2 address=$3 seconds=$4
+
+	shift 4
+	with "$kind" "$from" iperf3 -c "$address" -p $port -t "$seconds" -J "$@" |
+		jq '(.end.sum_received // .end.sum).bits_per_second / 1000 | floor'
+}
+
+# within WANTED PERCENT KBIT
+within() { holds "$3 >= $1 * (100 - $2) / 100 && $3 <= $1 * (100 + $2) / 100"; }
+
+# slim FROM COMMAND...: what it prints, if the data did not cross the container's veth
+slim()
+{
+	local from=$1 before out
+	before=$(device_bytes "$from")
+
+	out=$("${@:2}")
+	(($(device_bytes "$from") - before < 200000)) || out="0 crossed the veth"
+	echo "$out"
+}
+
+# packets FROM COMMAND...: the same if it did
+packets()
+{
+	local from=$1 before out
+	before=$(device_bytes "$from")
+
+	out=$("${@:2}")
+	(($(device_bytes "$from") - before > 2000000)) || out="0 not on the veth"
+	echo "$out"
+}
+
+tc_() { ip netns exec "$(space h1)" tc "$@"; }
+# trees: the devices of h1 that have one of ours
+trees() { tc_ qdisc show | sed -n 's/^qdisc htb 536c: dev \([^ ]*\) root.*/\1/p' | sort; }
+have_trees() { same "$1" "$(trees | tr '\n' ' ')"; }
+classes() { tc_ class show dev eth0 | grep -o 'htb 536c:[^ ]*' | sort; }
+tables() { ip netns exec "$(space h1)" nft list tables | grep slim_rates; }
+
+lab_start -H 2 -C 2
+ip -n "$(space h2)" address add $outside/24 dev eth0
+
+serve remote shim h2c1 $port iperf3 -s -p $port
+serve local shim h1c2 $port iperf3 -s -p $port
+serve packets plain h2c2 $port iperf3 -s -p $port
+background outside ip netns exec "$(space h2)" iperf3 -s -p $port
+check "a server outside" poll 10 listening h2 $port
+
+# --- each connection ---
+
+puts "allow tcp port $port rate 100mbit"
+check "a connection's rate" within 100000 5 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4 -O 1)"
+check "eight connections have it each" within 800000 5 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4 -O 1 -P 8)"
+puts "allow tcp rate 40gbit"
+background wide in_ h1c1 nc "$(address h2c1)" $port
+wide() { sockets h1 -tni state established | grep -E 'pacing_rate [^ ]*/40000000000bps'; }
+check "more than 32 bits of it" poll 5 wide
+stop wide
+
+puts "allow tcp rate 100mbit"
+serve claimed shim h1c1 5301 python3 "$e2e/pump.py" serve 5301
+serve spliced shim h1c1 5302 python3 "$e2e/inherit.py" 5302 /usr/bin/env -u LD_PRELOAD \
+	python3 "$e2e/pump.py" accept
+for how in claimed:5301 spliced:5302; do
+	check "what a ${how%:*} connection's server sends" within 100000 5 \
+		"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" "${how#*:}" 4)"
+done
+check "the router carried one" holds "$(counter h1 splices) == 1"
+
+# --- a container ---
+
+check "without a limit there is no tree" have_trees ""
+puts "limit each container h1c1 rate 1gbit"
+check "there are trees on the wire and on loopback" poll 5 have_trees "eth0 lo "
+check "a container's limit, one connection" within 1000000 5 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 10)"
+check "a container's limit, eight connections" within 1000000 5 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 10 -P 8)"
+check "another container is not limited" holds \
+	"$(slim h1c2 kbit shim h1c2 "$(address h2c1)" 2) > 1300000"
+
+puts "group few = 10.32.1.2" "limit each few rate 100mbit"
+check "a limit by address" poll 5 has <(tc_ class show dev lo) "ceil 100"
+check "on the host itself" within 100000 7 "$(slim h1c1 kbit shim h1c1 "$(address h1c2)" 3)"
+check "whatever TOS a program sets" within 100000 7 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3 -S 0x10)"
+check "of what a server sends, too" within 100000 7 \
+	"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5301 3)"
+check "and if the router carries it" within 100000 7 \
+	"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5302 3)"
+check "over the packet path" within 100000 7 \
+	"$(packets h1c1 kbit shim h1c1 "$(address h2c2)" 3)"
+check "over the packet path, IPv6" within 100000 7 \
+	"$(packets h1c1 kbit shim h1c1 "$(address -6 h2c2)" 3)"
+check "over the packet path, UDP" within 100000 7 \
+	"$(packets h1c1 kbit plain h1c1 "$(address h2c2)" 3 -u -b 300m)"
+check "to the outside" within 100000 7 "$(packets h1c1 kbit shim h1c1 $outside 3)"
+
+# --- live connections ---
+
+puts
+check "trees and tables go with the last limit" poll 5 have_trees ""
+check_not "... tables, too" tables
+background live in_ h1c1 iperf3 -c "$(address h2c1)" -p $port -t 5 -J
+flows() { ctl h1 -j connections | jq -e '.connections | length == 2'; }
+check "a connection lives" poll 5 flows
+puts "limit tenant rate 100mbit"
+finish live
+check "a new limit is that of live connections" within 100000 10 \
+	"$(jq '.intervals[-2:] | map(.sum.bits_per_second / 1000) | add / length | floor' "$work/live")"
+check "which was none" holds "$(jq '.intervals | map(.sum.bits_per_second / 1000) | max |
+	floor' "$work/live") > 200000"
+
+# --- a tenant ---
+
+puts "limit each container h1c1 rate 100mbit" "limit tenant rate 400mbit"
+check "a tenant's limit" poll 5 has <(tc_ class show dev lo) "ceil 400"
+background second in_ h1c2 iperf3 -c "$(address h2c2)" -p $port -t 5 -J
+first=$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4)
+check "its containers share it: one has its own" within 100000 10 "$first"
+finish second
+check "... the other one has the rest" within 300000 10 \
+	"$(jq '.end.sum_received.bits_per_second / 1000 | floor' "$work/second")"
+
+# --- who else is there ---
+
+puts "limit tenant rate 100mbit"
+before=$(classes)
+lab router h1 kill
+lab router h1 start
+check "they survive the router" same "$before" "$(classes)"
+check "and are adopted" poll 5 has <(lab router h1 log) "attached before are attached"
+check "a limit that was adopted" within 100000 7 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3)"
+check "their numbers stay" same "$before" "$(classes)"
+
+puts
+check "no tree" poll 5 have_trees ""
+tc_ qdisc add dev eth0 root handle 7: tbf rate 100gbit burst 1mb limit 10mb
+puts "limit tenant rate 100mbit"
+check "an operator's queueing discipline stays" poll 5 have_trees "lo "
+check "... as it is" has <(tc_ qdisc show dev eth0) "qdisc tbf 7: root"
+check "which is said" has <(lab router h1 log) "device eth0 has a queueing discipline that is not Slim's"
+tc_ qdisc del dev eth0 root
+check "when it is gone, ours comes" poll 15 have_trees "eth0 lo "
+
+lab router h1 stop
+check "a router that stops leaves them to the next one" have_trees "eth0 lo "
+ip netns exec "$(space h1)" "$build/slimrouter" -C -c "/run/slim-lab/$name/h1/slimrouter.conf" \
+	>/dev/null 2>&1
+check "slimrouter -C removes them" have_trees ""
+check_not "and the tables" tables
+rm "$policy"
+lab router h1 start
