@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cutting.c - ends the live connections that the policy in force denies */
+/* cutting.c - ends the live connections that the policy in force denies, and changes others */
 #include "cutting.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "policy_force.h"
+#include "shaping_live.h"
 
 #define AGAIN_MS	50	/* until the next sweep looks whether anything is left; twice as long each time */
 #define AGAIN_MAX_MS	3200
@@ -40,6 +41,7 @@ struct heap {
  * @next:	the heap that nobody has taken yet; atomic
  * @progress:	counts sockets; atomic
  * @destroyed:	those of them that were there; atomic
+ * @unchanged:	connections that keep what they have, since they cannot be changed
  */
 struct round {
 	unsigned int refs;
@@ -49,6 +51,7 @@ struct round {
 	size_t heaps_num;
 	size_t next;
 	uint64_t progress, destroyed;
+	size_t unchanged;
 	struct timespec began;
 	int error;
 };
@@ -85,6 +88,28 @@ static void round_put(struct round *round)
 
 /* --- the sweep: a thread of its own --- */
 
+/* One that stays: is its rule another one now? (The socket has what its rule had said, where that is known.) */
+static void change(struct round *round, const struct ledger_entry *entry,
+		   const struct policy_rule *rule)
+{
+	static const struct shaping none = { .tos = -1, .priority = -1 };
+	const struct shaping *before = entry->shaping.known ? &entry->shaping : &none;
+	struct shaping now = shaping_of(rule);
+	int err = 0;
+
+	if (!shaping_equal(before, &now)) {
+		err = shaping_live_change(entry->cookie, before, &now);
+		if (shaping_live_is_possible())
+			counter_inc(connections_changed);
+		else
+			round->unchanged++;
+	}
+	if (err)
+		round->error = err;
+	else if (!entry->shaping.known || !shaping_equal(before, &now))
+		ledger_set_shaping(entry->cookie, &now);
+}
+
 static void collect(const struct ledger_entry *entry, void *data)
 {
 	bool out = entry->direction == LEDGER_OUT;
@@ -93,6 +118,8 @@ static void collect(const struct ledger_entry *entry, void *data)
 
 	policy_ask_tcp(entry->vni, out ? &entry->local : &entry->peer,
 		       out ? &entry->peer : &entry->local, &verdict);
+	if (verdict.allowed)
+		change(round, entry, verdict.rule);
 	if (verdict.allowed || verdict.provisional)
 		return;
 	if (round->num == round->max) {
@@ -173,6 +200,11 @@ static int make_heaps(struct round *round)
 	return 0;
 }
 
+static bool is_live(uint64_t cookie)
+{
+	return ledger_find(cookie);
+}
+
 static void sweep_run(struct aside *unused)
 {
 	struct round *round = cutting.round;
@@ -180,6 +212,7 @@ static void sweep_run(struct aside *unused)
 
 	(void)unused;
 	rcu_read_lock();
+	shaping_live_tidy(is_live);
 	ledger_each(collect, round);
 	rcu_read_unlock();
 	if (!round->num)
@@ -340,8 +373,11 @@ static void sweep_done(struct aside *unused)
 	(void)unused;
 	cutting.sweeping = false;
 	if (round->error && log_limit_ok(&limit))
-		log_warning("cannot look for connections that the policy denies: %s; trying again",
+		log_warning("cannot end or change connections as the policy says: %s; trying again",
 			    strerror(-round->error));
+	if (round->unchanged)
+		log_info("policy: %zu live connections keep the rate, TOS or priority that they "
+			 "began with", round->unchanged);
 	cutting.idle = round->num || round->error ? 0 : cutting.idle + 1;
 	if (round->heaps_num) {
 		pass_over(round);

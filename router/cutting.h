@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cutting.h - ends the live connections that the policy in force denies
+ * cutting.h - ends the live connections that the policy in force denies, and changes others
  *
  * Theory of operation: a sweep asks the policy about each entry of the ledger, names the sockets of
  * those that are denied to the kernel (SOCK_DESTROY), and is repeated until it finds none twice
  * in a row, since one dump can miss a socket. Both ends get an error: ECONNABORTED here, by the kernel's
- * reset ECONNRESET there. The entries stay until the ledger's own sweep finds them dead.
+ * reset ECONNRESET there. The entries stay until the ledger's own sweep finds them dead. A connection that
+ * is allowed by a rule with another rate, TOS or priority than it has is changed (shaping_live.h).
  *
  * A container can have a socket locked, and SOCK_DESTROY waits for it, for as long as it likes
  * (aside.h). So the sockets are dealt out by container to a thread; where that gets no further within

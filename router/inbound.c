@@ -180,7 +180,8 @@ void inbound_abort(struct inbound *inbound)
 
 /* --- the preamble --- */
 
-static int enter(struct inbound *inbound, const struct listener_endpoint *listener)
+static int enter(struct inbound *inbound, const struct listener_endpoint *listener,
+		 const struct policy_verdict *verdict)
 {
 	struct ledger_entry *entry = calloc(1, sizeof(*entry));
 
@@ -196,6 +197,7 @@ static int enter(struct inbound *inbound, const struct listener_endpoint *listen
 	entry->direction = LEDGER_IN;
 	entry->domain = listener->domain;
 	entry->created_at = loop_now(inbound->worker->loop);
+	entry->shaping = shaping_of(verdict->rule);
 	return ledger_add(entry);
 }
 
@@ -379,7 +381,7 @@ static void admitted(struct inbound *inbound)
 		refuse(inbound);
 		return;
 	}
-	err = ledger_find(inbound->cookie) ? 0 : enter(inbound, listener);
+	err = ledger_find(inbound->cookie) ? 0 : enter(inbound, listener, &verdict);
 	if (err == -EADDRINUSE) {
 		await_tuple(inbound);
 		return;

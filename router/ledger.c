@@ -231,6 +231,14 @@ void ledger_exit(void)
 		ledger_remove(caa_container_of(node, struct ledger_entry, cookie_node));
 }
 
+void ledger_set_shaping(uint64_t cookie, const struct shaping *shaping)
+{
+	struct ledger_entry *entry = ledger_find(cookie);
+
+	if (entry)
+		entry->shaping = *shaping;
+}
+
 void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie)
 {
 	pthread_mutex_lock(&end_lock);

@@ -20,6 +20,7 @@
 #include <urcu/rculfhash.h>
 
 #include "../include/slim/endpoint.h"
+#include "shaping.h"
 
 struct statefile_layout;
 
@@ -48,6 +49,7 @@ struct ledger_entry {
 	bool syn_data;			/* the SYN had data, and nobody knows yet what became of it */
 	uint16_t domain;		/* of the application's socket */
 	uint64_t created_at;		/* ms */
+	struct shaping shaping;		/* the policy's; once it is entered, whoever sweeps for that */
 	unsigned int *fill;		/* peer's port, counted down at the end; or NULL */
 	uint64_t fill_host;		/* which peer's and which port's that is */
 	uint16_t fill_index;
@@ -106,6 +108,9 @@ void ledger_set_port(struct ledger_entry *entry, uint16_t host_port);
 
 /* Out of the tables; freed later. Harmless when somebody else did it. */
 void ledger_remove(struct ledger_entry *entry);
+
+/* It has, or will soon have, this. One thread at a time; read lock held. */
+void ledger_set_shaping(uint64_t cookie, const struct shaping *shaping);
 
 /* The router carries it from now on; @ticket_cookie names the application's end. */
 void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie);

@@ -47,6 +47,7 @@
 #include "rehearsal.h"
 #include "reload.h"
 #include "report.h"
+#include "shaping_live.h"
 #include "slimport.h"
 #include "state.h"
 #include "stray.h"
@@ -152,6 +153,7 @@ static int start_peers(void)
 static int start_policy(void)
 {
 	denial_init(config);
+	shaping_live_init();
 	policy_show_init(config);
 	return reload_init(config, loop, resumed);
 }

@@ -12,6 +12,21 @@ static void set(int fd, int level, int name, int value)
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+struct shaping shaping_of(const struct policy_rule *rule)
+{
+	return (struct shaping){
+		.rate = rule ? rule->rate : 0,
+		.tos = rule ? rule->tos : -1,
+		.priority = rule ? rule->priority : -1,
+		.known = true,
+	};
+}
+
+bool shaping_equal(const struct shaping *a, const struct shaping *b)
+{
+	return a->rate == b->rate && a->tos == b->tos && a->priority == b->priority;
+}
+
 void shaping_apply(int fd, const struct policy_rule *rule)
 {
 	if (!rule)

@@ -3,9 +3,23 @@
 #ifndef SHAPING_H
 #define SHAPING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "policy.h"
+
+/* As in struct policy_rule. @known: else nobody knows what the connection has */
+struct shaping {
+	uint64_t rate;
+	int16_t tos;
+	int8_t priority;
+	bool known;
+};
+
+/* What @rule says; NULL: nothing. */
+struct shaping shaping_of(const struct policy_rule *rule);
+
+bool shaping_equal(const struct shaping *a, const struct shaping *b);
 
 /*
  * Before the connection @fd is handed over; @rule: or NULL. The kernel paces what its end sends

@@ -90,6 +90,49 @@ for how in claimed:5301 spliced:5302; do
 done
 check "the router carried one" holds "$(counter h1 splices) == 1"
 
+# --- live connections: what their rules say of each ---
+
+# live TAG SECONDS: a connection that sends for so long
+live()
+{
+	background "$1" in_ h1c1 iperf3 -c "$(address h2c1)" -p $port -t "$2" -J
+	poll 5 flows
+}
+
+# flows: iperf3's two connections live on h1
+flows() { ctl h1 -j connections | jq -e '[.connections[] | select(.bytes_sent > 100000)] | length > 0'; }
+# at TAG FIRST LAST: kbit/s in these seconds of it
+at() { jq ".intervals[$2:$3] | map(.sum.bits_per_second / 1000) | add / length | floor" "$work/$1"; }
+
+puts
+live slower 6
+before=$(counter h1 connections_changed)
+puts "allow tcp port $port rate 100mbit tos 0x28 priority 5"
+toss() { sockets h1 -tn --tos state established | grep "$1"; }
+check "TOS of a live connection" poll 3 toss "tos:0x28"
+check "its priority" poll 3 toss "class_id:0x5"
+finish slower
+check "a live connection gets a rate" within 100000 7 "$(at slower 3 5)"
+check "which was fast before" holds "$(at slower 0 1) > 200000"
+check "it is counted" holds "$(counter h1 connections_changed) >= $before + 2"
+
+live faster 6
+before=$(counter h1 connections_changed)
+puts "allow tcp port $port rate 100mbit tos 0x28 priority 5" "allow tcp port 4"
+equal "what stays is not changed" "$before" "$(counter h1 connections_changed)"
+puts "allow tcp rate 300mbit tos 0x8"
+check "another TOS" poll 3 toss "tos:0x8"
+finish faster
+check "another rate" within 300000 7 "$(at faster 3 5)"
+
+live again 7
+lab router h1 kill
+lab router h1 start
+puts "allow tcp rate 50mbit"
+finish again
+check "after the router was killed" within 50000 10 "$(at again 5 6)"
+puts
+
 # --- a container ---
 
 check "without a limit there is no tree" have_trees ""
@@ -119,20 +162,16 @@ check "over the packet path, UDP" within 100000 7 \
 	"$(packets h1c1 kbit plain h1c1 "$(address h2c2)" 3 -u -b 300m)"
 check "to the outside" within 100000 7 "$(packets h1c1 kbit shim h1c1 $outside 3)"
 
-# --- live connections ---
+# --- a limit that comes and goes ---
 
 puts
 check "trees and tables go with the last limit" poll 5 have_trees ""
 check_not "... tables, too" tables
-background live in_ h1c1 iperf3 -c "$(address h2c1)" -p $port -t 5 -J
-flows() { ctl h1 -j connections | jq -e '.connections | length == 2'; }
-check "a connection lives" poll 5 flows
+check "a connection lives" live limited 5
 puts "limit tenant rate 100mbit"
-finish live
-check "a new limit is that of live connections" within 100000 10 \
-	"$(jq '.intervals[-2:] | map(.sum.bits_per_second / 1000) | add / length | floor' "$work/live")"
-check "which was none" holds "$(jq '.intervals | map(.sum.bits_per_second / 1000) | max |
-	floor' "$work/live") > 200000"
+finish limited
+check "a new limit is that of live connections" within 100000 10 "$(at limited 3 5)"
+check "which was none" holds "$(at limited 0 1) > 200000"
 
 # --- a tenant ---
 
@@ -169,7 +208,7 @@ check "when it is gone, ours comes" poll 15 have_trees "eth0 lo "
 
 lab router h1 stop
 check "a router that stops leaves them to the next one" have_trees "eth0 lo "
-ip netns exec "$(space h1)" "$build/slimrouter" -C -c "/run/slim-lab/$name/h1/slimrouter.conf" \
+ip netns exec "$(space h1)" "${LAB_ROUTER:-$build/slimrouter}" -C -c "/run/slim-lab/$name/h1/slimrouter.conf" \
 	>/dev/null 2>&1
 check "slimrouter -C removes them" have_trees ""
 check_not "and the tables" tables
