@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Rates of a policy: of each connection, of containers and of tenants; on both paths, on the wire and on
-# the host.
+# the host; when they change while connections live. (tests/long/05 measures longer.)
 . "$(dirname "$0")/lib.sh"
 
 policy=/run/slim-lab/$name/policy
@@ -67,13 +67,13 @@ serve packets plain h2c2 $port iperf3 -s -p $port
 background outside ip netns exec "$(space h2)" iperf3 -s -p $port
 check "a server outside" poll 10 listening h2 $port
 
-# --- each connection ---
+# --- each connection (BBR stays below what it may by itself) ---
 
 puts "allow tcp port $port rate 100mbit"
 check "a connection's rate" within 100000 5 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4 -O 1)"
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3 -O 1 -C cubic)"
 check "eight connections have it each" within 800000 5 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4 -O 1 -P 8)"
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3 -O 1 -P 8 -C cubic)"
 puts "allow tcp rate 40gbit"
 background wide in_ h1c1 nc "$(address h2c1)" $port
 wide() { sockets h1 -tni state established | grep -E 'pacing_rate [^ ]*/40000000000bps'; }
@@ -85,8 +85,8 @@ serve claimed shim h1c1 5301 python3 "$e2e/pump.py" serve 5301
 serve spliced shim h1c1 5302 python3 "$e2e/inherit.py" 5302 /usr/bin/env -u LD_PRELOAD \
 	python3 "$e2e/pump.py" accept
 for how in claimed:5301 spliced:5302; do
-	check "what a ${how%:*} connection's server sends" within 100000 5 \
-		"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" "${how#*:}" 4)"
+	check "what a ${how%:*} connection's server sends" within 100000 10 \
+		"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" "${how#*:}" 2)"
 done
 check "the router carried one" holds "$(counter h1 splices) == 1"
 
@@ -105,27 +105,27 @@ flows() { ctl h1 -j connections | jq -e '[.connections[] | select(.bytes_sent > 
 at() { jq ".intervals[$2:$3] | map(.sum.bits_per_second / 1000) | add / length | floor" "$work/$1"; }
 
 puts
-live slower 6
+live slower 4
 before=$(counter h1 connections_changed)
 puts "allow tcp port $port rate 100mbit tos 0x28 priority 5"
 toss() { sockets h1 -tn --tos state established | grep "$1"; }
 check "TOS of a live connection" poll 3 toss "tos:0x28"
 check "its priority" poll 3 toss "class_id:0x5"
 finish slower
-check "a live connection gets a rate" within 100000 7 "$(at slower 3 5)"
+check "a live connection gets a rate" within 100000 10 "$(at slower 2 4)"
 check "which was fast before" holds "$(at slower 0 1) > 200000"
 check "it is counted" holds "$(counter h1 connections_changed) >= $before + 2"
 
-live faster 6
+live faster 4
 before=$(counter h1 connections_changed)
 puts "allow tcp port $port rate 100mbit tos 0x28 priority 5" "allow tcp port 4"
 equal "what stays is not changed" "$before" "$(counter h1 connections_changed)"
 puts "allow tcp rate 300mbit tos 0x8"
 check "another TOS" poll 3 toss "tos:0x8"
 finish faster
-check "another rate" within 300000 7 "$(at faster 3 5)"
+check "another rate" within 300000 10 "$(at faster 3 4)"
 
-live again 7
+live again 6
 lab router h1 kill
 lab router h1 start
 puts "allow tcp rate 50mbit"
@@ -138,47 +138,47 @@ puts
 check "without a limit there is no tree" have_trees ""
 puts "limit each container h1c1 rate 1gbit"
 check "there are trees on the wire and on loopback" poll 5 have_trees "eth0 lo "
-check "a container's limit, one connection" within 1000000 5 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 10)"
-check "a container's limit, eight connections" within 1000000 5 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 10 -P 8)"
+check "a container's limit, one connection" within 1000000 7 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4)"
+check "a container's limit, eight connections" within 1000000 7 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4 -P 8)"
 check "another container is not limited" holds \
 	"$(slim h1c2 kbit shim h1c2 "$(address h2c1)" 2) > 1300000"
 
 puts "group few = 10.32.1.2" "limit each few rate 100mbit"
 check "a limit by address" poll 5 has <(tc_ class show dev lo) "ceil 100"
-check "on the host itself" within 100000 7 "$(slim h1c1 kbit shim h1c1 "$(address h1c2)" 3)"
-check "whatever TOS a program sets" within 100000 7 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3 -S 0x10)"
-check "of what a server sends, too" within 100000 7 \
-	"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5301 3)"
-check "and if the router carries it" within 100000 7 \
-	"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5302 3)"
-check "over the packet path" within 100000 7 \
-	"$(packets h1c1 kbit shim h1c1 "$(address h2c2)" 3)"
-check "over the packet path, IPv6" within 100000 7 \
-	"$(packets h1c1 kbit shim h1c1 "$(address -6 h2c2)" 3)"
-check "over the packet path, UDP" within 100000 7 \
-	"$(packets h1c1 kbit plain h1c1 "$(address h2c2)" 3 -u -b 300m)"
-check "to the outside" within 100000 7 "$(packets h1c1 kbit shim h1c1 $outside 3)"
+check "on the host itself" within 100000 10 "$(slim h1c1 kbit shim h1c1 "$(address h1c2)" 2)"
+check "whatever TOS a program sets" within 100000 10 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 2 -S 0x10)"
+check "of what a server sends, too" within 100000 10 \
+	"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5301 2)"
+check "and if the router carries it" within 100000 10 \
+	"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5302 2)"
+check "over the packet path" within 100000 10 \
+	"$(packets h1c1 kbit shim h1c1 "$(address h2c2)" 2)"
+check "over the packet path, IPv6" within 100000 10 \
+	"$(packets h1c1 kbit shim h1c1 "$(address -6 h2c2)" 2)"
+check "over the packet path, UDP" within 100000 10 \
+	"$(packets h1c1 kbit plain h1c1 "$(address h2c2)" 2 -u -b 300m)"
+check "to the outside" within 100000 10 "$(packets h1c1 kbit shim h1c1 $outside 2)"
 
 # --- a limit that comes and goes ---
 
 puts
 check "trees and tables go with the last limit" poll 5 have_trees ""
 check_not "... tables, too" tables
-check "a connection lives" live limited 5
+check "a connection lives" live limited 4
 puts "limit tenant rate 100mbit"
 finish limited
-check "a new limit is that of live connections" within 100000 10 "$(at limited 3 5)"
+check "a new limit is that of live connections" within 100000 10 "$(at limited 2 4)"
 check "which was none" holds "$(at limited 0 1) > 200000"
 
 # --- a tenant ---
 
 puts "limit each container h1c1 rate 100mbit" "limit tenant rate 400mbit"
 check "a tenant's limit" poll 5 has <(tc_ class show dev lo) "ceil 400"
-background second in_ h1c2 iperf3 -c "$(address h2c2)" -p $port -t 5 -J
-first=$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4)
+background second in_ h1c2 iperf3 -c "$(address h2c2)" -p $port -t 4 -J
+first=$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3)
 check "its containers share it: one has its own" within 100000 10 "$first"
 finish second
 check "... the other one has the rest" within 300000 10 \
@@ -192,8 +192,8 @@ lab router h1 kill
 lab router h1 start
 check "they survive the router" same "$before" "$(classes)"
 check "and are adopted" poll 5 has <(lab router h1 log) "attached before are attached"
-check "a limit that was adopted" within 100000 7 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3)"
+check "a limit that was adopted" within 100000 10 \
+	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 2)"
 check "their numbers stay" same "$before" "$(classes)"
 
 puts
