@@ -138,9 +138,9 @@ puts
 check "without a limit there is no tree" have_trees ""
 puts "limit each container h1c1 rate 1gbit"
 check "there are trees on the wire and on loopback" poll 5 have_trees "eth0 lo "
-check "a container's limit, one connection" within 1000000 7 \
+check "a container's limit, one connection" within 1000000 10 \
 	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4)"
-check "a container's limit, eight connections" within 1000000 7 \
+check "a container's limit, eight connections" within 1000000 10 \
 	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4 -P 8)"
 check "another container is not limited" holds \
 	"$(slim h1c2 kbit shim h1c2 "$(address h2c1)" 2) > 1300000"

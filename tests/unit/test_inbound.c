@@ -251,6 +251,17 @@ void shaping_apply(int fd, const struct policy_rule *rule)
 	(void)fd, (void)rule;
 }
 
+void shaping_mark(int fd, uint32_t container_id)
+{
+	(void)fd, (void)container_id;
+}
+
+struct shaping shaping_of(const struct policy_rule *rule)
+{
+	(void)rule;
+	return (struct shaping){ .known = true };
+}
+
 /* --- */
 
 static void setup(void)

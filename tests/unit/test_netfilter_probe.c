@@ -103,6 +103,12 @@ START_TEST(excepted_table)
 	ck_assert_int_eq(nft_run_cmd_from_buffer(nft, rulesets[RULESETS - 1].rules), 0);
 	ck_assert_int_eq(netfilter_probe(NULL), 1);
 	ck_assert_int_eq(netfilter_probe("slim"), 0);
+	ck_assert_int_eq(nft_run_cmd_from_buffer(nft, "table inet slim_x { chain c {"
+						 " type filter hook input priority 0; drop; }\n}"), 0);
+	ck_assert_int_eq(netfilter_probe("slim"), 0);
+	ck_assert_int_eq(nft_run_cmd_from_buffer(nft, "table inet slimmer { chain c {"
+						 " type filter hook input priority 0; drop; }\n}"), 0);
+	ck_assert_int_eq(netfilter_probe("slim"), 1);
 }
 END_TEST
 
