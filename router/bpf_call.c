@@ -36,7 +36,20 @@ int bpf_hash_new(const char *name, uint32_t key_size, uint32_t value_size, uint3
 	return call(BPF_MAP_CREATE, &attr);
 }
 
-int bpf_hash_set(int map, const void *key, const void *value)
+int bpf_word_new(const char *name)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY,
+		.key_size = sizeof(uint32_t),
+		.value_size = sizeof(uint32_t),
+		.max_entries = 1,
+	};
+
+	strncpy(attr.map_name, name, sizeof(attr.map_name) - 1);
+	return call(BPF_MAP_CREATE, &attr);
+}
+
+int bpf_map_set(int map, const void *key, const void *value)
 {
 	union bpf_attr attr = {
 		.map_fd = (uint32_t)map, .key = pointer(key), .value = pointer(value),
@@ -45,7 +58,7 @@ int bpf_hash_set(int map, const void *key, const void *value)
 	return call(BPF_MAP_UPDATE_ELEM, &attr);
 }
 
-int bpf_hash_get(int map, const void *key, void *value)
+int bpf_map_get(int map, const void *key, void *value)
 {
 	union bpf_attr attr = {
 		.map_fd = (uint32_t)map, .key = pointer(key), .value = pointer(value),
@@ -54,14 +67,14 @@ int bpf_hash_get(int map, const void *key, void *value)
 	return call(BPF_MAP_LOOKUP_ELEM, &attr);
 }
 
-int bpf_hash_remove(int map, const void *key)
+int bpf_map_remove(int map, const void *key)
 {
 	union bpf_attr attr = { .map_fd = (uint32_t)map, .key = pointer(key) };
 
 	return call(BPF_MAP_DELETE_ELEM, &attr);
 }
 
-int bpf_hash_next(int map, const void *key, void *next)
+int bpf_map_next(int map, const void *key, void *next)
 {
 	union bpf_attr attr = {
 		.map_fd = (uint32_t)map, .key = pointer(key), .next_key = pointer(next),

@@ -26,6 +26,10 @@
 #define BPF_MAP(d, fd)								\
 	BPF_CALL_INSN(BPF_LD | BPF_DW | BPF_IMM, d, BPF_PSEUDO_MAP_FD, 0, fd),	\
 	BPF_CALL_INSN(0, 0, 0, 0, 0)
+/* The address of an array's first value */
+#define BPF_ARRAY(d, fd)							\
+	BPF_CALL_INSN(BPF_LD | BPF_DW | BPF_IMM, d, BPF_PSEUDO_MAP_VALUE, 0, fd),	\
+	BPF_CALL_INSN(0, 0, 0, 0, 0)
 #define BPF_HELPER(f)		BPF_CALL_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, f)
 /* Over the next @o instructions */
 #define BPF_SKIP_EQ(d, i, o)	BPF_CALL_INSN(BPF_JMP | BPF_JEQ | BPF_K, d, 0, o, i)
@@ -38,12 +42,15 @@
 /* An empty hash that takes memory as it fills; its descriptor or -errno */
 int bpf_hash_new(const char *name, uint32_t key_size, uint32_t value_size, uint32_t max);
 
+/* An array of one value of 32 bits, which is zero */
+int bpf_word_new(const char *name);
+
 /* 0 or -errno (-ENOENT) */
-int bpf_hash_set(int map, const void *key, const void *value);
-int bpf_hash_get(int map, const void *key, void *value);
-int bpf_hash_remove(int map, const void *key);
+int bpf_map_set(int map, const void *key, const void *value);
+int bpf_map_get(int map, const void *key, void *value);
+int bpf_map_remove(int map, const void *key);
 /* The key behind @key, or the first one (NULL); -ENOENT: there is none */
-int bpf_hash_next(int map, const void *key, void *next);
+int bpf_map_next(int map, const void *key, void *next);
 
 /* A program for sockets' events (BPF_PROG_TYPE_SOCK_OPS); its descriptor or -errno */
 int bpf_socket_program_load(const char *name, const struct bpf_insn *insns, size_t num);

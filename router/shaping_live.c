@@ -40,7 +40,8 @@ struct change {
 	uint32_t unused;
 };
 
-static int map = -1, link_fd = -1;
+/* @waiting: one word: is there any change? */
+static int map = -1, waiting = -1, link_fd = -1;
 
 /* --- the program --- */
 
@@ -88,6 +89,10 @@ static int load_program(void)
 		RETURN_ONE,
 
 		/* An acknowledgement: is there a change? */
+		BPF_ARRAY(BPF_REG_1, waiting),
+		BPF_LOAD(BPF_W, BPF_REG_1, BPF_REG_1, 0),
+		BPF_SKIP_NE(BPF_REG_1, 0, 2),
+		RETURN_ONE,
 		BPF_MOV_REG(BPF_REG_1, BPF_REG_6),
 		BPF_HELPER(BPF_FUNC_get_socket_cookie),
 		BPF_STORE(BPF_DW, BPF_REG_10, KEY, BPF_REG_0),
@@ -168,15 +173,17 @@ static int begin(void)
 	int program;
 
 	map = bpf_hash_new(NAME, sizeof(uint64_t), sizeof(struct change), CHANGES_MAX);
-	if (map < 0)
-		return map;
-	program = load_program();
+	waiting = map < 0 ? map : bpf_word_new(NAME);
+	program = waiting < 0 ? waiting : load_program();
 	link_fd = program < 0 ? program : attach(program);
 	if (program >= 0)
 		close(program);
 	if (link_fd >= 0)
 		return 0;
-	close(map);
+	if (waiting >= 0)
+		close(waiting);
+	if (map >= 0)
+		close(map);
 	return link_fd;
 }
 
@@ -214,6 +221,13 @@ bool shaping_live_is_possible(void)
 
 /* --- changes --- */
 
+static int set_waiting(uint32_t is)
+{
+	const uint32_t first = 0;
+
+	return bpf_map_set(waiting, &first, &is);
+}
+
 /* What neither is, stays; what is no longer said, is as if nothing had been. */
 static struct change make_change(const struct shaping *before, const struct shaping *now)
 {
@@ -236,14 +250,16 @@ static struct change make_change(const struct shaping *before, const struct shap
 
 int shaping_live_change(uint64_t cookie, const struct shaping *before, const struct shaping *now)
 {
-	struct change change = make_change(before, now), waiting;
+	struct change change = make_change(before, now), other;
+	int err;
 
 	if (!shaping_live_is_possible())
 		return 0;
 	/* What an earlier one was to change and has not, this one does. */
-	if (!bpf_hash_get(map, &cookie, &waiting) && !waiting.done)
-		change.what |= waiting.what;
-	return bpf_hash_set(map, &cookie, &change);
+	if (!bpf_map_get(map, &cookie, &other) && !other.done)
+		change.what |= other.what;
+	err = bpf_map_set(map, &cookie, &change);
+	return err ? err : set_waiting(true);
 }
 
 void shaping_live_tidy(bool (*lives)(uint64_t cookie))
@@ -252,13 +268,15 @@ void shaping_live_tidy(bool (*lives)(uint64_t cookie))
 	struct change change;
 	int err;
 
-	if (!shaping_live_is_possible())
+	if (!shaping_live_is_possible() || bpf_map_next(map, NULL, &cookie))
 		return;
-	err = bpf_hash_next(map, NULL, &cookie);
+	err = 0;
 	while (!err) {
-		err = bpf_hash_next(map, &cookie, &next);
-		if (!bpf_hash_get(map, &cookie, &change) && (change.done || !lives(cookie)))
-			(void)bpf_hash_remove(map, &cookie);
+		err = bpf_map_next(map, &cookie, &next);
+		if (!bpf_map_get(map, &cookie, &change) && (change.done || !lives(cookie)))
+			(void)bpf_map_remove(map, &cookie);
 		cookie = next;
 	}
+	if (bpf_map_next(map, NULL, &cookie) == -ENOENT)
+		(void)set_waiting(false);
 }
