@@ -4,9 +4,10 @@
  *
  * Theory of operation: what is limited depends on the policy and on the containers here. Whenever one
  * of these changes, the classes are planned anew (shaping_plan.h), and every device over which
- * containers' traffic leaves gets a tree of them (shaping_tree.h): those of the peers' routes, those of the default
- * routes where there is egress, and loopback. Then packets are told their classes (ruleset_rates.h). All that is
- * done in a thread of its own. As long as there is a limit, routes are looked at again every few seconds.
+ * containers' traffic leaves gets a tree of them (shaping_tree.h): those of the peers' routes, those of
+ * the default routes where there is egress, and loopback. Then packets are told their classes
+ * (ruleset_rates.h). All that is done in a thread of its own. As long as there is a limit, routes are
+ * looked at again every few seconds.
  *
  * What an earlier router has left holds until then, and is adopted class by class.
  */

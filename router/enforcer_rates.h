@@ -9,7 +9,8 @@
 /* Control thread, as all of these. @config outlives it. */
 void enforcer_rates_init(const struct config *config, struct loop *control);
 
-/* All containers of an earlier router are there, and the policy in force is known: it may follow from now on. */
+/* All containers of an earlier router are there, and the policy in force is known: it may follow from
+ * now on. */
 void enforcer_rates_begin(void);
 
 /* The containers here or their labels have changed: begins to follow. */

@@ -28,7 +28,8 @@ bool shaping_equal(const struct shaping *a, const struct shaping *b);
  */
 void shaping_apply(int fd, const struct policy_rule *rule);
 
-/* Also before that: the container's aggregate rate is the connection's (ruleset_rates.h), now or when there is one. */
+/* Also before that: whose connection it is, so that the container's limit is its own
+ * (ruleset_rates.h), now or when there is one. */
 void shaping_mark(int fd, uint32_t container_id);
 
 #endif

@@ -2,16 +2,17 @@
 /*
  * shaping_live.h - changes the rate, TOS and priority of connections that live
  *
- * Theory of operation: the router has no descriptor of a connection that it has handed over, and could not
- * use one: whoever holds a socket's lock makes setsockopt(2) wait. So a BPF program does it, in the socket's own
- * context, when an acknowledgement comes: it looks its cookie up among the changes that the router
- * has left for it. Of an idle connection nothing need change; it does with the first bytes that it sends.
+ * Theory of operation: the router has no descriptor of a connection that it has handed over, and
+ * could not use one: whoever holds a socket's lock makes setsockopt(2) wait. So a BPF program does it,
+ * in the socket's own context, when an acknowledgement comes: it looks the cookie up among the
+ * changes that the router has left for it. Of an idle connection nothing need change; it does with the
+ * first bytes that it sends.
  *
- * The program is called for all sockets of the host when they are established, and asks to be called for
- * acknowledgements by those that carry the mark of slim connections (ruleset_rates.h), which is why slim
- * ports carry it, too. It is attached to the root of the cgroups, since a socket belongs for ever to
- * the cgroup of the router that made it, which may be gone. It ends with the router; sockets that were established
- * while none ran are not changed.
+ * The program is called for all sockets of the host when they are established, and asks to be called
+ * for acknowledgements by those that carry the mark of slim connections (ruleset_rates.h), which is why
+ * slim ports carry it, too. It is attached to the root of the cgroups, since a socket belongs for ever
+ * to the cgroup of the router that made it, which may be gone. It ends with the router; sockets that
+ * were established while none ran are not changed.
  *
  * Where the kernel or a filter of system calls refuses any of that (or a cgroup's owner), live
  * connections keep what they have.
@@ -31,8 +32,8 @@ void shaping_live_init(void);
 bool shaping_live_is_possible(void);
 
 /*
- * The connection of that host socket is to have @now; it had @before. Any one thread at a time, as below. 0, -ENOMEM,
- * or -E2BIG: too many changes wait
+ * The connection of that host socket is to have @now; it had @before. Any one thread at a time, as
+ * below. 0, -ENOMEM, or -E2BIG: too many changes wait
  */
 int shaping_live_change(uint64_t cookie, const struct shaping *before, const struct shaping *now);
 
