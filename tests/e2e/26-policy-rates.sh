@@ -105,6 +105,13 @@ check "the router carried one" holds "$(counter h1 splices) == 1"
 
 # --- live connections: what their rules say of each ---
 
+background carried in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" 5302 2
+carried() { ctl h1 -j connections | jq -e 'any(.connections[]; .path == "spliced")'; }
+check "the router carries another" poll 5 carried
+puts "allow tcp rate 60mbit"
+check "which gets another rate" poll 3 paced 60000000
+finish carried
+
 # live TAG SECONDS: a connection that sends for so long
 live()
 {
