@@ -10,6 +10,8 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -17,7 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <urcu.h>
 
@@ -517,6 +521,33 @@ START_TEST(test_tidy)
 }
 END_TEST
 
+/* As a service manager's filter of system calls does */
+static void refuse_bpf(uint32_t verdict)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, verdict),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = 4, .filter = filter };
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+START_TEST(test_refused)
+{
+	const struct shaping slow = { MBIT, 0x28, 3, true };
+
+	refuse_bpf(_i ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | ENOSYS);
+	shaping_live_init();
+	ck_assert(!shaping_live_is_possible());
+	ck_assert_int_eq(shaping_live_change(1, &nothing, &slow), 0);
+	shaping_live_tidy(lives);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("shaping");
@@ -538,6 +569,9 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_once);
 	tcase_add_test(tc, test_strangers);
 	tcase_add_test(tc, test_tidy);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("no BPF");
+	tcase_add_loop_test(tc, test_refused, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
 }
