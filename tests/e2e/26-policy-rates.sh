@@ -226,6 +226,14 @@ check "which is said" has <(lab router h1 log) "device eth0 has a queueing disci
 tc_ qdisc del dev eth0 root
 check "when it is gone, ours comes" poll 15 have_trees "eth0 lo "
 
+ip -n "$(space h1)" link add eth1 type veth peer name eth1 netns "$(space h2)"
+ip -n "$(space h2)" link set eth1 up
+ip -n "$(space h1)" link set eth1 up
+ip -n "$(space h1)" route add 198.18.0.2/32 dev eth1
+check "they follow the peers' routes" poll 15 have_trees "eth1 lo "
+ip -n "$(space h1)" link delete eth1
+check "and back" poll 15 have_trees "eth0 lo "
+
 lab router h1 stop
 check "a router that stops leaves them to the next one" have_trees "eth0 lo "
 ip netns exec "$(space h1)" "${LAB_ROUTER:-$build/slimrouter}" -C -c "/run/slim-lab/$name/h1/slimrouter.conf" \
