@@ -12,6 +12,7 @@
 	X(connects_slim)	/* ... answered with a host socket */	\
 	X(connects_packet)	/* ... sent to the packet path */	\
 	X(connects_denied)	/* ... that policy denies */	\
+	X(connects_limited)	/* ... beyond a rule's limit */	\
 	X(connects_failed)	/* ... that the host could not make */	\
 	X(connects_late)	/* ... that were not connected in time */	\
 	X(accepts)		/* connections to slim ports */	\
@@ -24,6 +25,7 @@
 	X(preamble_crowded)	/* ... too many without one; the oldest of the busiest source */	\
 	X(source_foreign)	/* ... source that is not the sender's */	\
 	X(accepts_denied)	/* ... that policy denies */		\
+	X(accepts_limited)	/* beyond a rule's limit; each has waited */	\
 	X(listener_gone)	/* ... nobody listens */		\
 	X(tuple_in_use)		/* ... virtual 4-tuple in use */	\
 	X(limit_reached)	/* refused by a limit */		\

@@ -15,6 +15,7 @@
 #include "diag.h"
 #include "housekeeping.h"
 #include "ledger.h"
+#include "limiting.h"
 #include "log.h"
 #include "policy_force.h"
 #include "shaping_live.h"
@@ -110,7 +111,7 @@ static void change(struct round *round, const struct ledger_entry *entry,
 		ledger_set_shaping(entry->cookie, &now);
 }
 
-static void collect(const struct ledger_entry *entry, void *data)
+static void collect(struct ledger_entry *entry, void *data)
 {
 	bool out = entry->direction == LEDGER_OUT;
 	struct round *round = data;
@@ -118,8 +119,11 @@ static void collect(const struct ledger_entry *entry, void *data)
 
 	policy_ask_tcp(entry->vni, out ? &entry->local : &entry->peer,
 		       out ? &entry->peer : &entry->local, &verdict);
-	if (verdict.allowed)
+	if (verdict.allowed) {
 		change(round, entry, verdict.rule);
+		if (limiting_follow(entry, &verdict) == -ENOMEM)
+			round->error = -ENOMEM;
+	}
 	if (verdict.allowed || verdict.provisional)
 		return;
 	if (round->num == round->max) {

@@ -2,6 +2,7 @@
 /* denial.c - what policy decides is said in the log, at a bounded rate */
 #include "denial.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <urcu.h>
@@ -18,6 +19,7 @@
 
 static struct log_limit denied_limit = { .burst = 10 };
 static struct log_limit allowed_limit = { .burst = 10 };
+static struct log_limit limit_limit = { .burst = 10 };
 static struct log_limit cut_limit = { .burst = 10 };
 static const struct config *config;
 
@@ -75,6 +77,14 @@ void denial_say(const struct policy_verdict *verdict, uint32_t vni,
 		say("denied", verdict, vni, source, destination);
 	if (verdict->allowed && verdict->rule && verdict->rule->log && log_limit_ok(&allowed_limit))
 		say("allowed", verdict, vni, source, destination);
+}
+
+void denial_limit(const struct policy_verdict *verdict, int err, uint32_t vni,
+		  const struct slim_endpoint *source, const struct slim_endpoint *destination)
+{
+	if (log_limit_ok(&limit_limit))
+		say(err == -EDQUOT ? "too many set-ups" : "too many connections", verdict, vni,
+		    source, destination);
 }
 
 void denial_cut(uint64_t cookie)

@@ -19,6 +19,10 @@ void denial_init(const struct config *config);
 void denial_say(const struct policy_verdict *verdict, uint32_t vni,
 		const struct slim_endpoint *source, const struct slim_endpoint *destination);
 
+/* A connection that @verdict allows finds no place (@err: limiting_take()'s). Any thread; read lock held. */
+void denial_limit(const struct policy_verdict *verdict, int err, uint32_t vni,
+		  const struct slim_endpoint *source, const struct slim_endpoint *destination);
+
 /* A live connection (its host socket's cookie) has been ended. Any thread. */
 void denial_cut(uint64_t cookie);
 

@@ -180,6 +180,17 @@ bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr
 	return container && container->peer == peer;
 }
 
+bool directory_whose(uint32_t vni, const struct in6_addr *addr, uint64_t *host_id, uint32_t *id)
+{
+	const struct container *container = container_at(vni, addr);
+
+	if (!container)
+		return false;
+	*host_id = peer_host_id(container->peer);
+	*id = container->id;
+	return true;
+}
+
 bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr)
 {
 	return !container_at(vni, addr) && !peers_are_complete();

@@ -65,6 +65,10 @@ bool directory_is_complete(struct peer *peer);
 /* Does @peer own the virtual address? Read lock held. */
 bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr *addr);
 
+/* Which container has the address: its host's id, and its number there. False: nobody's, as far as is
+ * known. Any thread; read lock held. */
+bool directory_whose(uint32_t vni, const struct in6_addr *addr, uint64_t *host_id, uint32_t *id);
+
 /* Has nobody the address, as far as is known, while peers have yet to tell what they have? Any
  * thread; read lock held. */
 bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr);

@@ -15,6 +15,7 @@
 #include "ledger.h"
 #include "log.h"
 #include "peer.h"
+#include "quota.h"
 
 #define SWEEP_MS	1000
 #define SWEEP_SOON_MS	200
@@ -56,6 +57,7 @@ static void sweep(struct loop_timer *unused)
 		delay = SWEEP_MS;
 	else if (delay < SWEEP_MAX_MS)
 		delay *= 2;
+	quota_sweep(loop_now(loop));
 	set_up = now_set_up;
 	__atomic_store_n(&resting, delay > SWEEP_MS, __ATOMIC_RELAXED);
 	loop_timer_set(loop, &timer, delay);

@@ -19,6 +19,7 @@
 #include "housekeeping.h"
 #include "inflight.h"
 #include "ledger.h"
+#include "limiting.h"
 #include "listener.h"
 #include "log.h"
 #include "peer.h"
@@ -180,13 +181,53 @@ void inbound_abort(struct inbound *inbound)
 
 /* --- the preamble --- */
 
+/* Whose names are asked of the kernel: only where somebody may look for its end. */
+static void set_local(struct ledger_entry *entry, int fd)
+{
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	struct slim_endpoint local;
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) < 0)
+		return;
+	local = endpoint_from_sockaddr((struct sockaddr *)&name);
+	entry->host_addr = endpoint_addr(&local);
+}
+
+/* 0 or what limiting_take() says; a set-up that waits is counted once. */
+static int take_place(struct inbound *inbound, const struct policy_verdict *verdict,
+		      struct quota **quota)
+{
+	struct limiting limiting;
+	int err;
+
+	limiting_in(&limiting, verdict, inbound->fields.vni, &inbound->peer,
+		    peer_host_id(inbound->from));
+	if (inbound->counted)
+		limiting.limits.setups = 0;
+	err = limiting_take(&limiting, quota);
+	inbound->counted |= !err;
+	return err;
+}
+
 static int enter(struct inbound *inbound, const struct listener_endpoint *listener,
 		 const struct policy_verdict *verdict)
 {
 	struct ledger_entry *entry = calloc(1, sizeof(*entry));
+	struct quota *quota;
+	int err;
 
 	if (!entry)
 		return -ENOMEM;
+	err = take_place(inbound, verdict, &quota);
+	if (err) {
+		free(entry);
+		return err;
+	}
+	if (quota) {
+		quota_sit(&entry->seat, quota);
+		set_local(entry, inbound->event.fd);
+	}
 	entry->cookie = inbound->cookie;
 	entry->vni = inbound->container->vni;
 	entry->container_id = inbound->container->id;
@@ -358,6 +399,34 @@ static void await_tuple(struct inbound *inbound)
 	admit_later(inbound);
 }
 
+/* The sender counts what is over no more; what is over here has not been noticed yet, perhaps. */
+static void await_place(struct inbound *inbound, const struct policy_verdict *verdict, int err)
+{
+	if (!inbound->awaits_place) {
+		counter_inc(accepts_limited);
+		denial_limit(verdict, err, inbound->fields.vni, &inbound->peer, &inbound->local);
+	}
+	inbound->awaits_place = true;
+	admit_later(inbound);
+}
+
+/*
+ * Goes by the policy in force when it is in the ledger, since what was not there when its container was
+ * detached, or when another policy was put in force, nobody has aborted. 0 or -errno
+ */
+static int look_again(struct inbound *inbound, struct policy_verdict *verdict)
+{
+	struct ledger_entry *entry = ledger_find(inbound->cookie);
+
+	if (container_is_dead(inbound->container))
+		return -ESHUTDOWN;
+	if (!policy_is_stale(verdict))
+		return 0;
+	if (!may_accept(inbound, verdict))
+		return -EPERM;
+	return entry ? limiting_follow(entry, verdict) : 0;
+}
+
 /*
  * Finds the listener and connects a ticket to it. A router that has just started may
  * know the sender's key before it knows the sender's containers.
@@ -386,14 +455,13 @@ static void admitted(struct inbound *inbound)
 		await_tuple(inbound);
 		return;
 	}
-	if (err) {
-		refuse(inbound);
+	if (limiting_is(err)) {
+		await_place(inbound, &verdict, err);
 		return;
 	}
-	/* What was not in the ledger when its container was detached, or when another policy was put in
-	 * force, nobody has aborted. */
-	if (container_is_dead(inbound->container) ||
-	    (policy_is_stale(&verdict) && !may_accept(inbound, &verdict))) {
+	if (!err)
+		err = look_again(inbound, &verdict);
+	if (err) {
 		forget_entry(inbound);
 		refuse(inbound);
 		return;

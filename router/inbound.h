@@ -86,6 +86,8 @@ struct inbound {
 	bool defer, deferred_byte;	/* the listener's TCP_DEFER_ACCEPT; its byte is sent */
 	bool held;
 	bool awaits_tuple;		/* its virtual 4-tuple was in use */
+	bool awaits_place;		/* a rule's limit was reached */
+	bool counted;			/* as a set-up, by the rule */
 	bool handed;			/* by an earlier router, perhaps */
 	bool answered;			/* surely: its shim had yet to read the answer */
 	uint64_t connected_at, accepted_at;	/* ms; accepted_at: when it was seen */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "container.h"
 #include "diag.h"
@@ -83,7 +84,7 @@ int ledger_init(void)
 	by_cookie = table_new_sized(TABLE_BUCKETS_BUSY);
 	by_ticket = table_new();
 	by_tuple = table_new_sized(TABLE_BUCKETS_BUSY);
-	return by_cookie && by_ticket && by_tuple ? 0 : -ENOMEM;
+	return by_cookie && by_ticket && by_tuple ? quota_init() : -ENOMEM;
 }
 
 unsigned long ledger_count(void)
@@ -136,6 +137,8 @@ static void record_make(struct ledger_entry *entry)
 	record->local = entry->local;
 	record->peer = entry->peer;
 	record->host_peer = entry->host_peer;
+	record->host_addr = entry->host_addr;
+	(void)quota_key_of(&entry->seat, &record->quota);
 	record->vni = entry->vni;
 	record->container_id = entry->container_id;
 	record->host_port = entry->host_port;
@@ -175,6 +178,7 @@ int ledger_add(struct ledger_entry *entry)
 		old = caa_container_of(node, struct ledger_entry, tuple_node);
 		if (!same_host_tuple(old, entry) ||
 		    !__atomic_load_n(&old->entered, __ATOMIC_ACQUIRE)) {
+			quota_leave(&entry->seat);
 			call_rcu(&entry->rcu, free_entry);
 			return -EADDRINUSE;
 		}
@@ -189,14 +193,32 @@ int ledger_add(struct ledger_entry *entry)
 	return 0;
 }
 
-void ledger_set_port(struct ledger_entry *entry, uint16_t host_port)
+void ledger_set_local(struct ledger_entry *entry, const struct slim_endpoint *local)
 {
 	pthread_mutex_lock(&end_lock);
 	if (!entry->dead) {
-		entry->host_port = host_port;
+		entry->host_addr = endpoint_addr(local);
+		__atomic_store_n(&entry->host_port, local->port, __ATOMIC_RELEASE);
 		record_make(entry);
 	}
 	pthread_mutex_unlock(&end_lock);
+}
+
+int ledger_seat(struct ledger_entry *entry, const struct quota_key *key)
+{
+	struct quota_key now = { 0 };
+	int err = 0;
+
+	(void)quota_key_of(&entry->seat, &now);
+	if (key ? !memcmp(key, &now, sizeof(now)) : !now.rule)
+		return 0;
+	pthread_mutex_lock(&end_lock);
+	if (!entry->dead)
+		err = quota_move(&entry->seat, key);
+	if (!err && !entry->dead && entry->record)
+		record_make(entry);
+	pthread_mutex_unlock(&end_lock);
+	return err;
 }
 
 void ledger_remove(struct ledger_entry *entry)
@@ -214,6 +236,7 @@ void ledger_remove(struct ledger_entry *entry)
 	cds_lfht_del(by_tuple, &entry->tuple_node);
 	cds_lfht_del(by_cookie, &entry->cookie_node);
 	count(entry, -1);
+	quota_leave(&entry->seat);
 	record_drop(entry);
 	call_rcu(&entry->rcu, free_entry);
 }
@@ -229,6 +252,7 @@ void ledger_exit(void)
 	file = NULL;
 	cds_lfht_for_each(by_cookie, &iter, node)
 		ledger_remove(caa_container_of(node, struct ledger_entry, cookie_node));
+	quota_sweep(UINT64_MAX);
 }
 
 void ledger_set_shaping(uint64_t cookie, const struct shaping *shaping)
@@ -277,7 +301,7 @@ struct ledger_entry *ledger_find(uint64_t cookie)
 	return node ? caa_container_of(node, struct ledger_entry, ticket_node) : NULL;
 }
 
-void ledger_each(void (*each)(const struct ledger_entry *entry, void *data), void *data)
+void ledger_each(void (*each)(struct ledger_entry *entry, void *data), void *data)
 {
 	struct cds_lfht_iter iter;
 	struct cds_lfht_node *node;
@@ -289,7 +313,7 @@ void ledger_each(void (*each)(const struct ledger_entry *entry, void *data), voi
 /* --- after a restart --- */
 
 const struct statefile_layout ledger_layout = {
-	.name = "connections", .version = 1, .size = sizeof(struct ledger_record),
+	.name = "connections", .version = 2, .size = sizeof(struct ledger_record),
 	.max = LEDGER_RECORDS,
 };
 
@@ -310,6 +334,7 @@ static void restore_twice(struct ledger_entry *have, struct ledger_record *recor
 }
 
 struct restored {
+	uint64_t now;
 	int num;
 	int err;
 };
@@ -345,12 +370,20 @@ static void restore_one(void *data, void *arg)
 	entry->local = record->local;
 	entry->peer = record->peer;
 	entry->host_peer = record->host_peer;
+	entry->host_addr = record->host_addr;
 	entry->vni = record->vni;
 	entry->container_id = record->container_id;
 	entry->host_port = record->host_port;
 	entry->domain = record->domain;
 	entry->direction = record->direction;
 	entry->spliced = record->spliced;
+	/* Counted before anybody asks; the others' set-ups are forgotten. */
+	if (record->quota.rule && quota_move(&entry->seat, &record->quota)) {
+		restored->err = -ENOMEM;
+		free(entry);
+		return;
+	}
+	quota_note(&entry->seat, entry->created_at, restored->now);
 	if (ledger_add(entry)) {
 		statefile_drop(file, record);
 		return;
@@ -364,7 +397,10 @@ static void restore_one(void *data, void *arg)
 int ledger_restore(const char *directory)
 {
 	struct restored restored = { 0 };
+	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	restored.now = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	file = statefile_open(directory, &ledger_layout);
 	if (!file)
 		return -errno;

@@ -8,18 +8,21 @@
  * close their sockets without telling; a sweep in the control thread compares the
  * entries with sock_diag. An entry that two sweeps did not find is dead (one dump
  * can miss a socket that moves within the kernel's table). The tables are lock-free; entries
- * are freed after a grace period. A record of each outlives the router, in a state file; where
+ * are freed after a grace period. An entry's place in a rule's quota (quota.h) is given back when the entry
+ * goes. A record of each outlives the router, in a state file; where
  * that is full, connections are set up all the same, and a restart does not know them.
  */
 #ifndef LEDGER_H
 #define LEDGER_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <urcu.h>
 #include <urcu/rculfhash.h>
 
 #include "../include/slim/endpoint.h"
+#include "quota.h"
 #include "shaping.h"
 
 struct statefile_layout;
@@ -43,6 +46,7 @@ struct ledger_entry {
 	uint32_t container_id;
 	struct slim_endpoint local, peer;	/* virtual */
 	struct slim_endpoint host_peer;
+	struct in6_addr host_addr;		/* local; zero: not known */
 	uint16_t host_port;			/* local */
 	uint8_t direction;		/* enum ledger_direction */
 	bool spliced;
@@ -53,6 +57,7 @@ struct ledger_entry {
 	unsigned int *fill;		/* peer's port, counted down at the end; or NULL */
 	uint64_t fill_host;		/* which peer's and which port's that is */
 	uint16_t fill_index;
+	struct quota_seat seat;
 	struct ledger_record *record;	/* in the state file; or NULL */
 	unsigned int missed;		/* sweeps; control thread */
 	unsigned int seen;
@@ -70,7 +75,9 @@ struct ledger_record {
 	uint64_t cookie, ticket_cookie;
 	uint64_t created_at;
 	uint64_t fill_host;
+	struct quota_key quota;			/* rule 0: none */
 	struct slim_endpoint local, peer, host_peer;
+	struct in6_addr host_addr;
 	uint32_t vni, container_id;
 	uint16_t host_port, domain, fill_index;
 	uint8_t direction, spliced;
@@ -92,7 +99,7 @@ void ledger_exit(void);
 
 /**
  * ledger_add() - enter a connection
- * @entry:	allocated by the caller with malloc(3); the ledger's from then on, also
+ * @entry:	allocated by the caller with malloc(3); the ledger's from then on, with its seat, also
  *		when this fails (then it is freed after a grace period)
  *
  * Counts it in its container and its port's fill. -EADDRINUSE: another connection, perhaps
@@ -101,10 +108,16 @@ void ledger_exit(void);
 int ledger_add(struct ledger_entry *entry);
 
 /*
- * The local port of one that was added with port 0: only now it has a record. Before the connection
+ * Where one that was added with port 0 comes from: only now it has a record. Before the connection
  * changes hands; read lock held.
  */
-void ledger_set_port(struct ledger_entry *entry, uint16_t host_port);
+void ledger_set_local(struct ledger_entry *entry, const struct slim_endpoint *local);
+
+/*
+ * From now on it is counted by @key (NULL: by none), whether there is room or not. 0 or -ENOMEM. Read lock
+ * held, any thread.
+ */
+int ledger_seat(struct ledger_entry *entry, const struct quota_key *key);
 
 /* Out of the tables; freed later. Harmless when somebody else did it. */
 void ledger_remove(struct ledger_entry *entry);
@@ -123,7 +136,7 @@ bool ledger_has(uint32_t vni, const struct slim_endpoint *local, const struct sl
 struct ledger_entry *ledger_find(uint64_t cookie);
 
 /* Calls @each for every entry. Any thread; read lock held. */
-void ledger_each(void (*each)(const struct ledger_entry *entry, void *data), void *data);
+void ledger_each(void (*each)(struct ledger_entry *entry, void *data), void *data);
 
 /* Live entries (those whose end is not yet known included). */
 unsigned long ledger_count(void);

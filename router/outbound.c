@@ -36,6 +36,7 @@
 #include "endpoint.h"
 #include "housekeeping.h"
 #include "ledger.h"
+#include "limiting.h"
 #include "log.h"
 #include "peer.h"
 #include "policy_force.h"
@@ -221,6 +222,8 @@ struct attempt {
 	int domain, fd;
 	uint64_t cookie;
 	struct policy_verdict verdict;	/* its generation alone outlives the read section */
+	struct limiting limiting;
+	struct quota *quota;		/* where a place is taken and nobody sits yet; or NULL */
 	struct ledger_entry *entry;
 	bool plain;			/* connect first, then the preamble */
 	bool connecting;		/* that is under way: the preamble is not sent yet */
@@ -335,8 +338,9 @@ static void take_port(struct attempt *attempt)
 	}
 }
 
+/* @local: its host address and port, NULL where they are not known yet */
 static int enter(struct attempt *attempt, const struct slim_connect *request,
-		 struct worker *worker, unsigned int index, uint16_t host_port)
+		 struct worker *worker, unsigned int index, const struct slim_endpoint *local)
 {
 	struct ledger_entry *entry;
 	socklen_t len = sizeof(attempt->cookie);
@@ -354,7 +358,13 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 	entry->peer = attempt->dst;
 	entry->host_peer = endpoint_make(peer_address(attempt->peer),
 					 (uint16_t)(peer_port_first(attempt->peer) + index));
-	entry->host_port = host_port;
+	if (local) {
+		entry->host_addr = endpoint_addr(local);
+		entry->host_port = local->port;
+	}
+	if (attempt->quota)
+		quota_sit(&entry->seat, attempt->quota);
+	attempt->quota = NULL;
 	entry->direction = LEDGER_OUT;
 	entry->syn_data = !attempt->plain && !attempt->connecting;
 	entry->domain = request->domain;
@@ -373,14 +383,14 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 	return err;
 }
 
-static int host_port_of(const struct attempt *attempt, uint16_t *port)
+static int local_of(const struct attempt *attempt, struct slim_endpoint *local)
 {
-	struct sockaddr_storage local;
-	socklen_t len = sizeof(local);
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
 
-	if (getsockname(attempt->fd, (struct sockaddr *)&local, &len) < 0)
+	if (getsockname(attempt->fd, (struct sockaddr *)&name, &len) < 0)
 		return -errno;
-	*port = endpoint_from_sockaddr((struct sockaddr *)&local).port;
+	*local = endpoint_from_sockaddr((struct sockaddr *)&name);
 	return 0;
 }
 
@@ -388,18 +398,18 @@ static int host_port_of(const struct attempt *attempt, uint16_t *port)
 static int enter_and_send(struct attempt *attempt, const struct slim_connect *request,
 			  struct worker *worker, unsigned int index)
 {
-	int err = enter(attempt, request, worker, index, 0);
-	uint16_t port;
+	int err = enter(attempt, request, worker, index, NULL);
+	struct slim_endpoint local;
 
 	if (err)
 		return err;
 	err = start(attempt, worker, index);
 	if (!err)
-		err = host_port_of(attempt, &port);
+		err = local_of(attempt, &local);
 	if (err)
 		ledger_remove(attempt->entry);
 	else
-		ledger_set_port(attempt->entry, port);
+		ledger_set_local(attempt->entry, &local);
 	return err;
 }
 
@@ -407,18 +417,18 @@ static int enter_and_send(struct attempt *attempt, const struct slim_connect *re
 static int send_and_enter(struct attempt *attempt, const struct slim_connect *request,
 			  struct worker *worker, unsigned int index)
 {
-	uint16_t port;
+	struct slim_endpoint local;
 	int err = start(attempt, worker, index);
 
 	if (!err)
-		err = host_port_of(attempt, &port);
+		err = local_of(attempt, &local);
 	if (err)
 		return err;
-	attempt->src.port = port;
-	return enter(attempt, request, worker, index, port);
+	attempt->src.port = local.port;
+	return enter(attempt, request, worker, index, &local);
 }
 
-static int try_once(struct attempt *attempt, const struct slim_connect *request,
+static int try_socket(struct attempt *attempt, const struct slim_connect *request,
 		    struct worker *worker, unsigned int number)
 {
 	bool home;
@@ -438,6 +448,21 @@ static int try_once(struct attempt *attempt, const struct slim_connect *request,
 		err = send_and_enter(attempt, request, worker, index);
 	if (err)
 		close(attempt->fd);
+	return err;
+}
+
+/* With a place for it, where the rule that allows it has limits */
+static int try_once(struct attempt *attempt, const struct slim_connect *request,
+		    struct worker *worker, unsigned int number)
+{
+	int err = limiting_take(&attempt->limiting, &attempt->quota);
+
+	if (err)
+		return err;
+	err = try_socket(attempt, request, worker, number);
+	if (attempt->quota)
+		quota_give(attempt->quota);
+	attempt->quota = NULL;
 	return err;
 }
 
@@ -491,10 +516,27 @@ static bool may_connect(struct attempt *attempt)
 	return attempt->verdict.allowed;
 }
 
-/* Asked when it is in the ledger, where a sweep finds it from now on. */
-static bool may_still_connect(struct attempt *attempt)
+static void say_limit(const struct attempt *attempt, int err)
 {
-	return !policy_is_stale(&attempt->verdict) || may_connect(attempt);
+	counter_inc(connects_limited);
+	denial_limit(&attempt->verdict, err, attempt->container->vni, &attempt->src, &attempt->dst);
+}
+
+/* Asked when it is in the ledger, where a sweep finds it from now on. 0, -EPERM, or limiting_is(). */
+static int look_again(struct attempt *attempt)
+{
+	struct ledger_entry *entry;
+	int err;
+
+	if (!policy_is_stale(&attempt->verdict))
+		return 0;
+	if (!may_connect(attempt))
+		return -EPERM;
+	entry = ledger_find(attempt->cookie);
+	err = entry ? limiting_follow(entry, &attempt->verdict) : 0;
+	if (limiting_is(err))
+		say_limit(attempt, err);
+	return err;
 }
 
 /* 0 with @attempt filled in; anything else: answer_otherwise(). */
@@ -524,6 +566,7 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 		return -ENOENT;
 	if (limit_has_all_connections(container))
 		return -ENOSPC;
+	limiting_out(&attempt->limiting, &attempt->verdict, container->vni, container->id);
 	attempt->peer = listener.peer;
 	attempt->plain = !syndata_ask(peer_syndata(attempt->peer),
 				      loop_now(channel->worker->loop));
@@ -544,7 +587,9 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 		if (src.port)
 			break;
 	}
-	if (err) {
+	if (limiting_is(err)) {
+		say_limit(attempt, err);
+	} else if (err) {
 		counter_inc(connects_failed);
 		if (log_limit_ok(&fail_limit))
 			log_warning("container %s: cannot connect to host %s: %s; it takes "
@@ -583,19 +628,22 @@ static void answer_denied(struct channel *channel, uint32_t id)
 		.verdict = SLIM_VERDICT_DENIED, .error = EACCES,
 	};
 
-	counter_inc(connects_denied);
 	if (channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY, id))
 		channel_close(channel);
 }
 
-/* No slim path: what else, policy says. */
-static void answer_otherwise(struct channel *channel, uint32_t id,
+/* No slim path, because of @err: what else, policy says. */
+static void answer_otherwise(struct channel *channel, uint32_t id, int err,
 			     const struct policy_verdict *verdict)
 {
-	if (verdict->allowed || verdict->provisional)
-		answer_packet(channel, id);
-	else
+	bool denied = !verdict->allowed && !verdict->provisional;
+
+	if (denied)
+		counter_inc(connects_denied);
+	if (denied || limiting_is(err))
 		answer_denied(channel, id);
+	else
+		answer_packet(channel, id);
 }
 
 static void answer_slim(struct channel *channel, uint32_t id, const struct attempt *attempt)
@@ -634,10 +682,12 @@ static void dialled(struct dial *dial, int err)
 {
 	struct pending *pending = caa_container_of(dial, struct pending, dial);
 	struct channel *channel = pending->channel;
+	int changed;
 
 	channel_request_end(channel);
-	if (!container_is_dead(channel->container) && !may_still_connect(&pending->attempt))
-		err = -EPERM;
+	changed = container_is_dead(channel->container) ? 0 : look_again(&pending->attempt);
+	if (changed)
+		err = changed;
 	if (!err && (channel->closed || container_is_dead(channel->container)))
 		err = -ESHUTDOWN;
 	if (!err)
@@ -651,7 +701,7 @@ static void dialled(struct dial *dial, int err)
 	if (err == -ETIMEDOUT)
 		counter_inc(connects_late);
 	if (!channel->closed && err)
-		answer_otherwise(channel, pending->id, &pending->attempt.verdict);
+		answer_otherwise(channel, pending->id, err, &pending->attempt.verdict);
 	else if (!err)
 		answer_slim(channel, pending->id, &pending->attempt);
 	channel_put(channel);
@@ -689,12 +739,13 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 	counter_inc(connects);
 	if (!is_late(request))
 		err = slim_path(channel, request, &attempt);
-	if (!err && !may_still_connect(&attempt)) {
-		give_up(&attempt);
-		err = -EPERM;
+	if (!err) {
+		err = look_again(&attempt);
+		if (err)
+			give_up(&attempt);
 	}
 	if (err) {
-		answer_otherwise(channel, request->frame.id, &attempt.verdict);
+		answer_otherwise(channel, request->frame.id, err, &attempt.verdict);
 	} else if (!attempt.connecting) {
 		answer_slim(channel, request->frame.id, &attempt);
 	} else if (wait_for_it(channel, request, &attempt)) {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy_identity.h"
+
 static const struct classifier_allocator allocator = { malloc, free };
 
 static const struct classifier_interval all_services[] = {
@@ -373,6 +375,29 @@ const struct policy_use *policy_uses_find(const struct policy_compiled *compiled
 	return compiled->uses + low;
 }
 
+/* --- limits --- */
+
+static bool has_limits(const struct policy_rule *rule)
+{
+	return rule->action == POLICY_ALLOW && (rule->connections || rule->setups);
+}
+
+static int make_quotas(struct policy_compiled *compiled)
+{
+	const struct policy *policy = compiled->policy;
+
+	for (uint32_t i = 0; i < policy->rules_num; i++) {
+		if (!has_limits(&policy->rules[i]))
+			continue;
+		if (!compiled->quotas)
+			compiled->quotas = calloc(policy->rules_num, sizeof(*compiled->quotas));
+		if (!compiled->quotas)
+			return -ENOMEM;
+		compiled->quotas[i] = policy_identity_of(policy, &policy->rules[i]);
+	}
+	return 0;
+}
+
 /* --- all of it --- */
 
 struct policy_compiled *policy_compile(struct policy *policy, const struct config *config,
@@ -394,6 +419,8 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 	if (!*error)
 		*error = make_uses(compiled);
 	if (!*error)
+		*error = make_quotas(compiled);
+	if (!*error)
 		return compiled;
 	compiled->policy = NULL;
 	policy_compiled_free(compiled);
@@ -412,6 +439,7 @@ void policy_compiled_free(struct policy_compiled *compiled)
 	free(compiled->domains);
 	free(compiled->uses);
 	free(compiled->hits);
+	free(compiled->quotas);
 	policy_resolved_free(&compiled->resolved);
 	policy_free(compiled->policy);
 	free(compiled);

@@ -48,6 +48,7 @@ struct policy_use {
  * @domains:	sorted by owner, source, destination
  * @uses:	sorted by VNI and by name and value as text
  * @hits:	how often each rule has decided, atomic
+ * @quotas:	of each rule with limits of its own policy_identity_of(), of others 0; NULL: there are none
  */
 struct policy_compiled {
 	struct policy *policy;
@@ -57,6 +58,7 @@ struct policy_compiled {
 	struct policy_use *uses;
 	uint32_t uses_num;
 	uint64_t *hits;
+	uint64_t *quotas;
 };
 
 /**

@@ -70,11 +70,14 @@ static void ask_domain(const struct force *now, const struct policy_domain *doma
 				      now->members->of[domain - now->compiled->domains], &asked);
 	verdict->policy = now->compiled->policy;
 	verdict->rule = NULL;
+	verdict->quota = 0;
 	verdict->allowed = domain->action == POLICY_ALLOW;
 	if (n != CLASSIFIER_NONE) {
 		verdict->number = domain->rules[n];
 		verdict->rule = &now->compiled->policy->rules[verdict->number];
 		verdict->allowed = verdict->rule->action == POLICY_ALLOW;
+		if (now->compiled->quotas)
+			verdict->quota = now->compiled->quotas[verdict->number];
 	}
 	verdict->provisional = is_provisional(domain, question, verdict);
 }

@@ -35,6 +35,7 @@ struct policy_question {
  * @rule:	that has decided; NULL: none matches
  * @number:	of it in the policy
  * @policy:	NULL: there is none, or nothing is allowed
+ * @quota:	which rule's limits hold (policy_compiled.quotas); 0: none
  * @generation:	by which it was decided
  */
 struct policy_verdict {
@@ -43,6 +44,7 @@ struct policy_verdict {
 	const struct policy_rule *rule;
 	uint32_t number;
 	const struct policy *policy;
+	uint64_t quota;
 	uint64_t generation;
 };
 

@@ -2,8 +2,8 @@
 /*
  * test_housekeeping.c - the ledger's sweep looks at all ports that connections can be on, and
  * in time
- * links: router/housekeeping.c router/loop.c router/counters.c router/log.c
- * libs: urcu urcu-common
+ * links: router/housekeeping.c router/loop.c router/counters.c router/log.c router/quota.c router/endpoint.c
+ * libs: urcu urcu-cds urcu-common
  */
 #include <check.h>
 #include <stdbool.h>

@@ -23,6 +23,7 @@
 #include "../../router/inbound.h"
 #include "../../router/inflight.h"
 #include "../../router/ledger.h"
+#include "../../router/limiting.h"
 #include "../../router/listener.h"
 #include "../../router/peer.h"
 #include "../../router/policy_force.h"
@@ -48,8 +49,9 @@ static struct listener_endpoint listeners_here[2] = {
 };
 static struct worker worker;
 static const struct slim_endpoint from = { .port = 4000 };
-static bool complete, tuple_free, has_files;
+static bool complete, tuple_free, has_files, has_place;
 static unsigned int tries, tickets, refs, used_again;
+static unsigned int set_ups, places;	/* that were counted, and are taken */
 
 static uint8_t last_byte(const struct slim_endpoint *name)
 {
@@ -129,7 +131,11 @@ struct ledger_entry *ledger_find(uint64_t cookie)
 
 int ledger_add(struct ledger_entry *entry)
 {
+	bool seated = entry->seat.quota;
+
 	free(entry);
+	if (!tuple_free)
+		places -= seated;
 	return tuple_free ? 0 : -EADDRINUSE;
 }
 
@@ -246,6 +252,48 @@ void denial_say(const struct policy_verdict *verdict, uint32_t vni,
 	(void)verdict, (void)vni, (void)source, (void)destination;
 }
 
+void denial_limit(const struct policy_verdict *verdict, int err, uint32_t vni,
+		  const struct slim_endpoint *source, const struct slim_endpoint *destination)
+{
+	(void)verdict, (void)vni, (void)source, (void)destination;
+	ck_assert_int_eq(err, -EUSERS);
+}
+
+uint64_t peer_host_id(const struct peer *unused)
+{
+	(void)unused;
+	return 1;
+}
+
+void limiting_in(struct limiting *limiting, const struct policy_verdict *verdict, uint32_t vni,
+		 const struct slim_endpoint *source, uint64_t host_id)
+{
+	(void)verdict, (void)vni, (void)source, (void)host_id;
+	*limiting = (struct limiting){ .key.rule = 1, .limits = { 1, 1 } };
+}
+
+int limiting_take(struct limiting *limiting, struct quota **quota)
+{
+	*quota = NULL;
+	if (!has_place)
+		return -EUSERS;
+	set_ups += limiting->limits.setups;
+	places++;
+	*quota = (struct quota *)&places;
+	return 0;
+}
+
+void quota_sit(struct quota_seat *seat, struct quota *quota)
+{
+	seat->quota = quota;
+}
+
+int limiting_follow(struct ledger_entry *entry, const struct policy_verdict *verdict)
+{
+	(void)entry, (void)verdict;
+	return 0;
+}
+
 void shaping_apply(int fd, const struct policy_rule *rule)
 {
 	(void)fd, (void)rule;
@@ -275,7 +323,8 @@ static void setup(void)
 	worker.loop = loop_new();
 	CDS_INIT_LIST_HEAD(&worker.inbounds);
 	preambles_init(&worker.preambles);
-	complete = tuple_free = has_files = true;
+	complete = tuple_free = has_files = has_place = true;
+	set_ups = places = 0;
 	rcu_read_lock();
 }
 
@@ -371,7 +420,7 @@ START_TEST(whoever_waits_takes_nobodys_place)
 }
 END_TEST
 
-static bool *const reasons[] = { &complete, &tuple_free, &has_files };
+static bool *const reasons[] = { &complete, &tuple_free, &has_files, &has_place };
 
 /* Whatever they wait for, they have but the places of their container. */
 START_TEST(a_container_has_its_own_places)
@@ -410,6 +459,9 @@ START_TEST(all_are_admitted_in_the_end)
 	run_for(200);
 	ck_assert_uint_eq(tickets, 10);
 	ck_assert_uint_eq(containers_here[0].unadmitted, 0);
+	/* However often each was tried */
+	ck_assert_uint_eq(set_ups, 10);
+	ck_assert_uint_eq(counters.accepts_limited, reason == &has_place ? 10 : 0);
 }
 END_TEST
 
@@ -462,8 +514,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, whoever_waits_takes_nobodys_place);
-	tcase_add_loop_test(tc, a_container_has_its_own_places, 0, 3);
-	tcase_add_loop_test(tc, all_are_admitted_in_the_end, 0, 3);
+	tcase_add_loop_test(tc, a_container_has_its_own_places, 0, 4);
+	tcase_add_loop_test(tc, all_are_admitted_in_the_end, 0, 4);
 	tcase_add_test(tc, it_is_tried_ever_less_often);
 	tcase_add_test(tc, tickets_of_a_group_are_not_used_again);
 	tcase_add_test(tc, a_container_is_detached_while_some_wait);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_ledger.c - live connections: who may have which 4-tuple, and when they end
- * links: router/ledger.c router/syndata.c router/endpoint.c router/log.c router/statefile.c
+ * links: router/ledger.c router/syndata.c router/endpoint.c router/log.c router/statefile.c router/quota.c
  * libs: urcu urcu-cds urcu-common
  */
 #include <check.h>
@@ -109,6 +109,7 @@ static void teardown(void)
 		if (entry)
 			ledger_remove(entry);
 	}
+	quota_sweep(UINT64_MAX);
 	rcu_read_unlock();
 	rcu_barrier();
 	rcu_unregister_thread();
@@ -276,7 +277,7 @@ START_TEST(an_unknown_host_port_is_no_match)
 	ck_assert_ptr_nonnull(ledger_find(1));
 	/* Nobody has it yet, and its socket dies with us. */
 	ck_assert_ptr_null(entry->record);
-	ledger_set_port(entry, 2000);
+	ledger_set_local(entry, &(struct slim_endpoint){ .port = 2000 });
 	restart(directory);
 	ck_assert_uint_eq(ledger_count(), 1);
 	ck_assert_uint_eq(ledger_find(1)->host_port, 2000);
@@ -319,6 +320,126 @@ START_TEST(records_outlive_the_router)
 		ck_assert(ledger_find(2)->spliced);
 		ck_assert_int_eq(ledger_add(entry_new(9, 1000, 2009)), -EADDRINUSE);
 	}
+	ledger_exit();
+	snprintf(path, sizeof(path), "%s/connections", directory);
+	unlink(path);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+/* --- places in a quota --- */
+
+static const struct quota_key rule = { .rule = 7, .host = 1, .vni = 100, .id = 1 };
+static const struct quota_limits at_most_one = { .connections = 1 };
+
+static struct ledger_entry *entry_with_place(uint64_t cookie, uint16_t port, uint16_t host_port)
+{
+	struct ledger_entry *entry = entry_new(cookie, port, host_port);
+	struct quota *quota;
+
+	ck_assert_int_eq(quota_take(&rule, &at_most_one, 0, &quota), 0);
+	quota_sit(&entry->seat, quota);
+	return entry;
+}
+
+static bool place_is_free(const struct quota_key *key)
+{
+	struct quota *quota;
+
+	if (quota_take(key, &at_most_one, 0, &quota))
+		return false;
+	quota_give(quota);
+	return true;
+}
+
+static void by_removal(void)
+{
+	ledger_remove(ledger_find(10));
+}
+
+static void by_sweeps(void)
+{
+	static const uint64_t none[] = { 0 };
+
+	live = none;
+	ledger_sweep(NULL, 0, 0, 10000);
+	ck_assert(!place_is_free(&rule));
+	ledger_sweep(NULL, 0, 0, 11000);
+}
+
+static void by_detaching(void)
+{
+	uint64_t *cookies;
+	size_t num;
+
+	ck_assert_int_eq(ledger_take(1, &cookies, &num), 0);
+	ck_assert_uint_eq(num, 1);
+	free(cookies);
+}
+
+static void by_a_new_one(void)
+{
+	ck_assert_int_eq(ledger_add(entry_new(13, 1000, 1)), 0);
+}
+
+static void by_another_rule(void)
+{
+	ck_assert_int_eq(ledger_seat(ledger_find(10), NULL), 0);
+}
+
+static void (*const ends[])(void) = {
+	by_removal, by_sweeps, by_detaching, by_a_new_one, by_another_rule, ledger_exit,
+};
+
+START_TEST(places_are_given_back)
+{
+	ck_assert_int_eq(ledger_add(entry_with_place(10, 1000, 1)), 0);
+	ck_assert(!place_is_free(&rule));
+	ends[_i]();
+	ck_assert(place_is_free(&rule));
+}
+END_TEST
+
+START_TEST(what_is_not_added_gives_its_place_back)
+{
+	ck_assert_int_eq(ledger_add(entry_new(10, 1000, 1)), 0);
+	ck_assert_int_eq(ledger_add(entry_with_place(11, 1000, 2)), -EADDRINUSE);
+	ck_assert(place_is_free(&rule));
+}
+END_TEST
+
+START_TEST(who_has_left_takes_no_place)
+{
+	struct ledger_entry *entry = entry_new(10, 1000, 1);
+
+	ck_assert_int_eq(ledger_add(entry), 0);
+	ledger_remove(entry);
+	ck_assert_int_eq(ledger_seat(entry, &rule), 0);
+	ck_assert(place_is_free(&rule));
+}
+END_TEST
+
+/* Before anybody can ask */
+START_TEST(places_outlive_the_router)
+{
+	static const struct quota_key other = { .rule = 8, .host = 1, .vni = 100, .id = 1 };
+	char directory[] = "/tmp/slim-ledger-XXXXXX", path[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(ledger_restore(directory), 0);
+	ck_assert_int_eq(ledger_add(entry_with_place(1, 1000, 2000)), 0);
+	ledger_splice(ledger_find(1), 22);
+	restart(directory);
+	ck_assert(!place_is_free(&rule));
+	ck_assert_int_eq(ledger_seat(ledger_find(1), &other), 0);
+	ck_assert(place_is_free(&rule));
+	for (int i = 0; i < 2; i++) {
+		restart(directory);
+		ck_assert(place_is_free(&rule));
+		ck_assert(!place_is_free(&other));
+	}
+	ledger_remove(ledger_find(1));
+	ck_assert(place_is_free(&other));
 	ledger_exit();
 	snprintf(path, sizeof(path), "%s/connections", directory);
 	unlink(path);
@@ -393,6 +514,10 @@ int main(void)
 	tcase_add_test(tc, the_end);
 	tcase_add_test(tc, an_unknown_host_port_is_no_match);
 	tcase_add_test(tc, records_outlive_the_router);
+	tcase_add_loop_test(tc, places_are_given_back, 0, sizeof(ends) / sizeof(ends[0]));
+	tcase_add_test(tc, what_is_not_added_gives_its_place_back);
+	tcase_add_test(tc, who_has_left_takes_no_place);
+	tcase_add_test(tc, places_outlive_the_router);
 	tcase_add_loop_test(tc, syns_with_data_are_judged, 0, sizeof(syns) / sizeof(syns[0]));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -2,7 +2,7 @@
 /*
  * test_policy_compile.c - what a policy decides once it is compiled and in force
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_force.c router/policy_lex.c router/policy_members.c router/policy_parse.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_force.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_parse.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  * libs: check jansson urcu urcu-common
  */
 #include <arpa/inet.h>
@@ -321,6 +321,59 @@ static bool is_provisional(const char *source, const char *destination, uint32_t
 }
 
 /* What names might yet allow is not denied for good while it is not known who is called so. */
+/* --- limits --- */
+
+static uint64_t quota_of(const char *text, uint16_t port)
+{
+	struct policy_question asked = question(BLUE, "10.1.1.7", BLUE, "10.1.2.4", TCP(port));
+	struct policy_verdict verdict;
+
+	in_force(text);
+	rcu_read_lock();
+	policy_ask(&asked, &verdict);
+	rcu_read_unlock();
+	return verdict.quota;
+}
+
+#define LIMITED	"tenant blue\ngroup web = 10.1.1.0/24\ngroup db = container db1, 10.1.2.4\n" \
+		"allow tcp from web to db port 5432 connections 5\n"
+
+static const struct {
+	const char *text;
+	bool same;
+} limited[] = {
+	{ LIMITED, true },
+	/* Elsewhere, with other limits and other groups */
+	{ "tenant blue\ngroup db = 10.1.2.0/24\ngroup web = 10.1.0.0/20\n"
+	  "group unused = container x, label a=b\ndeny tcp port 1\n"
+	  "tenant green\ngroup other = container y\ntenant blue\n"
+	  "allow tcp to db port 5432 from web setups 5/s rate 1mbit\n", true },
+	/* Another match */
+	{ "tenant blue\ngroup web = 10.1.1.0/24\ngroup db = 10.1.2.4\n"
+	  "allow tcp from web to db port 5433, 5432 connections 5\n", false },
+	{ "tenant blue\ngroup web = 10.1.1.0/24\ngroup db = 10.1.2.4\n"
+	  "allow any from web to db connections 5\n", false },
+	{ "tenant blue\ngroup web = 10.1.1.0/24\ngroup db = 10.1.2.4\n"
+	  "allow tcp from web, 10.1.5.0 to db port 5432 connections 5\n", false },
+	{ "tenant blue\ngroup we = 10.1.1.0/24\ngroup bdb = 10.1.2.4\n"
+	  "allow tcp from we to bdb port 5432 connections 5\n", false },
+	{ "tenant blue\nallow tcp from 10.1.1.0/24 to 10.1.2.4 port 5432 connections 5\n", false },
+	{ "tenant blue\nallow tcp from 10.1.1.0/24 to container db1, 10.1.2.4 port 5432 setups 1/s\n", false },
+};
+
+START_TEST(test_limits)
+{
+	uint64_t first = quota_of(LIMITED, 5432);
+
+	ck_assert(first);
+	ck_assert_uint_eq(quota_of(LIMITED, 5433), 0);
+	ck_assert_uint_eq(quota_of("tenant blue\nallow tcp\n", 5432), 0);
+	ck_assert_uint_eq(quota_of("tenant blue\ndeny tcp port 5432\nallow tcp connections 3\n", 5432), 0);
+	ck_assert((quota_of(limited[_i].text, 5432) == first) == limited[_i].same);
+	ck_assert(quota_of(limited[_i].text, 5432));
+}
+END_TEST
+
 START_TEST(test_provisional)
 {
 	peers_untold = true;
@@ -669,6 +722,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, test_cases, 0, COUNT(cases));
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_roll);
+	tcase_add_loop_test(tc, test_limits, 0, COUNT(limited));
 	tcase_add_test(tc, test_provisional);
 	tcase_add_test(tc, test_hits);
 	tcase_add_test(tc, test_deep);
