@@ -32,10 +32,10 @@ kill_child()
 inbound() { ctl "$1" -j connections | jq '[.connections[] | select(.direction == "in")] | length'; }
 has_inbound() { same "$2" "$(inbound "$1")"; }
 
-# joins TAG THREADS TRIES [NODE]: a crowd that stays; returns when all of it has tried
+# joins TAG THREADS TRIES [ADDRESS]: a crowd that stays; returns when all of it has tried
 joins()
 {
-	background "$1" in_ "${4:-h1c1}" python3 "$crowd" connect "$server" 7000 "$2" "$3"
+	background "$1" in_ h1c1 python3 "$crowd" connect "${4:-$server}" 7000 "$2" "$3"
 	poll 60 test -s "$work/$1"
 }
 
@@ -92,11 +92,9 @@ check "the log names the rule and both ends" has <(lab router h1 log) \
 equal "another container has its own hundred" "1 up" "$(one h1c2)"
 equal "a place that is free is taken by one" "closed one" "$(asks many USR1)"
 equal "... exactly" "1 up, 7999 EACCES" "$(asks many USR2)"
-equal "containers of one host are limited, too" "3 up, 5 EACCES" "$(
-	server=$(address h1c2)
-	joins near 8 1
-	cat "$work/near"
-	kill "${background_pids[near]}")"
+check "two containers of one host" joins near 8 1 "$(address h1c2)"
+equal "... are limited, too" "3 up, 5 EACCES" "$(<"$work/near")"
+stop near
 
 # --- reloads ---
 
