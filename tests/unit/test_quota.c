@@ -247,11 +247,13 @@ END_TEST
 /* --- all at once --- */
 
 #define ROUNDS	20000
+#define MANY	(THREADS * ROUNDS / 2)	/* may: all along they are at it together */
 
 static struct quota_limits crowd_limits;
 static unsigned int crowd_most;
 static unsigned int crowd_now, crowd_taken;	/* atomic */
 static bool crowd_keeps;
+static pthread_barrier_t crowd_start;
 
 static void *crowd(void *unused)
 {
@@ -260,6 +262,7 @@ static void *crowd(void *unused)
 
 	(void)unused;
 	rcu_register_thread();
+	pthread_barrier_wait(&crowd_start);
 	for (int i = 0; i < ROUNDS; i++) {
 		rcu_read_lock();
 		if (!quota_take(&key, &crowd_limits, START, &quota)) {
@@ -283,6 +286,7 @@ static void run_crowd(void)
 	pthread_t threads[THREADS];
 
 	rcu_read_unlock();
+	pthread_barrier_init(&crowd_start, NULL, THREADS);
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, crowd, NULL), 0);
 	/* Meanwhile what nobody needs goes, and comes back. */
@@ -298,28 +302,28 @@ static void run_crowd(void)
 
 START_TEST(exactly_as_many_places)
 {
-	crowd_limits = (struct quota_limits){ .connections = 100 };
-	crowd_most = 100;
+	struct quota *quota;
+
+	crowd_limits = (struct quota_limits){ .connections = MANY };
+	crowd_most = MANY;
 	crowd_keeps = true;
 	run_crowd();
-	ck_assert_uint_eq(crowd_taken, 100);
-	for (int i = 0; i < 100; i++) {
-		struct quota *quota;
-
-		ck_assert_int_eq(take(101, 0, 0, &quota), 0);
+	ck_assert_uint_eq(crowd_taken, MANY);
+	ck_assert_int_eq(take(MANY + 1, 0, 0, &quota), 0);
+	for (int i = 0; i <= MANY; i++)
 		quota_give(quota);
-		quota_give(quota);
-	}
+	ck_assert_int_eq(take(1, 0, 0, &quota), 0);
+	quota_give(quota);
 }
 END_TEST
 
 START_TEST(exactly_as_many_set_ups)
 {
-	crowd_limits = (struct quota_limits){ .setups = 1000 };
+	crowd_limits = (struct quota_limits){ .setups = MANY };
 	crowd_most = THREADS;
 	crowd_keeps = false;
 	run_crowd();
-	ck_assert_uint_eq(crowd_taken, 1000);
+	ck_assert_uint_eq(crowd_taken, MANY);
 }
 END_TEST
 
