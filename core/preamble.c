@@ -75,8 +75,10 @@ int preamble_encode(const struct preamble *fields, uint8_t *out)
 	bool v4 = is_mapped(fields->src) && is_mapped(fields->dst);
 	size_t skip = v4 ? sizeof(mapped_prefix) : 0;
 	int len = v4 ? PREAMBLE_LEN4 : PREAMBLE_LEN6;
+	bool crosses = fields->src_vni && fields->src_vni != fields->vni;
 
-	if (fields->vni > SLIM_WIRE_VNI_MAX)
+	if (fields->vni > SLIM_WIRE_VNI_MAX || fields->src_vni > SLIM_WIRE_VNI_MAX ||
+	    (crosses && fields->sequence >= SLIM_WIRE_SEQUENCE_MAX))
 		return -EINVAL;
 	out = put_bytes(out, SLIM_WIRE_SIGNATURE, SLIM_WIRE_SIGNATURE_LEN);
 	*out++ = SLIM_WIRE_COMMAND;
@@ -86,11 +88,13 @@ int preamble_encode(const struct preamble *fields, uint8_t *out)
 	out = put_bytes(out, fields->dst + skip, 16 - skip);
 	out = put_number(out, fields->src_port, 2);
 	out = put_number(out, fields->dst_port, 2);
-	out = put_tlv(out, SLIM_WIRE_TLV_VERSION, PREAMBLE_VERSION, 1);
+	out = put_tlv(out, SLIM_WIRE_TLV_VERSION,
+		      crosses ? PREAMBLE_VERSION_CROSSING : PREAMBLE_VERSION, 1);
 	out = put_tlv(out, SLIM_WIRE_TLV_VNI, fields->vni, 4);
 	out = put_tlv(out, SLIM_WIRE_TLV_HOST, fields->host_id, 8);
 	out = put_tlv(out, SLIM_WIRE_TLV_KEY, fields->key_id, 4);
-	out = put_tlv(out, SLIM_WIRE_TLV_SEQUENCE, fields->sequence, 8);
+	out = put_tlv(out, SLIM_WIRE_TLV_SEQUENCE, fields->sequence |
+		      (crosses ? (uint64_t)fields->src_vni << SLIM_WIRE_SOURCE_SHIFT : 0), 8);
 	*out++ = SLIM_WIRE_TLV_MAC;
 	put_number(out, PREAMBLE_MAC_LEN, 2);
 	return len;
@@ -126,9 +130,22 @@ static bool get_addresses(const uint8_t **data, bool v4, struct preamble *fields
 	return v4 || !is_mapped(fields->src) || !is_mapped(fields->dst);
 }
 
+/* The source's tenant; what is left of @sequence is that. */
+static bool get_source(uint64_t version, uint32_t vni, uint64_t *sequence, uint32_t *source)
+{
+	*source = vni;
+	if (version == PREAMBLE_VERSION)
+		return true;
+	*source = (uint32_t)(*sequence >> SLIM_WIRE_SOURCE_SHIFT);
+	*sequence &= ((uint64_t)1 << SLIM_WIRE_SOURCE_SHIFT) - 1;
+	return version == PREAMBLE_VERSION_CROSSING && *source && *source != vni &&
+	       *sequence < SLIM_WIRE_SEQUENCE_MAX;
+}
+
 int preamble_decode(const uint8_t *data, size_t len, struct preamble *fields)
 {
 	uint64_t version, vni, host, key, sequence, mac;
+	uint32_t source;
 
 	if (len < PREAMBLE_HEADER_LEN || preamble_length(data) != (int)len)
 		return -EBADMSG;
@@ -142,9 +159,10 @@ int preamble_decode(const uint8_t *data, size_t len, struct preamble *fields)
 	    !get_tlv(&data, SLIM_WIRE_TLV_SEQUENCE, &sequence, 8) ||
 	    !get_tlv(&data, SLIM_WIRE_TLV_MAC, &mac, PREAMBLE_MAC_LEN))
 		return -EBADMSG;
-	if (version != PREAMBLE_VERSION || vni > SLIM_WIRE_VNI_MAX)
+	if (vni > SLIM_WIRE_VNI_MAX || !get_source(version, (uint32_t)vni, &sequence, &source))
 		return -EBADMSG;
 	fields->vni = (uint32_t)vni;
+	fields->src_vni = source;
 	fields->host_id = host;
 	fields->key_id = (uint32_t)key;
 	fields->sequence = sequence;

@@ -17,7 +17,8 @@
 #include <stdint.h>
 #endif
 
-#define PREAMBLE_VERSION	1
+#define PREAMBLE_VERSION	1	/* within a tenant */
+#define PREAMBLE_VERSION_CROSSING	2	/* from tenant to tenant */
 #define PREAMBLE_MAC_LEN	8
 #define PREAMBLE_HEADER_LEN	16	/* enough to know the whole length */
 #define PREAMBLE_LEN4		79	/* IPv4 source and destination */
@@ -27,7 +28,8 @@
 /*
  * @src:	16 bytes each, IPv4 mapped; both of one family on the wire (mixed: IPv6)
  * @src_port:	host byte order; 0: this connection's own source port
- * @vni:	24 bits
+ * @vni:	the destination's tenant, 24 bits
+ * @src_vni:	the source's; preamble_encode() takes 0 for @vni
  */
 struct preamble {
 	uint8_t src[16];
@@ -35,6 +37,7 @@ struct preamble {
 	uint16_t src_port;
 	uint16_t dst_port;
 	uint32_t vni;
+	uint32_t src_vni;
 	uint64_t host_id;
 	uint32_t key_id;
 	uint64_t sequence;

@@ -21,6 +21,7 @@
 #include "log.h"
 #include "namespace.h"
 #include "outbound.h"
+#include "policy_crossing.h"
 #include "worker.h"
 
 #define CHANNEL_BACKLOG		128
@@ -207,26 +208,47 @@ static int passing_open(struct channel *channel)
 	return ends[1];
 }
 
+uint32_t channel_generation(const struct channel *channel)
+{
+	uint32_t generation = channel->container->generation + policy_crossing_stamp();
+
+	return generation ? generation : 1;
+}
+
+static void add_prefixes(const struct config_tenant *tenant, void *data)
+{
+	static struct log_limit limit = { .burst = 1 };
+	struct slim_hello_reply *reply = data;
+
+	for (size_t i = 0; i < tenant->prefixes_num; i++) {
+		struct slim_prefix *prefix = &reply->prefixes[reply->prefixes_num];
+
+		if (reply->prefixes_num == SLIM_CHANNEL_PREFIXES) {
+			if (log_limit_ok(&limit))
+				log_warning("tenant %s has more prefixes than a program can be told with "
+					    "those of others: it does not reach all of them", tenant->name);
+			return;
+		}
+		memcpy(prefix->addr, &tenant->prefixes[i].addr, sizeof(prefix->addr));
+		prefix->len = (uint8_t)tenant->prefixes[i].len;
+		reply->prefixes_num++;
+	}
+}
+
 /* None where no connection is to be asked for. */
 static void tell_prefixes(const struct container *container, struct slim_hello_reply *reply)
 {
-	const struct config_tenant *tenant = container->tenant;
-
 	if (container->path == CONTAINER_PATH_PACKET)
 		return;
-	for (size_t i = 0; i < tenant->prefixes_num; i++) {
-		memcpy(reply->prefixes[i].addr, &tenant->prefixes[i].addr,
-		       sizeof(reply->prefixes[i].addr));
-		reply->prefixes[i].len = (uint8_t)tenant->prefixes[i].len;
-	}
-	reply->prefixes_num = (uint16_t)tenant->prefixes_num;
+	add_prefixes(container->tenant, reply);
+	policy_crossing_each(container->vni, add_prefixes, reply);
 }
 
 static void hello(struct channel *channel, const union request *request)
 {
 	const struct container *container = channel->container;
 	struct slim_hello_reply reply = {
-		.generation = container->generation,
+		.generation = channel_generation(channel),
 		.addresses_num = (uint16_t)container->addresses_num,
 	};
 	int passing;
@@ -247,7 +269,7 @@ static void listen_done(struct listener_request *request, int err)
 	struct listen_task *work = caa_container_of(request, struct listen_task, request);
 	struct channel *channel = work->channel;
 	struct slim_listen_reply reply = {
-		.generation = channel->container->generation, .error = (uint32_t)-err,
+		.generation = channel_generation(channel), .error = (uint32_t)-err,
 	};
 
 	if (err)
@@ -302,7 +324,7 @@ static void unlisten(struct channel *channel, const union request *request)
 static void name(struct channel *channel, const union request *request)
 {
 	struct ledger_entry *entry = ledger_find(request->name.cookie);
-	struct slim_name_reply reply = { .generation = channel->container->generation };
+	struct slim_name_reply reply = { .generation = channel_generation(channel) };
 
 	counter_inc(names);
 	if (entry && entry->container_id == channel->container->id) {

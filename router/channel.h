@@ -57,6 +57,9 @@ void channel_unlisten(struct container *container, struct loop *control);
 /* Worker only: ends it. */
 void channel_close(struct channel *channel);
 
+/* Of what HELLO_REPLY says now; in every reply. Read lock held, or control thread. */
+uint32_t channel_generation(const struct channel *channel);
+
 /* Any thread that holds a reference. */
 void channel_get(struct channel *channel);
 void channel_put(struct channel *channel);

@@ -33,7 +33,7 @@ static struct slim_claim_reply reply_for(const struct channel *channel,
 	struct slim_claim_reply reply;
 
 	memset(&reply, 0, sizeof(reply));
-	reply.generation = channel->container->generation;
+	reply.generation = channel_generation(channel);
 	reply.verdict = (uint16_t)verdict;
 	if (!inbound)
 		return reply;

@@ -113,12 +113,11 @@ static void change(struct round *round, const struct ledger_entry *entry,
 
 static void collect(struct ledger_entry *entry, void *data)
 {
-	bool out = entry->direction == LEDGER_OUT;
+	const struct ends ends = ledger_ends(entry);
 	struct round *round = data;
 	struct policy_verdict verdict;
 
-	policy_ask_tcp(entry->vni, out ? &entry->local : &entry->peer,
-		       out ? &entry->peer : &entry->local, &verdict);
+	policy_ask_tcp(&ends, &verdict);
 	if (verdict.allowed) {
 		change(round, entry, verdict.rule);
 		if (limiting_follow(entry, &verdict) == -ENOMEM)

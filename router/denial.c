@@ -59,49 +59,54 @@ static const char *by(const struct policy_verdict *verdict, char out[PLACE_LEN])
 	return out;
 }
 
-static void say(const char *what, const struct policy_verdict *verdict, uint32_t vni,
-		const struct slim_endpoint *source, const struct slim_endpoint *destination)
+static const char *tenant_name(uint32_t vni)
 {
 	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
-	char from[END_LEN], to[END_LEN], place[PLACE_LEN];
 
-	log_info("policy: %s in tenant %s: %s to %s, %s", what, tenant ? tenant->name : "?", end(vni, source, from),
-		 end(vni, destination, to), by(verdict, place));
+	return tenant ? tenant->name : "?";
 }
 
-void denial_say(const struct policy_verdict *verdict, uint32_t vni,
-		const struct slim_endpoint *source, const struct slim_endpoint *destination)
+static void say(const char *what, const struct policy_verdict *verdict, const struct ends *ends)
+{
+	char from[END_LEN], to[END_LEN], place[PLACE_LEN];
+	bool within = ends->source_vni == ends->destination_vni;
+
+	end(ends->source_vni, &ends->source, from);
+	end(ends->destination_vni, &ends->destination, to);
+	log_info("policy: %s %s tenant %s%s%s: %s to %s, %s", what, within ? "in" : "from",
+		 tenant_name(ends->source_vni), within ? "" : " to ",
+		 within ? "" : tenant_name(ends->destination_vni), from, to, by(verdict, place));
+}
+
+void denial_say(const struct policy_verdict *verdict, const struct ends *ends)
 {
 	policy_count(verdict);
 	if (!verdict->allowed && log_limit_ok(&denied_limit))
-		say("denied", verdict, vni, source, destination);
+		say("denied", verdict, ends);
 	if (verdict->allowed && verdict->rule && verdict->rule->log && log_limit_ok(&allowed_limit))
-		say("allowed", verdict, vni, source, destination);
+		say("allowed", verdict, ends);
 }
 
-void denial_limit(const struct policy_verdict *verdict, int err, uint32_t vni,
-		  const struct slim_endpoint *source, const struct slim_endpoint *destination)
+void denial_limit(const struct policy_verdict *verdict, int err, const struct ends *ends)
 {
 	if (log_limit_ok(&limit_limit))
-		say(err == -EDQUOT ? "too many set-ups" : "too many connections", verdict, vni,
-		    source, destination);
+		say(err == -EDQUOT ? "too many set-ups" : "too many connections", verdict, ends);
 }
 
 void denial_cut(uint64_t cookie)
 {
-	struct slim_endpoint source, destination;
 	const struct ledger_entry *entry;
 	struct policy_verdict verdict;
+	struct ends ends;
 
 	if (!log_limit_ok(&cut_limit))
 		return;
 	rcu_read_lock();
 	entry = ledger_find(cookie);
 	if (entry) {
-		source = entry->direction == LEDGER_OUT ? entry->local : entry->peer;
-		destination = entry->direction == LEDGER_OUT ? entry->peer : entry->local;
-		policy_ask_tcp(entry->vni, &source, &destination, &verdict);
-		say("cut", &verdict, entry->vni, &source, &destination);
+		ends = ledger_ends(entry);
+		policy_ask_tcp(&ends, &verdict);
+		say("cut", &verdict, &ends);
 	}
 	rcu_read_unlock();
 }

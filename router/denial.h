@@ -7,21 +7,19 @@
 
 #include <stdint.h>
 
-#include "../include/slim/endpoint.h"
 #include "config.h"
+#include "ends.h"
 #include "policy_force.h"
 
 /* @config outlives all that follows. */
 void denial_init(const struct config *config);
 
-/* Of a connection within a tenant: counts it for its rule, and says it where it is denied, or where the
- * rule is one to be logged. Any thread; read lock held. */
-void denial_say(const struct policy_verdict *verdict, uint32_t vni,
-		const struct slim_endpoint *source, const struct slim_endpoint *destination);
+/* Of a connection: counts it for its rule, and says it where it is denied, or where the rule is one to be
+ * logged. Any thread; read lock held. */
+void denial_say(const struct policy_verdict *verdict, const struct ends *ends);
 
 /* A connection that @verdict allows finds no place (@err: limiting_take()'s). Any thread; read lock held. */
-void denial_limit(const struct policy_verdict *verdict, int err, uint32_t vni,
-		  const struct slim_endpoint *source, const struct slim_endpoint *destination);
+void denial_limit(const struct policy_verdict *verdict, int err, const struct ends *ends);
 
 /* A live connection (its host socket's cookie) has been ended. Any thread. */
 void denial_cut(uint64_t cookie);

@@ -201,7 +201,7 @@ static int take_place(struct inbound *inbound, const struct policy_verdict *verd
 	struct limiting limiting;
 	int err;
 
-	limiting_in(&limiting, verdict, inbound->fields.vni, &inbound->peer,
+	limiting_in(&limiting, verdict, inbound->fields.src_vni, &inbound->peer,
 		    peer_host_id(inbound->from));
 	if (inbound->counted)
 		limiting.limits.setups = 0;
@@ -230,6 +230,7 @@ static int enter(struct inbound *inbound, const struct listener_endpoint *listen
 	}
 	entry->cookie = inbound->cookie;
 	entry->vni = inbound->container->vni;
+	entry->peer_vni = inbound->fields.src_vni;
 	entry->container_id = inbound->container->id;
 	entry->local = inbound->local;
 	entry->peer = inbound->peer;
@@ -322,11 +323,20 @@ static bool find_container(struct inbound *inbound)
 	return true;
 }
 
+static struct ends ends_of(const struct inbound *inbound)
+{
+	return (struct ends){
+		inbound->fields.src_vni, inbound->fields.vni, inbound->peer, inbound->local,
+	};
+}
+
 /* Whatever the sender's own router has allowed */
 static bool may_accept(const struct inbound *inbound, struct policy_verdict *verdict)
 {
-	policy_ask_tcp(inbound->fields.vni, &inbound->peer, &inbound->local, verdict);
-	denial_say(verdict, inbound->fields.vni, &inbound->peer, &inbound->local);
+	const struct ends ends = ends_of(inbound);
+
+	policy_ask_tcp(&ends, verdict);
+	denial_say(verdict, &ends);
 	if (!verdict->allowed)
 		counter_inc(accepts_denied);
 	return verdict->allowed;
@@ -340,7 +350,7 @@ static struct listener_endpoint *admit(struct inbound *inbound, struct policy_ve
 	struct in6_addr src;
 
 	memcpy(&src, fields->src, sizeof(src));
-	if (!directory_owns(inbound->from, fields->vni, &src)) {
+	if (!directory_owns(inbound->from, fields->src_vni, &src)) {
 		counter_inc(source_foreign);
 		return NULL;
 	}
@@ -403,8 +413,10 @@ static void await_tuple(struct inbound *inbound)
 static void await_place(struct inbound *inbound, const struct policy_verdict *verdict, int err)
 {
 	if (!inbound->awaits_place) {
+		const struct ends ends = ends_of(inbound);
+
 		counter_inc(accepts_limited);
-		denial_limit(verdict, err, inbound->fields.vni, &inbound->peer, &inbound->local);
+		denial_limit(verdict, err, &ends);
 	}
 	inbound->awaits_place = true;
 	admit_later(inbound);

@@ -140,6 +140,7 @@ static void record_make(struct ledger_entry *entry)
 	record->host_addr = entry->host_addr;
 	(void)quota_key_of(&entry->seat, &record->quota);
 	record->vni = entry->vni;
+	record->peer_vni = entry->peer_vni;
 	record->container_id = entry->container_id;
 	record->host_port = entry->host_port;
 	record->domain = entry->domain;
@@ -372,6 +373,7 @@ static void restore_one(void *data, void *arg)
 	entry->host_peer = record->host_peer;
 	entry->host_addr = record->host_addr;
 	entry->vni = record->vni;
+	entry->peer_vni = record->peer_vni;
 	entry->container_id = record->container_id;
 	entry->host_port = record->host_port;
 	entry->domain = record->domain;

@@ -21,7 +21,7 @@
 #include <urcu.h>
 #include <urcu/rculfhash.h>
 
-#include "../include/slim/endpoint.h"
+#include "ends.h"
 #include "quota.h"
 #include "shaping.h"
 
@@ -42,7 +42,7 @@ enum ledger_direction {
 struct ledger_entry {
 	uint64_t cookie;		/* of the host socket */
 	uint64_t ticket_cookie;		/* of the application's end of a spliced ticket; or 0 */
-	uint32_t vni;
+	uint32_t vni, peer_vni;		/* of the container here, and of the other one */
 	uint32_t container_id;
 	struct slim_endpoint local, peer;	/* virtual */
 	struct slim_endpoint host_peer;
@@ -78,10 +78,17 @@ struct ledger_record {
 	struct quota_key quota;			/* rule 0: none */
 	struct slim_endpoint local, peer, host_peer;
 	struct in6_addr host_addr;
-	uint32_t vni, container_id;
+	uint32_t vni, peer_vni, container_id;
 	uint16_t host_port, domain, fill_index;
 	uint8_t direction, spliced;
 };
+
+static inline struct ends ledger_ends(const struct ledger_entry *entry)
+{
+	if (entry->direction == LEDGER_OUT)
+		return (struct ends){ entry->vni, entry->peer_vni, entry->local, entry->peer };
+	return (struct ends){ entry->peer_vni, entry->vni, entry->peer, entry->local };
+}
 
 int ledger_init(void);
 

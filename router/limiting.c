@@ -188,9 +188,9 @@ static bool limiting_of(struct limiting *limiting, struct ledger_entry *entry,
 		limiting->key = key;
 		return true;
 	}
-	if (!directory_whose(entry->vni, &addr, &host, &id))
+	if (!directory_whose(entry->peer_vni, &addr, &host, &id))
 		return false;
-	limiting_in(limiting, verdict, entry->vni, &entry->peer, host);
+	limiting_in(limiting, verdict, entry->peer_vni, &entry->peer, host);
 	return true;
 }
 

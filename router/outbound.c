@@ -39,6 +39,7 @@
 #include "limiting.h"
 #include "log.h"
 #include "peer.h"
+#include "policy_crossing.h"
 #include "policy_force.h"
 #include "shaping.h"
 #include "syndata.h"
@@ -219,6 +220,7 @@ struct attempt {
 	struct container *container;
 	struct peer *peer;
 	struct slim_endpoint src, dst;	/* virtual */
+	uint32_t dst_vni;		/* not the container's: there is no packet path */
 	int domain, fd;
 	uint64_t cookie;
 	struct policy_verdict verdict;	/* its generation alone outlives the read section */
@@ -271,7 +273,8 @@ static int seal(struct attempt *attempt, struct worker *worker, uint8_t *bytes)
 	struct preamble fields = {
 		.src_port = attempt->src.port,
 		.dst_port = attempt->dst.port,
-		.vni = attempt->container->vni,
+		.vni = attempt->dst_vni,
+		.src_vni = attempt->container->vni,
 	};
 
 	memcpy(fields.src, attempt->src.addr, sizeof(fields.src));
@@ -353,6 +356,7 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 		return -ENOMEM;
 	entry->cookie = attempt->cookie;
 	entry->vni = attempt->container->vni;
+	entry->peer_vni = attempt->dst_vni;
 	entry->container_id = attempt->container->id;
 	entry->local = attempt->src;
 	entry->peer = attempt->dst;
@@ -505,21 +509,37 @@ static int choose_source(const struct container *container, const struct slim_co
 	return -EADDRNOTAVAIL;
 }
 
+static struct ends ends_of(const struct attempt *attempt)
+{
+	return (struct ends){
+		attempt->container->vni, attempt->dst_vni, attempt->src, attempt->dst,
+	};
+}
+
+static bool crosses(const struct attempt *attempt)
+{
+	return attempt->dst_vni != attempt->container->vni;
+}
+
 /* Asked before anything is sent: false where policy denies it. (Provisionally: the packet path's rules know
  * what an earlier router knew.) */
 static bool may_connect(struct attempt *attempt)
 {
-	policy_ask_tcp(attempt->container->vni, &attempt->src, &attempt->dst, &attempt->verdict);
+	const struct ends ends = ends_of(attempt);
+
+	policy_ask_tcp(&ends, &attempt->verdict);
 	if (attempt->verdict.provisional)
 		return false;
-	denial_say(&attempt->verdict, attempt->container->vni, &attempt->src, &attempt->dst);
+	denial_say(&attempt->verdict, &ends);
 	return attempt->verdict.allowed;
 }
 
 static void say_limit(const struct attempt *attempt, int err)
 {
+	const struct ends ends = ends_of(attempt);
+
 	counter_inc(connects_limited);
-	denial_limit(&attempt->verdict, err, attempt->container->vni, &attempt->src, &attempt->dst);
+	denial_limit(&attempt->verdict, err, &ends);
 }
 
 /* Asked when it is in the ledger, where a sweep finds it from now on. 0, -EPERM, or limiting_is(). */
@@ -539,6 +559,23 @@ static int look_again(struct attempt *attempt)
 	return err;
 }
 
+/*
+ * Who listens: 0, or -errno. From tenant to tenant even one whose queue is full: his router lets it wait
+ * there.
+ */
+static int find_listener(const struct attempt *attempt, struct directory_listener *listener)
+{
+	struct in6_addr dst = endpoint_addr(&attempt->dst);
+	uint64_t host;
+	uint32_t id;
+
+	if (!directory_find(attempt->dst_vni, &dst, attempt->dst.port, listener))
+		return directory_whose(attempt->dst_vni, &dst, &host, &id) ? -ECONNREFUSED : -ENOENT;
+	if (!crosses(attempt))
+		return listener->busy ? -ENOENT : 0;
+	return peer_knows_crossings(listener->peer) ? 0 : -EPROTONOSUPPORT;
+}
+
 /* 0 with @attempt filled in; anything else: answer_otherwise(). */
 static int slim_path(struct channel *channel, const struct slim_connect *request,
 		     struct attempt *attempt)
@@ -549,6 +586,9 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 	struct slim_endpoint src;
 	int err;
 
+	attempt->container = container;
+	attempt->dst = request->dst;
+	attempt->dst_vni = policy_crossing_to(container->vni, &dst);
 	if (__atomic_load_n(&container->packet_only, __ATOMIC_RELAXED))
 		return -EOPNOTSUPP;
 	if (container_has_address(container, &dst))
@@ -556,14 +596,12 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 	err = choose_source(container, request, &src);
 	if (err)
 		return err;
-	attempt->container = container;
 	attempt->src = src;
-	attempt->dst = request->dst;
 	if (!may_connect(attempt))
 		return -EPERM;
-	if (!directory_find(container->vni, &dst, request->dst.port, &listener) ||
-	    listener.busy)
-		return -ENOENT;
+	err = find_listener(attempt, &listener);
+	if (err)
+		return err;
 	if (limit_has_all_connections(container))
 		return -ENOSPC;
 	limiting_out(&attempt->limiting, &attempt->verdict, container->vni, container->id);
@@ -592,9 +630,9 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 	} else if (err) {
 		counter_inc(connects_failed);
 		if (log_limit_ok(&fail_limit))
-			log_warning("container %s: cannot connect to host %s: %s; it takes "
-				    "the packet path", container->name,
-				    peer_name(listener.peer), strerror(-err));
+			log_warning("container %s: cannot connect to host %s: %s%s", container->name,
+				    peer_name(listener.peer), strerror(-err),
+				    crosses(attempt) ? "" : "; it takes the packet path");
 	}
 	return err;
 }
@@ -613,7 +651,7 @@ static bool is_late(const struct slim_connect *request)
 static void answer_packet(struct channel *channel, uint32_t id)
 {
 	struct slim_connect_reply reply = {
-		.generation = channel->container->generation, .verdict = SLIM_VERDICT_PACKET,
+		.generation = channel_generation(channel), .verdict = SLIM_VERDICT_PACKET,
 	};
 
 	counter_inc(connects_packet);
@@ -621,27 +659,30 @@ static void answer_packet(struct channel *channel, uint32_t id)
 		channel_close(channel);
 }
 
-static void answer_denied(struct channel *channel, uint32_t id)
+/* connect() fails with @error. */
+static void answer_denied(struct channel *channel, uint32_t id, unsigned int error)
 {
 	struct slim_connect_reply reply = {
-		.generation = channel->container->generation,
-		.verdict = SLIM_VERDICT_DENIED, .error = EACCES,
+		.generation = channel_generation(channel),
+		.verdict = SLIM_VERDICT_DENIED, .error = (uint16_t)error,
 	};
 
 	if (channel_reply(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY, id))
 		channel_close(channel);
 }
 
-/* No slim path, because of @err: what else, policy says. */
+/* No slim path, because of @err: what else, policy says. (@attempt has no container where nothing was asked.) */
 static void answer_otherwise(struct channel *channel, uint32_t id, int err,
-			     const struct policy_verdict *verdict)
+			     const struct attempt *attempt)
 {
-	bool denied = !verdict->allowed && !verdict->provisional;
+	bool denied = !attempt->verdict.allowed && !attempt->verdict.provisional;
 
 	if (denied)
 		counter_inc(connects_denied);
 	if (denied || limiting_is(err))
-		answer_denied(channel, id);
+		answer_denied(channel, id, EACCES);
+	else if (attempt->container && crosses(attempt))
+		answer_denied(channel, id, err == -ECONNREFUSED ? ECONNREFUSED : EHOSTUNREACH);
 	else
 		answer_packet(channel, id);
 }
@@ -649,8 +690,9 @@ static void answer_otherwise(struct channel *channel, uint32_t id, int err,
 static void answer_slim(struct channel *channel, uint32_t id, const struct attempt *attempt)
 {
 	struct slim_connect_reply reply = {
-		.generation = channel->container->generation, .verdict = SLIM_VERDICT_SLIM,
+		.generation = channel_generation(channel), .verdict = SLIM_VERDICT_SLIM,
 		.cookie = attempt->cookie, .local = attempt->src, .peer = attempt->dst,
+		.error = crosses(attempt) ? EHOSTUNREACH : 0,
 	};
 
 	if (channel_hand_over(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY, id,
@@ -701,7 +743,7 @@ static void dialled(struct dial *dial, int err)
 	if (err == -ETIMEDOUT)
 		counter_inc(connects_late);
 	if (!channel->closed && err)
-		answer_otherwise(channel, pending->id, err, &pending->attempt.verdict);
+		answer_otherwise(channel, pending->id, err, &pending->attempt);
 	else if (!err)
 		answer_slim(channel, pending->id, &pending->attempt);
 	channel_put(channel);
@@ -745,11 +787,14 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 			give_up(&attempt);
 	}
 	if (err) {
-		answer_otherwise(channel, request->frame.id, err, &attempt.verdict);
+		answer_otherwise(channel, request->frame.id, err, &attempt);
 	} else if (!attempt.connecting) {
 		answer_slim(channel, request->frame.id, &attempt);
-	} else if (wait_for_it(channel, request, &attempt)) {
+	} else {
+		err = wait_for_it(channel, request, &attempt);
+		if (!err)
+			return;
 		give_up(&attempt);
-		answer_packet(channel, request->frame.id);
+		answer_otherwise(channel, request->frame.id, err, &attempt);
 	}
 }

@@ -103,6 +103,12 @@ unsigned int *peer_port_fill(struct peer *peer, unsigned int index)
 	return &peer->fill[index % SLIM_WIRE_PORTS];
 }
 
+bool peer_knows_crossings(const struct peer *peer)
+{
+	return peer == peers.self || __atomic_load_n(&peer->version, __ATOMIC_RELAXED) >=
+				     SLIM_WIRE_VERSION_CROSSING;
+}
+
 int peer_preamble_seal(struct peer *peer, struct mac *mac, struct preamble *fields,
 		       uint8_t *out)
 {
@@ -274,6 +280,7 @@ static void take_hello(struct peer *peer, const struct peer_channel *channel,
 	if (peer->instance && peer->instance != hello->instance)
 		log_info("peer %s has restarted", peer->name);
 	peer->instance = hello->instance;
+	__atomic_store_n(&peer->version, hello->version, __ATOMIC_RELAXED);
 	__atomic_store_n(&peer->port_first, hello->port_first, __ATOMIC_RELAXED);
 	__atomic_store_n(&peer->port_last, hello->port_last, __ATOMIC_RELAXED);
 	__atomic_store_n(&peer->address, choose_address(peer, &channel->remote),

@@ -49,6 +49,9 @@ bool peer_alive(const struct peer *peer);
 /* Is its channel open (or is it this host)? For the control thread. */
 bool peer_is_up(const struct peer *peer);
 
+/* Does it know preambles of version 2, of connections from tenant to tenant? */
+bool peer_knows_crossings(const struct peer *peer);
+
 /* Where its slim ports are. @addr: IPv4 mapped. */
 const struct in6_addr *peer_address(const struct peer *peer);
 uint16_t peer_port_first(const struct peer *peer);

@@ -44,6 +44,7 @@ struct peer {
 
 	const struct in6_addr *address;		/* [w] one of @addresses */
 	uint16_t port_first, port_last;		/* [w] */
+	uint16_t version;			/* of the wire, that it speaks; 0: not known yet [w] */
 	unsigned int fill[SLIM_WIRE_PORTS];	/* [w] */
 	bool up;				/* [w] */
 	uint64_t heard;				/* [w] ms of CLOCK_MONOTONIC */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "endpoint.h"
 #include "policy_identity.h"
 
 static const struct classifier_allocator allocator = { malloc, free };
@@ -375,6 +376,35 @@ const struct policy_use *policy_uses_find(const struct policy_compiled *compiled
 	return compiled->uses + low;
 }
 
+/* --- from tenant to tenant --- */
+
+/* Both tenants' rules may name the two. */
+static bool is_crossing(const struct policy_compiled *compiled, const struct policy_domain *domain)
+{
+	return domain->source != domain->destination &&
+	       (domain->owner == domain->source ||
+		!policy_domain_find(compiled, domain->source, domain->source, domain->destination));
+}
+
+static int make_crossings(struct policy_compiled *compiled, const struct config *config)
+{
+	compiled->crossings = calloc(compiled->domains_num + 1u, sizeof(*compiled->crossings));
+	if (!compiled->crossings)
+		return -ENOMEM;
+	for (uint32_t i = 0; config && i < compiled->domains_num; i++) {
+		const struct policy_domain *domain = &compiled->domains[i];
+		const struct config_tenant *to = config_tenant_by_vni(config, domain->destination);
+		uint32_t hashed[] = { compiled->crossing_stamp, domain->source, domain->destination };
+
+		if (!to || !is_crossing(compiled, domain))
+			continue;
+		compiled->crossings[compiled->crossings_num++] =
+			(struct policy_crossing){ domain->source, to };
+		compiled->crossing_stamp = (uint32_t)hash_bytes(hashed, sizeof(hashed), 0) | 1;
+	}
+	return 0;
+}
+
 /* --- limits --- */
 
 static bool has_limits(const struct policy_rule *rule)
@@ -419,6 +449,8 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 	if (!*error)
 		*error = make_uses(compiled);
 	if (!*error)
+		*error = make_crossings(compiled, config);
+	if (!*error)
 		*error = make_quotas(compiled);
 	if (!*error)
 		return compiled;
@@ -439,6 +471,7 @@ void policy_compiled_free(struct policy_compiled *compiled)
 	free(compiled->domains);
 	free(compiled->uses);
 	free(compiled->hits);
+	free(compiled->crossings);
 	free(compiled->quotas);
 	policy_resolved_free(&compiled->resolved);
 	policy_free(compiled->policy);

@@ -42,11 +42,18 @@ struct policy_use {
 	uint32_t domain, set;
 };
 
+/* There are rules about connections from tenant @from to @to, whose configuration outlives the policy. */
+struct policy_crossing {
+	uint32_t from;
+	const struct config_tenant *to;
+};
+
 /*
  * Immutable, but for @hits.
  * @policy:	owned
  * @domains:	sorted by owner, source, destination
  * @uses:	sorted by VNI and by name and value as text
+ * @crossings:	each once; @crossing_stamp: a hash of them, 0: there are none
  * @hits:	how often each rule has decided, atomic
  * @quotas:	of each rule with limits of its own policy_identity_of(), of others 0; NULL: there are none
  */
@@ -57,13 +64,16 @@ struct policy_compiled {
 	uint32_t domains_num;
 	struct policy_use *uses;
 	uint32_t uses_num;
+	struct policy_crossing *crossings;
+	uint32_t crossings_num, crossing_stamp;
 	uint64_t *hits;
 	uint64_t *quotas;
 };
 
 /**
  * policy_compile() - compile a policy
- * @policy:	without errors, made with @config; the result's from then on if there is one
+ * @policy:	without errors, made with @config, which outlives the result; the result's from then on
+ *		if there is one
  * @error:	set where there is none: -ENOMEM, or -E2BIG (too many addresses)
  *
  * Returns what policy_compiled_free() frees, or NULL. Any thread.

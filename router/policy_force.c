@@ -91,6 +91,7 @@ static void ask_between(const struct force *now, const struct policy_question *q
 	struct policy_verdict other = *verdict;
 
 	verdict->allowed = false;
+	verdict->policy = now->compiled->policy;
 	if (!first || !second)
 		return;
 	ask_domain(now, first, question, verdict);
@@ -122,16 +123,15 @@ void policy_ask(const struct policy_question *question, struct policy_verdict *v
 	}
 }
 
-void policy_ask_tcp(uint32_t vni, const struct slim_endpoint *source,
-		    const struct slim_endpoint *destination, struct policy_verdict *verdict)
+void policy_ask_tcp(const struct ends *ends, struct policy_verdict *verdict)
 {
 	struct policy_question question = {
-		.source_vni = vni, .destination_vni = vni,
-		.service = CLASSIFIER_SERVICE(CLASSIFIER_TCP, destination->port),
+		.source_vni = ends->source_vni, .destination_vni = ends->destination_vni,
+		.service = CLASSIFIER_SERVICE(CLASSIFIER_TCP, ends->destination.port),
 	};
 
-	memcpy(question.source, source->addr, sizeof(question.source));
-	memcpy(question.destination, destination->addr, sizeof(question.destination));
+	memcpy(question.source, ends->source.addr, sizeof(question.source));
+	memcpy(question.destination, ends->destination.addr, sizeof(question.destination));
 	policy_ask(&question, verdict);
 }
 

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../include/slim/endpoint.h"
+#include "ends.h"
 #include "policy_compile.h"
 #include "policy_members.h"
 
@@ -53,9 +53,8 @@ struct policy_verdict {
 /* As long as that is held, *@verdict is good. */
 void policy_ask(const struct policy_question *question, struct policy_verdict *verdict);
 
-/* The same for a TCP connection within a tenant. */
-void policy_ask_tcp(uint32_t vni, const struct slim_endpoint *source,
-		    const struct slim_endpoint *destination, struct policy_verdict *verdict);
+/* The same for a TCP connection. */
+void policy_ask_tcp(const struct ends *ends, struct policy_verdict *verdict);
 
 /* Counts the verdict for its rule. */
 void policy_count(const struct policy_verdict *verdict);

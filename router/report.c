@@ -406,9 +406,10 @@ static json_t *connection(const struct diag_socket *socket, const struct ledger_
 	struct container *container = container_by_id(entry->container_id);
 
 	return json_pack(
-		"{s:o, s:s, s:s?, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:f, s:I, s:I, s:I}",
+		"{s:o, s:s, s:s, s:s?, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:f, s:I, s:I, s:I}",
 		"id", json_sprintf("%" PRIu64, entry->cookie),
 		"tenant", tenant_name(entry->vni),
+		"peer_tenant", tenant_name(entry->peer_vni),
 		"container", container ? container->name : NULL,
 		"direction", entry->direction == LEDGER_OUT ? "out" : "in",
 		"path", entry->spliced ? "spliced" : "slim",

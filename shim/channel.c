@@ -41,6 +41,7 @@
 #define SLOTS		16
 #define WORLDS		4
 #define FD_HIGH		512	/* channels stay out of the way of low numbers */
+#define RECENT_MS	1000	/* as long what the router said of the world is good */
 #define RETRY_MS	1000
 #define STALE_MAX	64	/* descriptors that came too late, at a time */
 #define SIG_BLOCK_	0
@@ -67,6 +68,7 @@ struct state {
 	uint32_t world_writing;		/* atomic */
 	uint32_t opened;		/* the inherited ones are closed */
 	uint64_t ask_at;		/* ms; atomic: it is slow, and asked anew then; 0: it answers */
+	uint64_t recent_until;		/* ms; atomic: as long the world is not asked for again */
 };
 
 /* Survives fork: what the parent had open. */
@@ -468,6 +470,7 @@ static int hello(struct state *state, struct slot *slot)
 
 	if (err)
 		return err;
+	__atomic_store_n(&state->recent_until, now_ms() + RECENT_MS, __ATOMIC_RELAXED);
 	world_learn(state, &reply, sys_netns_cookie(slot->fd));
 	/* What is no socket could not be told from a file of the program's. */
 	if (passing >= 0 && (slot->passing_cookie || !sys_cookie(passing)))
@@ -827,5 +830,20 @@ const struct channel_world *channel_world(void)
 	if (known)
 		return known;
 	channel_ask(NULL, 0, SLIM_FRAME_UNSPEC, NULL, 0, SLIM_FRAME_UNSPEC);
+	return channel_world_known();
+}
+
+const struct channel_world *channel_world_recent(void)
+{
+	struct state *state = state_get();
+	uint64_t now = now_ms(), until;
+
+	if (!state)
+		return channel_world_known();
+	until = __atomic_load_n(&state->recent_until, __ATOMIC_RELAXED);
+	/* Only one asks. */
+	if (now >= until && __atomic_compare_exchange_n(&state->recent_until, &until, now + RECENT_MS,
+							false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		channel_refresh();
 	return channel_world_known();
 }

@@ -22,6 +22,9 @@ struct channel_world {
  */
 const struct channel_world *channel_world(void);
 
+/* The same, as it was a second ago at the most, where a router answers. */
+const struct channel_world *channel_world_recent(void);
+
 /* Asks the router anew, who may be another one by now; the world is then as it says. */
 void channel_refresh(void);
 

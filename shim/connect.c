@@ -3,7 +3,8 @@
  * connect.c - connect(): a host socket behind the application's fd
  *
  * Theory of operation: a destination outside the tenant's prefixes costs one probe of
- * the caller's memory. Otherwise the router is asked; if it gives a host socket, which is
+ * the caller's memory, and each second, since policy may have let other tenants' in, a question of what the prefixes
+ * are now. Otherwise the router is asked; if it gives a host socket, which is
  * connecting already, that takes the place of the application's, and a blocking caller
  * waits by calling connect(2) on it again, with all of the kernel's own semantics.
  *
@@ -43,6 +44,7 @@ struct attempt {
 	uint16_t domain;
 	long flags;			/* F_GETFL */
 	int error;			/* of an earlier attempt; -errno */
+	bool slim_only;			/* no other path leads there */
 	struct slim_endpoint dst, bound;
 };
 
@@ -73,15 +75,31 @@ static bool in_prefix(const struct slim_endpoint *ep, const struct slim_prefix *
 	return !bits || !((ep->addr[bytes] ^ prefix->addr[bytes]) & (0xff00 >> bits));
 }
 
-static bool is_virtual(const struct channel_world *world, const struct slim_endpoint *ep)
+static bool is_own(const struct channel_world *world, const struct slim_endpoint *ep)
 {
 	for (unsigned int i = 0; i < world->hello.addresses_num; i++)
 		if (!memcmp(ep->addr, world->hello.addresses[i], sizeof(ep->addr)))
-			return false;
+			return true;
+	return false;
+}
+
+static bool is_virtual(const struct channel_world *world, const struct slim_endpoint *ep)
+{
+	if (is_own(world, ep))
+		return false;
 	for (unsigned int i = 0; i < world->hello.prefixes_num; i++)
 		if (in_prefix(ep, &world->hello.prefixes[i]))
 			return true;
 	return false;
+}
+
+/* In the container itself, whatever the router may say by now */
+static bool is_near(const struct channel_world *world, const struct slim_endpoint *ep)
+{
+	static const uint8_t loopback[16] = { [15] = 1 };
+
+	return is_own(world, ep) || address_is_any(ep) || !memcmp(ep->addr, loopback, sizeof(loopback)) ||
+	       (address_is_mapped(ep) && ep->addr[12] == 127);
 }
 
 static bool get_u32(int fd, int level, int name, uint32_t *out)
@@ -213,7 +231,7 @@ static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
 	/* SO_SNDTIMEO: a first connect(2) calls it EINPROGRESS, a second one EALREADY. */
 	if (next_errno() == EALREADY)
 		return next_result(-EINPROGRESS);
-	if (!is_worth_another_try(next_errno()))
+	if (attempt->slim_only || !is_worth_another_try(next_errno()))
 		return -1;
 	debug_say("the slim path failed, errno %d: packet path", next_errno());
 	if (socket_restore(attempt->fd, attempt->domain, &attempt->bound))
@@ -246,8 +264,9 @@ static enum slim_verdict obtain(struct attempt *attempt, int *error)
 	int with = -1;
 	enum slim_verdict verdict = ask(attempt, &reply, &with);
 
+	attempt->slim_only = verdict == SLIM_VERDICT_SLIM && reply.error;
 	if (verdict == SLIM_VERDICT_SLIM && take(attempt, &reply, with))
-		verdict = SLIM_VERDICT_PACKET;
+		verdict = attempt->slim_only ? SLIM_VERDICT_DENIED : SLIM_VERDICT_PACKET;
 	channel_let_signals(signals);
 	if (verdict == SLIM_VERDICT_DENIED)
 		*error = reply.error ? -(int)reply.error : -EACCES;
@@ -317,6 +336,8 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	world = channel_world();
 	if (!world)
 		debug_say("connect: no router is known, descriptor %d takes the packet path", fd);
+	if (world && !is_virtual(world, &attempt.dst) && !is_near(world, &attempt.dst))
+		world = channel_world_recent();
 	if (!world || !is_virtual(world, &attempt.dst))
 		return native(fd, addr, len);
 	attempt.cookie = sys_cookie(fd);

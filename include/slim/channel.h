@@ -101,7 +101,8 @@ struct slim_prefix {
 /*
  * @generation:	changes when the prefixes or addresses do; every reply carries
  *		it, and a shim that sees a new one says HELLO again
- * @prefixes:	the tenant's virtual prefixes; none where the container is to have no slim path
+ * @prefixes:	the tenant's virtual prefixes, and those of tenants that policy lets it connect to; none
+ *		where the container is to have no slim path
  * @addresses:	the container's own virtual addresses (reached over loopback,
  *		never over the slim path)
  */
@@ -159,7 +160,7 @@ struct slim_connect {
  * @cookie:	the host socket's SO_COOKIE
  * @local:	virtual name of the application's end
  * @peer:	virtual name of the other end
- * @error:	errno, for SLIM_VERDICT_DENIED
+ * @error:	errno, for SLIM_VERDICT_DENIED; with SLIM_VERDICT_SLIM not 0 where there is no other path
  */
 struct slim_connect_reply {
 	struct slim_frame frame;

@@ -45,11 +45,12 @@ enum slim_wire_tlv {
 	SLIM_WIRE_TLV_VNI,		/* 4 */
 	SLIM_WIRE_TLV_HOST,		/* 8 */
 	SLIM_WIRE_TLV_KEY,		/* 4 */
-	SLIM_WIRE_TLV_SEQUENCE,		/* 8 */
+	SLIM_WIRE_TLV_SEQUENCE,		/* 8; in version 2 the source's VNI (3), then 5 */
 	SLIM_WIRE_TLV_MAC,		/* 8; over all bytes before its value */
 };
 
 #define SLIM_WIRE_VNI_MAX	0xffffffu
+#define SLIM_WIRE_SOURCE_SHIFT	40	/* bits of the sequence number's 5 bytes */
 
 /* A key seals sequence numbers below this, then no more. */
 #define SLIM_WIRE_SEQUENCE_MAX	(1ull << 36)
@@ -66,7 +67,8 @@ enum slim_wire_tlv {
 /* --- peer channel --- */
 
 #define SLIM_WIRE_ALPN			"slim/1"
-#define SLIM_WIRE_VERSION		1
+#define SLIM_WIRE_VERSION		2
+#define SLIM_WIRE_VERSION_CROSSING	2	/* from this one on, preambles of version 2 are known */
 #define SLIM_WIRE_TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
 /* Deadlines, in ms */

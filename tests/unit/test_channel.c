@@ -29,6 +29,7 @@
 #include "../../router/listener.h"
 #include "../../router/namespace.h"
 #include "../../router/outbound.h"
+#include "../../router/policy_crossing.h"
 #include "../../router/worker.h"
 
 #define LIMIT		4
@@ -53,6 +54,22 @@ static bool running;
 static unsigned int refs, registered;
 
 /* --- what the channel is linked with elsewhere --- */
+
+/* Of other tenants that the container may connect to */
+static const struct config_tenant *crossing;
+
+uint32_t policy_crossing_stamp(void)
+{
+	return crossing ? 17 : 0;
+}
+
+void policy_crossing_each(uint32_t vni, void (*each)(const struct config_tenant *tenant, void *data),
+			  void *data)
+{
+	(void)vni;
+	if (crossing)
+		each(crossing, data);
+}
 
 void housekeeping_hurry(void)
 {
@@ -344,6 +361,41 @@ START_TEST(packet_path_has_no_prefixes)
 }
 END_TEST
 
+/* ... whose generation is in every reply: who sees another one asks again. */
+START_TEST(other_tenants_prefixes_are_told)
+{
+	static struct config_prefix own[] = { { .len = 112 } },
+				    others[SLIM_CHANNEL_PREFIXES] = { { .len = 48 }, { .len = 64 } };
+	static const struct config_tenant two = { .name = "two", .prefixes = others, .prefixes_num = 2 },
+		many = { .name = "many", .prefixes = others, .prefixes_num = SLIM_CHANNEL_PREFIXES };
+	struct slim_listen_reply listen;
+	struct slim_hello_reply reply;
+	uint32_t before;
+	int fd = shim();
+
+	tenant.prefixes = own;
+	tenant.prefixes_num = 1;
+	hello_with_fd(fd, &reply);
+	ck_assert_uint_eq(reply.prefixes_num, 1);
+	before = reply.generation;
+	crossing = &two;
+	send_listen(fd);
+	listen_reply(fd, &listen);
+	ck_assert_uint_ne(listen.generation, before);
+	hello_with_fd(fd, &reply);
+	ck_assert_uint_eq(reply.generation, listen.generation);
+	ck_assert_uint_eq(reply.prefixes_num, 3);
+	ck_assert_uint_eq(reply.prefixes[0].len, 112);
+	ck_assert_uint_eq(reply.prefixes[2].len, 64);
+	crossing = &many;
+	hello_with_fd(fd, &reply);
+	ck_assert_uint_eq(reply.prefixes_num, SLIM_CHANNEL_PREFIXES);
+	close(fd);
+	crossing = NULL;
+	tenant.prefixes_num = 0;
+}
+END_TEST
+
 /* An older kernel has no SO_PASSRIGHTS: then frames are looked at first. */
 static void pass_rights(void)
 {
@@ -508,6 +560,7 @@ int main(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, requests_are_answered);
 	tcase_add_test(tcase, packet_path_has_no_prefixes);
+	tcase_add_test(tcase, other_tenants_prefixes_are_told);
 	tcase_add_test(tcase, requests_are_answered_on_an_older_kernel);
 	tcase_add_loop_test(tcase, an_fd_costs_the_channel, 0, 2);
 	tcase_add_test(tcase, one_request_at_a_time);

@@ -233,10 +233,9 @@ void housekeeping_set_up(void)
 {
 }
 
-void policy_ask_tcp(uint32_t vni, const struct slim_endpoint *source,
-		    const struct slim_endpoint *destination, struct policy_verdict *verdict)
+void policy_ask_tcp(const struct ends *ends, struct policy_verdict *verdict)
 {
-	(void)vni, (void)source, (void)destination;
+	(void)ends;
 	*verdict = (struct policy_verdict){ .allowed = true };
 }
 
@@ -246,16 +245,14 @@ bool policy_is_stale(const struct policy_verdict *verdict)
 	return false;
 }
 
-void denial_say(const struct policy_verdict *verdict, uint32_t vni,
-		const struct slim_endpoint *source, const struct slim_endpoint *destination)
+void denial_say(const struct policy_verdict *verdict, const struct ends *ends)
 {
-	(void)verdict, (void)vni, (void)source, (void)destination;
+	(void)verdict, (void)ends;
 }
 
-void denial_limit(const struct policy_verdict *verdict, int err, uint32_t vni,
-		  const struct slim_endpoint *source, const struct slim_endpoint *destination)
+void denial_limit(const struct policy_verdict *verdict, int err, const struct ends *ends)
 {
-	(void)verdict, (void)vni, (void)source, (void)destination;
+	(void)verdict, (void)ends;
 	ck_assert_int_eq(err, -EUSERS);
 }
 
@@ -489,6 +486,23 @@ START_TEST(tickets_of_a_group_are_not_used_again)
 }
 END_TEST
 
+/* Its router says of which tenant the source is; whether that is so is looked up there. */
+START_TEST(a_source_of_another_tenant_is_not_the_senders)
+{
+	struct preamble fields = {
+		.src = { 0xfd, [15] = 9 }, .src_port = 1000, .dst = { 0xfd }, .dst_port = 80,
+		.vni = VNI, .src_vni = VNI + 1,
+	};
+	uint8_t bytes[PREAMBLE_MAX];
+	int fd = caller(bytes, (size_t)preamble_encode(&fields, bytes));
+
+	ck_assert(was_refused(fd));
+	ck_assert_uint_eq(counters.source_foreign, 1);
+	ck_assert_uint_eq(tickets, 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_container_is_detached_while_some_wait)
 {
 	struct inbound *inbound, *next;
@@ -518,6 +532,7 @@ int main(void)
 	tcase_add_loop_test(tc, all_are_admitted_in_the_end, 0, 4);
 	tcase_add_test(tc, it_is_tried_ever_less_often);
 	tcase_add_test(tc, tickets_of_a_group_are_not_used_again);
+	tcase_add_test(tc, a_source_of_another_tenant_is_not_the_senders);
 	tcase_add_test(tc, a_container_is_detached_while_some_wait);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

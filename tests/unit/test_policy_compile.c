@@ -2,7 +2,7 @@
 /*
  * test_policy_compile.c - what a policy decides once it is compiled and in force
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_force.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_parse.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_crossing.c router/policy_force.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_parse.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  * libs: check jansson urcu urcu-common
  */
 #include <arpa/inet.h>
@@ -17,6 +17,7 @@
 #include "../../router/directory.h"
 #include "../../router/endpoint.h"
 #include "../../router/policy_force.h"
+#include "../../router/policy_crossing.h"
 #include "../../router/policy_profile.h"
 #include "../../router/tags.h"
 
@@ -374,6 +375,49 @@ START_TEST(test_limits)
 }
 END_TEST
 
+/* --- from tenant to tenant --- */
+
+static void note_vni(const struct config_tenant *tenant, void *data)
+{
+	*(uint32_t *)data = *(uint32_t *)data * 10 + tenant->vni;
+}
+
+static const struct {
+	const char *text;
+	uint32_t of_blue, of_green;	/* to whom */
+} crossings[] = {
+	{ "tenant blue\nallow tcp\n", 0, 0 },
+	{ "tenant blue\nallow tcp to any of green\n", GREEN, 0 },
+	{ "tenant blue\nallow tcp to any of green\nallow tcp to 10.2.0.1 of green port 1\n"
+	  "tenant green\nallow tcp from any of blue\n", GREEN, 0 },
+	/* Whose rules it are does not matter: the other's say no. */
+	{ "tenant green\nallow tcp from any of blue\n", GREEN, 0 },
+	{ "tenant green\nallow tcp from any of blue\nallow tcp to any of blue\n", GREEN, BLUE },
+};
+
+START_TEST(test_crossings)
+{
+	struct in6_addr there, here, outside;
+	uint32_t of_blue = 0, of_green = 0;
+
+	in_force(crossings[_i].text);
+	ck_assert_int_eq(addr_parse("10.2.3.4", &there), 0);
+	ck_assert_int_eq(addr_parse("10.1.3.4", &here), 0);
+	ck_assert_int_eq(addr_parse("10.3.3.4", &outside), 0);
+	rcu_read_lock();
+	policy_crossing_each(BLUE, note_vni, &of_blue);
+	policy_crossing_each(GREEN, note_vni, &of_green);
+	ck_assert_uint_eq(of_blue, crossings[_i].of_blue);
+	ck_assert_uint_eq(of_green, crossings[_i].of_green);
+	ck_assert_uint_eq(policy_crossing_to(BLUE, &there), of_blue ? GREEN : BLUE);
+	ck_assert_uint_eq(policy_crossing_to(BLUE, &here), BLUE);
+	ck_assert_uint_eq(policy_crossing_to(BLUE, &outside), BLUE);
+	ck_assert_uint_eq(policy_crossing_to(GREEN, &here), of_green ? BLUE : GREEN);
+	ck_assert_int_eq(policy_crossing_stamp() != 0, of_blue || of_green);
+	rcu_read_unlock();
+}
+END_TEST
+
 START_TEST(test_provisional)
 {
 	peers_untold = true;
@@ -722,6 +766,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, test_cases, 0, COUNT(cases));
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_roll);
+	tcase_add_loop_test(tc, test_crossings, 0, COUNT(crossings));
 	tcase_add_loop_test(tc, test_limits, 0, COUNT(limited));
 	tcase_add_test(tc, test_provisional);
 	tcase_add_test(tc, test_hits);

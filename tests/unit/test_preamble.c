@@ -30,6 +30,13 @@ static const struct preamble fields6 = {
 	.vni = 0xffffff, .host_id = 0x0123456789abcdef, .key_id = 1, .sequence = 0xfffffffff,
 };
 
+/* From tenant to tenant */
+static const struct preamble fields_crossing = {
+	.src = MAPPED(10, 32, 1, 2), .dst = MAPPED(10, 33, 2, 7), .src_port = 0, .dst_port = 443,
+	.vni = 101, .src_vni = 0xabcdef, .host_id = 0x0123456789abcdef, .key_id = 0xfeedf00d,
+	.sequence = 0xfffffffff,
+};
+
 static const uint8_t recorded4[PREAMBLE_LEN4] = {
 	0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a,
 	0x21, 0x11, 0x00, 0x3f, 0x0a, 0x20, 0x01, 0x02, 0x0a, 0x20, 0x02, 0x07,
@@ -52,6 +59,16 @@ static const uint8_t recorded6[PREAMBLE_LEN6] = {
 	0xe3, 0x3e, 0x15, 0x2b, 0x77, 0x97, 0x5e,
 };
 
+static const uint8_t recorded_crossing[PREAMBLE_LEN4] = {
+	0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a,
+	0x21, 0x11, 0x00, 0x3f, 0x0a, 0x20, 0x01, 0x02, 0x0a, 0x21, 0x02, 0x07,
+	0x00, 0x00, 0x01, 0xbb, 0xe0, 0x00, 0x01, 0x02, 0xe1, 0x00, 0x04, 0x00,
+	0x00, 0x00, 0x65, 0xe2, 0x00, 0x08, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab,
+	0xcd, 0xef, 0xe3, 0x00, 0x04, 0xfe, 0xed, 0xf0, 0x0d, 0xe4, 0x00, 0x08,
+	0xab, 0xcd, 0xef, 0x0f, 0xff, 0xff, 0xff, 0xff, 0xe5, 0x00, 0x08, 0xf9,
+	0x9b, 0xf2, 0x63, 0x02, 0x53, 0xe7, 0x8f,
+};
+
 static const struct {
 	const struct preamble *fields;
 	const uint8_t *recorded;
@@ -59,6 +76,7 @@ static const struct {
 } cases[] = {
 	{ &fields4, recorded4, PREAMBLE_LEN4 },
 	{ &fields6, recorded6, PREAMBLE_LEN6 },
+	{ &fields_crossing, recorded_crossing, PREAMBLE_LEN4 },
 };
 
 static int seal(const struct preamble *fields, uint8_t *out)
@@ -95,6 +113,7 @@ START_TEST(test_round_trip)
 	ck_assert_uint_eq(out.src_port, in->src_port);
 	ck_assert_uint_eq(out.dst_port, in->dst_port);
 	ck_assert_uint_eq(out.vni, in->vni);
+	ck_assert_uint_eq(out.src_vni, in->src_vni ? in->src_vni : in->vni);
 	ck_assert_uint_eq(out.host_id, in->host_id);
 	ck_assert_uint_eq(out.key_id, in->key_id);
 	ck_assert_uint_eq(out.sequence, in->sequence);
@@ -131,6 +150,50 @@ START_TEST(test_vni_too_long)
 }
 END_TEST
 
+/* What no encoder writes */
+static const struct {
+	const uint8_t *recorded;
+	struct {
+		uint8_t at, value;
+	} changes[3];
+} bad_crossings[] = {
+	{ recorded4, { { 31, 2 } } },					/* from no tenant */
+	{ recorded4, { { 31, 0 } } },
+	{ recorded_crossing, { { 31, 3 } } },
+	{ recorded_crossing, { { 60, 0 }, { 61, 0 }, { 62, 101 } } },	/* within one, in long */
+	{ recorded_crossing, { { 63, 0x10 } } },			/* a sequence number of 2^36 */
+};
+
+START_TEST(test_crossings_are_strict)
+{
+	uint8_t data[PREAMBLE_LEN4];
+	struct preamble out;
+
+	memcpy(data, bad_crossings[_i].recorded, sizeof(data));
+	for (int i = 0; i < 3 && bad_crossings[_i].changes[i].at; i++)
+		data[bad_crossings[_i].changes[i].at] = bad_crossings[_i].changes[i].value;
+	ck_assert_int_eq(preamble_decode(data, sizeof(data), &out), -EBADMSG);
+}
+END_TEST
+
+START_TEST(test_crossings_that_do_not_fit)
+{
+	struct preamble fields = fields_crossing;
+	uint8_t out[PREAMBLE_MAX];
+
+	fields.src_vni = 0x1000000;
+	ck_assert_int_eq(preamble_encode(&fields, out), -EINVAL);
+	fields.src_vni = 1;
+	fields.sequence = 1ull << 36;
+	ck_assert_int_eq(preamble_encode(&fields, out), -EINVAL);
+	/* Within a tenant, whichever way that is said, nothing has changed. */
+	fields = fields4;
+	fields.src_vni = fields.vni;
+	ck_assert_int_eq(preamble_encode(&fields, out), PREAMBLE_LEN4);
+	ck_assert_mem_eq(out, recorded4, PREAMBLE_LEN4 - PREAMBLE_MAC_LEN);
+}
+END_TEST
+
 START_TEST(test_lengths)
 {
 	uint8_t data[PREAMBLE_MAX + 1] = { 0 };
@@ -164,8 +227,9 @@ START_TEST(test_mutations)
 		memcpy(again + len - PREAMBLE_MAC_LEN, fields.mac, PREAMBLE_MAC_LEN);
 		ck_assert_mem_eq(data, again, len);
 	}
-	/* Header, heads of the six TLVs, version, upper byte of the VNI */
-	ck_assert_uint_eq(refused, 8 * (16 + 6 * 3 + 1 + 1));
+	/* Header, heads of the six TLVs, version, upper byte of the VNI; between tenants the four bits above
+	 * the sequence number */
+	ck_assert_uint_eq(refused, 8 * (16 + 6 * 3 + 1 + 1) + (cases[_i].fields->src_vni ? 4 : 0));
 }
 END_TEST
 
@@ -197,6 +261,9 @@ int main(void)
 	tcase_add_loop_test(tc, test_round_trip, 0, CASES);
 	tcase_add_test(tc, test_mixed);
 	tcase_add_test(tc, test_vni_too_long);
+	tcase_add_loop_test(tc, test_crossings_are_strict, 0,
+			    sizeof(bad_crossings) / sizeof(bad_crossings[0]));
+	tcase_add_test(tc, test_crossings_that_do_not_fit);
 	tcase_add_loop_test(tc, test_lengths, 0, CASES);
 	tcase_add_loop_test(tc, test_mutations, 0, CASES);
 	tcase_add_test(tc, test_noise);
