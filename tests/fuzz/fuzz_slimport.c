@@ -76,6 +76,8 @@ static void seal(struct input *input)
 	memcpy(fields.dst, &dst, sizeof(fields.dst));
 	if (hints & 32)
 		input_bytes(input, fields.src, sizeof(fields.src));
+	if (hints & 64)
+		fields.src_vni = input_u16(input);
 	rcu_read_lock();
 	preamble_len = peer_preamble_seal(peer_self(), fixture_worker.mac, &fields, preamble);
 	rcu_read_unlock();
