@@ -87,10 +87,14 @@ void denial_say(const struct policy_verdict *verdict, const struct ends *ends)
 		say("allowed", verdict, ends);
 }
 
-void denial_limit(const struct policy_verdict *verdict, int err, const struct ends *ends)
+void denial_limit(const struct policy_verdict *verdict, const struct policy_rule *rule, int err,
+		  const struct ends *ends)
 {
+	struct policy_verdict limited = *verdict;
+
+	limited.rule = rule;
 	if (log_limit_ok(&limit_limit))
-		say(err == -EDQUOT ? "too many set-ups" : "too many connections", verdict, ends);
+		say(err == -EDQUOT ? "too many set-ups" : "too many connections", &limited, ends);
 }
 
 void denial_cut(uint64_t cookie)

@@ -18,8 +18,10 @@ void denial_init(const struct config *config);
  * logged. Any thread; read lock held. */
 void denial_say(const struct policy_verdict *verdict, const struct ends *ends);
 
-/* A connection that @verdict allows finds no place (@err: limiting_take()'s). Any thread; read lock held. */
-void denial_limit(const struct policy_verdict *verdict, int err, const struct ends *ends);
+/* A connection that @verdict allows finds no place (@err: limiting_take()'s) by @rule. Any thread; read lock
+ * held. */
+void denial_limit(const struct policy_verdict *verdict, const struct policy_rule *rule, int err,
+		  const struct ends *ends);
 
 /* A live connection (its host socket's cookie) has been ended. Any thread. */
 void denial_cut(uint64_t cookie);

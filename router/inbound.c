@@ -416,7 +416,7 @@ static void await_place(struct inbound *inbound, const struct policy_verdict *ve
 		const struct ends ends = ends_of(inbound);
 
 		counter_inc(accepts_limited);
-		denial_limit(verdict, err, &ends);
+		denial_limit(verdict, limiting_rule(verdict, LEDGER_IN), err, &ends);
 	}
 	inbound->awaits_place = true;
 	admit_later(inbound);

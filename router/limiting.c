@@ -45,14 +45,33 @@ static uint64_t clock_ms(void)
 
 /* --- who counts --- */
 
+/* Of two tenants' rules each end goes by its own; where that has no limits, by the other. */
+static unsigned int which(const struct policy_verdict *verdict, enum ledger_direction direction)
+{
+	unsigned int own = direction == LEDGER_IN;
+
+	return verdict->limits[own].quota ? own : !own;
+}
+
+const struct policy_rule *limiting_rule(const struct policy_verdict *verdict,
+					enum ledger_direction direction)
+{
+	return verdict->limits[which(verdict, direction)].rule;
+}
+
 static bool set_rule(struct limiting *limiting, const struct policy_verdict *verdict,
 		     enum ledger_direction direction)
 {
-	*limiting = (struct limiting){ .key.rule = verdict->quota, .key.direction = direction };
-	if (!verdict->quota)
+	unsigned int own = which(verdict, direction);
+	const struct policy_rule *rule = verdict->limits[own].rule;
+
+	*limiting = (struct limiting){
+		.key.rule = verdict->limits[own].quota, .key.direction = direction,
+	};
+	if (!limiting->key.rule)
 		return false;
-	limiting->limits.connections = verdict->rule->connections;
-	limiting->limits.setups = verdict->rule->setups;
+	limiting->limits.connections = rule->connections;
+	limiting->limits.setups = rule->setups;
 	return true;
 }
 
@@ -184,7 +203,7 @@ static bool limiting_of(struct limiting *limiting, struct ledger_entry *entry,
 	}
 	if (quota_key_of(&entry->seat, &key)) {
 		set_rule(limiting, verdict, LEDGER_IN);
-		key.rule = verdict->quota;
+		key.rule = limiting->key.rule;
 		limiting->key = key;
 		return true;
 	}
@@ -198,7 +217,7 @@ int limiting_follow(struct ledger_entry *entry, const struct policy_verdict *ver
 {
 	struct limiting limiting;
 
-	if (!verdict->quota)
+	if (!verdict->limits[0].quota && !verdict->limits[1].quota)
 		return ledger_seat(entry, NULL);
 	if (!limiting_of(&limiting, entry, verdict))
 		return 0;

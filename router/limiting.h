@@ -20,10 +20,9 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "ledger.h"
 #include "policy_force.h"
 #include "quota.h"
-
-struct ledger_entry;
 
 /* What one connection asks for; all zero: nothing is limited */
 struct limiting {
@@ -38,6 +37,10 @@ static inline bool limiting_is(int err)
 }
 
 /* --- under the read lock --- */
+
+/* Whose limits hold for an end that @verdict allows; any rule or NULL where there are none */
+const struct policy_rule *limiting_rule(const struct policy_verdict *verdict,
+					enum ledger_direction direction);
 
 /* Of a connection that @verdict allows and one of this host's containers makes */
 void limiting_out(struct limiting *limiting, const struct policy_verdict *verdict, uint32_t vni,

@@ -539,7 +539,7 @@ static void say_limit(const struct attempt *attempt, int err)
 	const struct ends ends = ends_of(attempt);
 
 	counter_inc(connects_limited);
-	denial_limit(&attempt->verdict, err, &ends);
+	denial_limit(&attempt->verdict, limiting_rule(&attempt->verdict, LEDGER_OUT), err, &ends);
 }
 
 /* Asked when it is in the ledger, where a sweep finds it from now on. 0, -EPERM, or limiting_is(). */

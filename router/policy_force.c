@@ -57,6 +57,14 @@ static bool is_provisional(const struct policy_domain *domain,
 		is_unknown(question->destination_vni, question->destination));
 }
 
+static void set_limits(const struct policy_compiled *compiled, struct policy_verdict *verdict)
+{
+	for (int i = 0; compiled->quotas && i < 2; i++) {
+		verdict->limits[i].rule = verdict->rule;
+		verdict->limits[i].quota = compiled->quotas[verdict->number];
+	}
+}
+
 static void ask_domain(const struct force *now, const struct policy_domain *domain,
 		       const struct policy_question *question, struct policy_verdict *verdict)
 {
@@ -70,14 +78,13 @@ static void ask_domain(const struct force *now, const struct policy_domain *doma
 				      now->members->of[domain - now->compiled->domains], &asked);
 	verdict->policy = now->compiled->policy;
 	verdict->rule = NULL;
-	verdict->quota = 0;
+	memset(verdict->limits, 0, sizeof(verdict->limits));
 	verdict->allowed = domain->action == POLICY_ALLOW;
 	if (n != CLASSIFIER_NONE) {
 		verdict->number = domain->rules[n];
 		verdict->rule = &now->compiled->policy->rules[verdict->number];
 		verdict->allowed = verdict->rule->action == POLICY_ALLOW;
-		if (now->compiled->quotas)
-			verdict->quota = now->compiled->quotas[verdict->number];
+		set_limits(now->compiled, verdict);
 	}
 	verdict->provisional = is_provisional(domain, question, verdict);
 }
@@ -98,6 +105,7 @@ static void ask_between(const struct force *now, const struct policy_question *q
 	ask_domain(now, second, question, &other);
 	if (verdict->allowed && !other.allowed)
 		*verdict = other;
+	verdict->limits[1] = other.limits[1];
 }
 
 void policy_ask(const struct policy_question *question, struct policy_verdict *verdict)

@@ -35,7 +35,8 @@ struct policy_question {
  * @rule:	that has decided; NULL: none matches
  * @number:	of it in the policy
  * @policy:	NULL: there is none, or nothing is allowed
- * @quota:	which rule's limits hold (policy_compiled.quotas); 0: none
+ * @limits:	whose hold: those of the source's tenant's rule, and of the destination's; within a tenant
+ *		that is one. @quota as in policy_compiled.quotas, 0: it has none
  * @generation:	by which it was decided
  */
 struct policy_verdict {
@@ -44,7 +45,10 @@ struct policy_verdict {
 	const struct policy_rule *rule;
 	uint32_t number;
 	const struct policy *policy;
-	uint64_t quota;
+	struct {
+		const struct policy_rule *rule;
+		uint64_t quota;
+	} limits[2];
 	uint64_t generation;
 };
 

@@ -116,6 +116,22 @@ done
 check "... at the server, too" poll 2 grep -E "end ECONN(RESET|ABORTED)" "$work/idle"
 equal "... and no new one begins" "EACCES" "$(says shim h1c1 "$far" 7001)"
 
+# --- limits, of either tenant's rule ---
+
+put "tenant t1" "allow tcp to any of t2" "tenant t2" "allow tcp from any of t1 connections 1"
+check "the destination's tenant limits it" reload_all
+background one in_ h1c1 python3 "$cut" connect "$far" 7001 read
+check "... to one" poll 5 has "$work/one" up
+equal "... and no more" "EACCES" "$(says shim h1c1 "$far" 7000)"
+check "... by its rule" has <(lab router h1 log) \
+	"too many connections from tenant t1 to t2: h1c1 ($(address h1c1):0) to h2t2c1 ($far:7000), by $policy:4"
+put "tenant t1" "allow tcp to any of t2 connections 2" "tenant t2" "allow tcp from any of t1 connections 1"
+check "h1's tenant limits it, too" ctl h1 reload
+before=$(counter h2 accepts_limited)
+equal "... so that h2's limit is found there" "ETIMEDOUT" "$(says shim h1c1 "$far" 7000)"
+check "... by h2" holds "$(counter h2 accepts_limited) == $before + 1"
+stop one
+
 # --- the accepting host has its own copy ---
 
 put "tenant t1" "allow tcp to any of t2" "tenant t2" "deny tcp from any of t1"

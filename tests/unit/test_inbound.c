@@ -250,9 +250,17 @@ void denial_say(const struct policy_verdict *verdict, const struct ends *ends)
 	(void)verdict, (void)ends;
 }
 
-void denial_limit(const struct policy_verdict *verdict, int err, const struct ends *ends)
+const struct policy_rule *limiting_rule(const struct policy_verdict *verdict,
+					enum ledger_direction direction)
 {
-	(void)verdict, (void)ends;
+	(void)verdict, (void)direction;
+	return NULL;
+}
+
+void denial_limit(const struct policy_verdict *verdict, const struct policy_rule *rule, int err,
+		  const struct ends *ends)
+{
+	(void)verdict, (void)rule, (void)ends;
 	ck_assert_int_eq(err, -EUSERS);
 }
 

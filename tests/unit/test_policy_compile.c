@@ -333,7 +333,8 @@ static uint64_t quota_of(const char *text, uint16_t port)
 	rcu_read_lock();
 	policy_ask(&asked, &verdict);
 	rcu_read_unlock();
-	return verdict.quota;
+	ck_assert_uint_eq(verdict.limits[0].quota, verdict.limits[1].quota);
+	return verdict.limits[0].quota;
 }
 
 #define LIMITED	"tenant blue\ngroup web = 10.1.1.0/24\ngroup db = container db1, 10.1.2.4\n" \
@@ -394,6 +395,25 @@ static const struct {
 	{ "tenant green\nallow tcp from any of blue\n", GREEN, 0 },
 	{ "tenant green\nallow tcp from any of blue\nallow tcp to any of blue\n", GREEN, BLUE },
 };
+
+/* Of two tenants' rules each has its own limits. */
+START_TEST(test_limits_of_two)
+{
+	struct policy_question asked = question(BLUE, "10.1.1.7", GREEN, "10.2.2.4", TCP(443));
+	struct policy_verdict verdict;
+
+	in_force("tenant blue\nallow tcp to any of green connections 5\n"
+		 "tenant green\nallow tcp from any of blue setups 3/s\n");
+	rcu_read_lock();
+	policy_ask(&asked, &verdict);
+	ck_assert(verdict.allowed);
+	ck_assert_uint_eq(verdict.limits[0].rule->connections, 5);
+	ck_assert_uint_eq(verdict.limits[1].rule->setups, 3);
+	ck_assert(verdict.limits[0].quota && verdict.limits[1].quota);
+	ck_assert_uint_ne(verdict.limits[0].quota, verdict.limits[1].quota);
+	rcu_read_unlock();
+}
+END_TEST
 
 START_TEST(test_crossings)
 {
@@ -766,6 +786,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, test_cases, 0, COUNT(cases));
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_roll);
+	tcase_add_test(tc, test_limits_of_two);
 	tcase_add_loop_test(tc, test_crossings, 0, COUNT(crossings));
 	tcase_add_loop_test(tc, test_limits, 0, COUNT(limited));
 	tcase_add_test(tc, test_provisional);
