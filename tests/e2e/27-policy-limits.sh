@@ -63,6 +63,10 @@ full() { one | grep -x "[0-9]* EACCES"; }
 
 lab_start -H 2 -C 2
 server=$(address h2c1)
+# Nothing is limited on the packet path: whoever would take it, as a router was late, is to get an error.
+for container in h1c1 h1c2; do
+	ip -n "$(space $container)" route add unreachable "$server"
+done
 serve server shim h2c1 7000 python3 "$crowd" serve 7000
 serve quick shim h2c1 7001 python3 "$crowd" serve 7001
 serve near shim h1c2 7000 python3 "$crowd" serve 7000

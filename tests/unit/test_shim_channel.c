@@ -360,6 +360,21 @@ START_TEST(generation_changes)
 END_TEST
 
 /* A new world that is told too late is asked for again. */
+/* What nobody has asked for since: once a second, whoever wants it */
+START_TEST(the_world_is_recent)
+{
+	ck_assert_uint_eq(channel_world()->hello.generation, 1);
+	ORDER(router, generation, 2);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(channel_world_recent()->hello.generation, 1);
+	ck_assert_uint_eq(router->requests[SLIM_FRAME_HELLO], 1);
+	usleep(1010000);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(channel_world_recent()->hello.generation, 2);
+	ck_assert_uint_eq(router->requests[SLIM_FRAME_HELLO], 2);
+}
+END_TEST
+
 START_TEST(generation_changes_slowly)
 {
 	channel_world();
@@ -1419,6 +1434,7 @@ static void add_replies(TCase *tc)
 	tcase_add_test(tc, hints_have_no_reply);
 	tcase_add_test(tc, hints_to_a_full_channel);
 	tcase_add_test(tc, generation_changes);
+	tcase_add_test(tc, the_world_is_recent);
 	tcase_add_test(tc, generation_changes_slowly);
 	tcase_add_test(tc, a_world_too_large);
 	tcase_add_loop_test(tc, wrong_replies, 0, WRONG_NUM);
