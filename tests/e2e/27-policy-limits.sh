@@ -134,6 +134,10 @@ for host in h1 h2; do
 	check "... whom h2 lets in" poll 5 has_inbound h2 103
 done
 
+check "h1's router is replaced" ctl h1 upgrade
+check "... the hosts are one again" poll 10 meshed h1
+check "... no more may connect" full
+
 # --- places are given back ---
 
 stop many
