@@ -11,6 +11,7 @@
 
 #include "aside.h"
 #include "counters.h"
+#include "dealing.h"
 #include "denial.h"
 #include "diag.h"
 #include "housekeeping.h"
@@ -32,60 +33,30 @@ struct cut {
 	struct diag_socket socket;
 };
 
-/* Those of one container, in a row */
-struct heap {
-	size_t first, num;
-};
-
 /*
- * What a sweep has found. Its hands share it, and the last one frees it.
- * @next:	the heap that nobody has taken yet; atomic
- * @progress:	counts sockets; atomic
- * @destroyed:	those of them that were there; atomic
+ * What a sweep has found.
+ * @destroyed:	those that were there; atomic
  * @unchanged:	connections that keep what they have, since they cannot be changed
  */
 struct round {
-	unsigned int refs;
+	struct deal deal;
 	struct cut *cuts;
 	size_t num, max;
-	struct heap *heaps;
-	size_t heaps_num;
-	size_t next;
-	uint64_t progress, destroyed;
+	uint64_t destroyed;
 	size_t unchanged;
 	struct timespec began;
 	int error;
 };
 
-/* A thread that destroys. @container_id: whose sockets it is at, 0: nobody's; atomic */
-struct hand {
-	struct aside aside;
-	struct round *round;
-	uint32_t container_id;
-	bool passed_over;	/* a later sweep has left that container to it */
-	struct cds_list_head node;
-};
-
 static struct {
 	struct loop *loop;
 	struct aside sweep;
-	struct loop_timer look, again;
-	struct round *round;	/* of the sweep that runs, or whose heaps are not all taken */
-	bool sweeping, wanted;
+	struct loop_timer again;
+	struct dealing dealing;
+	struct round *round;	/* of the sweep that runs */
+	bool wanted;
 	unsigned int idle, delay;
-	uint64_t progress;	/* of the round, at the last look */
 } cutting;
-
-static CDS_LIST_HEAD(hands);
-
-static void round_put(struct round *round)
-{
-	if (--round->refs)
-		return;
-	free(round->cuts);
-	free(round->heaps);
-	free(round);
-}
 
 /* --- the sweep: a thread of its own --- */
 
@@ -192,13 +163,17 @@ static int make_heaps(struct round *round)
 	if (!num)
 		return 0;
 	qsort(round->cuts, num, sizeof(*round->cuts), compare_containers);
-	round->heaps = calloc(num, sizeof(*round->heaps));
-	if (!round->heaps)
+	round->deal.heaps = calloc(num, sizeof(*round->deal.heaps));
+	if (!round->deal.heaps)
 		return -ENOMEM;
 	for (size_t i = 0; i < num; i++) {
-		if (!i || round->cuts[i].container_id != round->cuts[i - 1].container_id)
-			round->heaps[round->heaps_num++].first = i;
-		round->heaps[round->heaps_num - 1].num++;
+		uint32_t id = round->cuts[i].container_id;
+
+		if (!i || id != round->cuts[i - 1].container_id)
+			round->deal.heaps[round->deal.heaps_num++] = (struct deal_heap){
+				.container_id = id, .first = i,
+			};
+		round->deal.heaps[round->deal.heaps_num - 1].num++;
 	}
 	return 0;
 }
@@ -230,49 +205,42 @@ static void sweep_run(struct aside *unused)
 		round->error = err;
 }
 
-/* --- hands --- */
+/* --- what it has found is destroyed, by container --- */
 
-static void destroy(struct hand *hand, struct diag *diag, const struct heap *heap)
+static struct round *round_of(struct deal *deal)
 {
-	struct round *round = hand->round;
-
-	__atomic_store_n(&hand->container_id, round->cuts[heap->first].container_id,
-			 __ATOMIC_RELEASE);
-	for (size_t i = heap->first; i < heap->first + heap->num; i++) {
-		int err = diag_destroy(diag, &round->cuts[i].socket);
-
-		if (!err) {
-			counter_inc(connections_cut);
-			__atomic_fetch_add(&round->destroyed, 1, __ATOMIC_RELAXED);
-			denial_cut(round->cuts[i].cookie);
-		} else if (err != -ENOENT) {
-			__atomic_store_n(&round->error, err, __ATOMIC_RELAXED);
-		}
-		__atomic_fetch_add(&round->progress, 1, __ATOMIC_RELAXED);
-	}
-	__atomic_store_n(&hand->container_id, 0, __ATOMIC_RELEASE);
+	return caa_container_of(deal, struct round, deal);
 }
 
-static void hand_run(struct aside *aside)
+static void destroy(struct round *round, struct diag *diag, const struct cut *cut)
 {
-	struct hand *hand = caa_container_of(aside, struct hand, aside);
-	struct round *round = hand->round;
+	int err = diag_destroy(diag, &cut->socket);
+
+	if (!err) {
+		counter_inc(connections_cut);
+		__atomic_fetch_add(&round->destroyed, 1, __ATOMIC_RELAXED);
+		denial_cut(cut->cookie);
+	} else if (err != -ENOENT) {
+		__atomic_store_n(&round->error, err, __ATOMIC_RELAXED);
+	}
+}
+
+static void work(struct deal *deal, const struct deal_heap *heap)
+{
+	struct round *round = round_of(deal);
 	struct diag *diag = diag_open(-1);
-	size_t n;
 
 	if (!diag) {
 		__atomic_store_n(&round->error, -errno, __ATOMIC_RELAXED);
 		return;
 	}
-	while ((n = __atomic_fetch_add(&round->next, 1, __ATOMIC_ACQ_REL)) < round->heaps_num)
-		if (round->heaps[n].num)
-			destroy(hand, diag, &round->heaps[n]);
+	for (size_t i = heap->first; i < heap->first + heap->num; i++) {
+		destroy(round, diag, &round->cuts[i]);
+		deal_progress(deal);
+	}
 	diag_close(diag);
 }
 
-static void proceed(void);
-
-/* The last hand of a round says what has become of it. */
 static void say(const struct round *round)
 {
 	struct timespec now;
@@ -284,89 +252,20 @@ static void say(const struct round *round)
 		 (now.tv_nsec - round->began.tv_nsec) / 1000000);
 }
 
-static void hand_done(struct aside *aside)
+static void round_free(struct deal *deal)
 {
-	struct hand *hand = caa_container_of(aside, struct hand, aside);
-	struct round *round = hand->round;
+	struct round *round = round_of(deal);
 
-	cds_list_del(&hand->node);
-	cutting.wanted |= hand->passed_over;
-	if (round == cutting.round) {
-		cutting.round = NULL;
-		round->refs--;
-	}
-	if (round->refs == 1 && round->destroyed)
+	if (round->destroyed)
 		say(round);
-	round_put(round);
-	free(hand);
-	housekeeping_hurry();
-	proceed();
-}
-
-static void hand_start(struct round *round)
-{
-	struct hand *hand = calloc(1, sizeof(*hand));
-
-	if (!hand)
-		return;
-	hand->round = round;
-	hand->aside.run = hand_run;
-	hand->aside.done = hand_done;
-	round->refs++;
-	cds_list_add_tail(&hand->node, &hands);
-	if (!aside_start(&hand->aside))
-		return;
-	cds_list_del(&hand->node);
-	round->refs--;
-	free(hand);
-}
-
-static bool is_dealt(const struct round *round)
-{
-	return __atomic_load_n(&round->next, __ATOMIC_ACQUIRE) >= round->heaps_num;
-}
-
-/* Whoever keeps the hands waits for itself alone. */
-static void look_handle(struct loop_timer *timer)
-{
-	struct round *round = cutting.round;
-	uint64_t progress;
-
-	if (!round || cutting.sweeping)
-		return;
-	if (is_dealt(round)) {
-		cutting.round = NULL;
-		round_put(round);
-		proceed();
-		return;
-	}
-	progress = __atomic_load_n(&round->progress, __ATOMIC_RELAXED);
-	if (progress == cutting.progress)
-		hand_start(round);
-	cutting.progress = progress;
-	loop_timer_set(cutting.loop, timer, CUTTING_SLOW_MS);
+	free(round->cuts);
+	free(deal->heaps);
+	free(round);
 }
 
 /* --- one sweep after the other --- */
 
-/* A thread may wait for that container already, and one is enough. */
-static void pass_over(struct round *round)
-{
-	struct hand *hand;
-
-	cds_list_for_each_entry(hand, &hands, node) {
-		uint32_t id = __atomic_load_n(&hand->container_id, __ATOMIC_ACQUIRE);
-
-		for (size_t i = 0; id && i < round->heaps_num; i++) {
-			struct heap *heap = &round->heaps[i];
-
-			if (!heap->num || round->cuts[heap->first].container_id != id)
-				continue;
-			heap->num = 0;
-			hand->passed_over = true;
-		}
-	}
-}
+static void proceed(void);
 
 static void sweep_done(struct aside *unused)
 {
@@ -374,7 +273,7 @@ static void sweep_done(struct aside *unused)
 	struct round *round = cutting.round;
 
 	(void)unused;
-	cutting.sweeping = false;
+	cutting.round = NULL;
 	if (round->error && log_limit_ok(&limit))
 		log_warning("cannot end or change connections as the policy says: %s; trying again",
 			    strerror(-round->error));
@@ -382,15 +281,11 @@ static void sweep_done(struct aside *unused)
 		log_info("policy: %zu live connections keep the rate, TOS or priority that they "
 			 "began with", round->unchanged);
 	cutting.idle = round->num || round->error ? 0 : cutting.idle + 1;
-	if (round->heaps_num) {
-		pass_over(round);
-		cutting.progress = 0;
-		hand_start(round);
-		loop_timer_set(cutting.loop, &cutting.look, CUTTING_SLOW_MS);
+	if (round->deal.heaps_num) {
+		dealing_start(&cutting.dealing, &round->deal);
 		return;
 	}
-	cutting.round = NULL;
-	round_put(round);
+	round_free(&round->deal);
 	proceed();
 }
 
@@ -409,15 +304,14 @@ static void sweep_start(void)
 	cutting.sweep.run = sweep_run;
 	cutting.sweep.done = sweep_done;
 	if (round) {
-		round->refs = 1;
+		round->deal.work = work;
+		round->deal.free = round_free;
 		clock_gettime(CLOCK_MONOTONIC, &round->began);
 		cutting.round = round;
-		cutting.sweeping = true;
 		if (!aside_start(&cutting.sweep))
 			return;
-		cutting.sweeping = false;
 		cutting.round = NULL;
-		round_put(round);
+		round_free(&round->deal);
 	}
 	later();
 }
@@ -425,7 +319,7 @@ static void sweep_start(void)
 /* A sweep is over, and what it has found is dealt out. */
 static void proceed(void)
 {
-	if (cutting.round)
+	if (cutting.round || dealing_is_busy(&cutting.dealing))
 		return;
 	if (cutting.wanted)
 		sweep_start();
@@ -433,17 +327,26 @@ static void proceed(void)
 		later();
 }
 
+static void freed(struct dealing *unused, bool missed)
+{
+	(void)unused;
+	cutting.wanted |= missed;
+	housekeeping_hurry();
+	proceed();
+}
+
 static void again_handle(struct loop_timer *unused)
 {
 	(void)unused;
-	if (!cutting.round)
+	if (!cutting.round && !dealing_is_busy(&cutting.dealing))
 		sweep_start();
 }
 
 void cutting_init(struct loop *control)
 {
 	cutting.loop = control;
-	cutting.look.handle = look_handle;
+	cutting.dealing.freed = freed;
+	dealing_init(&cutting.dealing, control);
 	cutting.again.handle = again_handle;
 	cutting.idle = SWEEPS_IDLE;
 	cutting.delay = AGAIN_MS;
@@ -460,6 +363,6 @@ void cutting_start(void)
 
 void cutting_exit(void)
 {
-	loop_timer_clear(cutting.loop, &cutting.look);
+	dealing_exit(&cutting.dealing);
 	loop_timer_clear(cutting.loop, &cutting.again);
 }

@@ -8,17 +8,12 @@
  * reset ECONNRESET there. The entries stay until the ledger's own sweep finds them dead. A connection that
  * is allowed by a rule with another rate, TOS or priority than it has is changed (shaping_live.h), and those
  * that are allowed are counted by the rule that allows them from then on (limiting.h).
- *
- * A container can have a socket locked, and SOCK_DESTROY waits for it, for as long as it likes
- * (aside.h). So the sockets are dealt out by container to a thread; where that gets no further within
- * CUTTING_SLOW_MS, another one takes the other containers'.
+ * Sockets of several containers are dealt out (dealing.h).
  */
 #ifndef CUTTING_H
 #define CUTTING_H
 
 #include "loop.h"
-
-#define CUTTING_SLOW_MS	20
 
 /* Before cutting_start(). */
 void cutting_init(struct loop *control);
