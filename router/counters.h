@@ -33,7 +33,8 @@
 	X(tickets_held)		/* ... to a listener whose queue was full */	\
 	X(tickets_refused)	/* ... refused or reset by the listener */	\
 	X(connections_cut)	/* live ones that a new policy denies */	\
-	X(connections_changed)	/* ... whose rate, TOS or priority it changes */	\
+	X(connections_cut_packet)	/* ... of the packet path */	\
+	X(connections_changed)	/* live ones whose rate, TOS or priority it changes */	\
 	X(reloads)		/* of the policy */			\
 	X(reloads_failed)	/* ... that had errors, or no memory */	\
 	X(claims)		/* tickets turned into host sockets */	\

@@ -114,3 +114,14 @@ void denial_cut(uint64_t cookie)
 	}
 	rcu_read_unlock();
 }
+
+void denial_cut_packet(uint32_t vni, const struct slim_endpoint *source,
+		       const struct slim_endpoint *destination)
+{
+	struct policy_verdict verdict;
+
+	if (!log_limit_ok(&cut_limit))
+		return;
+	policy_ask_tcp(vni, source, destination, &verdict);
+	say("cut", &verdict, vni, source, destination);
+}

@@ -26,4 +26,8 @@ void denial_limit(const struct policy_verdict *verdict, const struct policy_rule
 /* A live connection (its host socket's cookie) has been ended. Any thread. */
 void denial_cut(uint64_t cookie);
 
+/* The same, of the packet path. Any thread; read lock held. */
+void denial_cut_packet(uint32_t vni, const struct slim_endpoint *source,
+		       const struct slim_endpoint *destination);
+
 #endif

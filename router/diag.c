@@ -294,6 +294,31 @@ int diag_find(struct diag *diag, int family, const struct slim_endpoint *local,
 	return out->family && out->state != 10 && out->peer.port == peer->port ? 0 : -ENOENT;
 }
 
+/* Of this very socket, and of none that has its names by now */
+static void fill_exact(struct inet_diag_sockid *id, const struct diag_socket *socket)
+{
+	fill_id(id, socket->family, &socket->local, &socket->peer);
+	id->idiag_cookie[0] = (uint32_t)socket->cookie;
+	id->idiag_cookie[1] = (uint32_t)(socket->cookie >> 32);
+	id->idiag_if = socket->bound_ifindex;
+}
+
+int diag_examine(struct diag *diag, struct diag_socket *socket)
+{
+	struct dump dump = { .each = found, .data = socket };
+	struct inet_diag_sockid id = { 0 };
+	struct nl_msg *msg;
+	int err;
+
+	fill_exact(&id, socket);
+	msg = request(SOCK_DIAG_BY_FAMILY, 0, socket->family, ~0u, &id, true);
+	if (!msg)
+		return -ENOMEM;
+	err = ask(diag, msg, &dump);
+	nlmsg_free(msg);
+	return err;
+}
+
 int diag_destroy(struct diag *diag, const struct diag_socket *socket)
 {
 	struct dump dump = { .each = found };
@@ -301,10 +326,7 @@ int diag_destroy(struct diag *diag, const struct diag_socket *socket)
 	struct nl_msg *msg;
 	int err;
 
-	fill_id(&id, socket->family, &socket->local, &socket->peer);
-	id.idiag_cookie[0] = (uint32_t)socket->cookie;
-	id.idiag_cookie[1] = (uint32_t)(socket->cookie >> 32);
-	id.idiag_if = socket->bound_ifindex;
+	fill_exact(&id, socket);
 	msg = request(SOCK_DESTROY, NLM_F_ACK, socket->family, ~0u, &id, false);
 	if (!msg)
 		return -ENOMEM;

@@ -14,6 +14,13 @@
 
 struct diag;
 
+/* Which end has opened a connection */
+enum diag_opener {
+	DIAG_OPENER_UNKNOWN,
+	DIAG_OPENER_LOCAL,
+	DIAG_OPENER_PEER,
+};
+
 /* What the kernel says of one socket. */
 struct diag_socket {
 	int family;			/* AF_INET or AF_INET6 */
@@ -27,6 +34,7 @@ struct diag_socket {
 	/* with info only */
 	uint64_t bytes_sent, bytes_received;
 	uint32_t rtt_us;
+	enum diag_opener opener;
 };
 
 #define DIAG_LISTEN	(1u << 10)		/* 1 << TCP_LISTEN */
@@ -58,6 +66,12 @@ int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first,
  */
 int diag_find(struct diag *diag, int family, const struct slim_endpoint *local,
 	      const struct slim_endpoint *peer, struct diag_socket *out);
+
+/*
+ * Asks again, with info, about a socket that diag_dump() named. Waits for whoever has it locked. 0 with
+ * *@socket as it is now, -ENOENT, or another -errno.
+ */
+int diag_examine(struct diag *diag, struct diag_socket *socket);
 
 /* Abort the socket that diag_dump() or diag_find() named; 0 or -errno. */
 int diag_destroy(struct diag *diag, const struct diag_socket *socket);

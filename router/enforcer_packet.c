@@ -22,6 +22,7 @@
 #include "container.h"
 #include "enforcer.h"
 #include "log.h"
+#include "packet_cutting.h"
 #include "packetpath.h"
 #include "packetpath_tenant.h"
 #include "peer.h"
@@ -56,6 +57,7 @@ static struct {
 	struct loop_timer again;
 	bool begun;			/* all containers of an earlier router are there */
 	bool running, wanted;
+	bool revoked;			/* there is another policy */
 	bool loaded;			/* there may be a table */
 	bool empty;			/* what was run last: there is none */
 	unsigned int delay;
@@ -233,6 +235,7 @@ static void done(struct aside *unused)
 	if (!follow.result) {
 		follow.delay = AGAIN_MS;
 		follow.loaded = !follow.empty;
+		packet_cutting_start(false);
 	}
 	if (follow.wanted)
 		enforcer_packet_follow();
@@ -259,6 +262,8 @@ void enforcer_packet_follow(void)
 		loop_timer_set(follow.loop, &follow.again, EARLY_MS);
 		return;
 	}
+	packet_cutting_start(follow.revoked);
+	follow.revoked = false;
 	follow.wanted = true;
 	if (follow.running)
 		return;
@@ -306,11 +311,13 @@ void enforcer_packet_init(struct loop *control)
 	/* An earlier router's */
 	follow.loaded = true;
 	packetpath_set_judged(judges);
+	packet_cutting_init(control);
 }
 
 void enforcer_packet_exit(void)
 {
 	packetpath_set_judged(NULL);
+	packet_cutting_exit();
 	loop_timer_clear(follow.loop, &follow.again);
 	free(follow.ports);
 	follow.ports = NULL;
@@ -332,10 +339,16 @@ static void abort_stage(void)
 {
 }
 
+static void revoke_denied(void)
+{
+	follow.revoked = true;
+	enforcer_packet_follow();
+}
+
 const struct enforcer enforcer_packet = {
 	.name = "packet path",
 	.stage = stage,
 	.commit = commit,
 	.abort = abort_stage,
-	.revoke = enforcer_packet_follow,
+	.revoke = revoke_denied,
 };

@@ -3,8 +3,10 @@
 """cut - a connection that lives until policy ends it, and what its owner is told
 
     cut.py serve PORT HOW           accepts connections, each for a child of its own
+    cut.py once PORT HOW            accepts one connection, and listens no more
     cut.py accept HOW               the same of a listening socket that it finds as fd 3
-    cut.py connect ADDRESS PORT HOW connects, and says whether it could
+    cut.py connect ADDRESS PORT HOW [FROM]
+                                    connects, and says whether it could; FROM: its own port
 
 HOW: read   blocked in recv          write  blocked in send, the other end does not read
      poll   waits in poll            idle   does nothing; asks SO_ERROR each 10 ms
@@ -76,9 +78,21 @@ def serve(listener, how):
         sock.close()
 
 
-def connect(address, port, how):
+def once(port, how):
+    listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    say("listens")
+    sock, _ = listener.accept()
+    listener.close()
+    say("up")
+    live(sock, how)
+    return 0
+
+
+def connect(address, port, how, source=0):
+    any_address = "::" if ":" in address else "0.0.0.0"
     try:
-        sock = socket.create_connection((address, port), timeout=10)
+        sock = socket.create_connection((address, port), timeout=10,
+                                        source_address=(any_address, source) if source else None)
     except OSError as error:
         say("refused", errno.errorcode.get(error.errno, str(error)))
         return 1
@@ -94,10 +108,12 @@ def main():
                                    dualstack_ipv6=True, backlog=128), sys.argv[3])
     if sys.argv[1] == "accept":
         serve(socket.socket(fileno=3), sys.argv[2])
+    if sys.argv[1] == "once":
+        return once(int(sys.argv[2]), sys.argv[3])
     if sys.argv[1] == "fd":
         live(socket.socket(fileno=int(sys.argv[2])), "read")
         return 0
-    return connect(sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    return connect(sys.argv[2], int(sys.argv[3]), sys.argv[4], int((sys.argv[5:] or [0])[0]))
 
 
 if __name__ == "__main__":

@@ -568,6 +568,24 @@ static int attack_fuse(void)
 	_exit(violations > 0);
 }
 
+/* The same with a socket of its own, which is connected over the packet path */
+static int attack_lock(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int file;
+	struct blocked blocked = { .memory = fuse_memory(&file) };
+	pthread_t thread;
+
+	blocked.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (inet_pton(AF_INET, address, &sin.sin_addr) != 1 ||
+	    connect(blocked.fd, (struct sockaddr *)&sin, sizeof(sin)))
+		err(2, "connect");
+	pthread_create(&thread, NULL, write_for_ever, &blocked);
+	hold();
+	report("lock", 1);
+	_exit(violations > 0);
+}
+
 /* --- floods --- */
 
 static uint64_t cookies[LISTENERS_MAX];
@@ -1045,6 +1063,7 @@ static int attack_all(void);
 static const struct attack attacks[] = {
 	{ "garbage", attack_garbage, true }, { "lengths", attack_lengths, true },
 	{ "fds", attack_fds, true }, { "fuse", attack_fuse, false },
+	{ "lock", attack_lock, false },
 	{ "hello", attack_hello, true }, { "connect", attack_connect, true },
 	{ "listen", attack_listen, true }, { "unlisten", attack_unlisten, true },
 	{ "claim", attack_claim, true }, { "name", attack_name, true },

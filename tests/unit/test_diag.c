@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -162,6 +165,113 @@ START_TEST(accepted_or_not)
 }
 END_TEST
 
+static struct diag_socket dumped(int fd)
+{
+	struct found found = { .cookie = cookie_of(fd) };
+
+	ck_assert_int_eq(diag_dump(diag, DIAG_LIVE, 0, 0, false, find, &found), 0);
+	ck_assert(found.seen);
+	return found.socket;
+}
+
+static enum diag_opener opener_of(int fd)
+{
+	struct diag_socket socket = dumped(fd);
+
+	ck_assert_int_eq(diag_examine(diag, &socket), 0);
+	ck_assert_uint_eq(socket.cookie, cookie_of(fd));
+	return socket.opener;
+}
+
+static void both_know(void)
+{
+	ck_assert_int_eq(opener_of(client), DIAG_OPENER_LOCAL);
+	ck_assert_int_eq(opener_of(accepted), DIAG_OPENER_PEER);
+}
+
+static void fill(int fd)
+{
+	static char data[65536];
+
+	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	ck_assert_int_eq(errno, EAGAIN);
+}
+
+/* What came until the other end was full; the kernel acknowledges while it is read. */
+static void drain(int fd)
+{
+	static char data[65536];
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+
+	while (poll(&readable, 1, 100) > 0)
+		ck_assert_int_gt(recv(fd, data, sizeof(data), 0), 0);
+}
+
+START_TEST(opener)
+{
+	accepted = accept(listener, NULL, NULL);
+	both_know();
+	fill(client);
+	both_know();
+	fill(accepted);
+	both_know();
+	drain(accepted);
+	both_know();
+	drain(client);
+	both_know();
+	ck_assert_int_eq(shutdown(accepted, SHUT_WR), 0);
+	both_know();
+}
+END_TEST
+
+static volatile bool pumped;
+
+static void *pump(void *unused)
+{
+	static char data[16384];
+
+	(void)unused;
+	while (send(accepted, data, sizeof(data), 0) > 0 &&
+	       recv(client, data, sizeof(data), 0) > 0 && !pumped)
+		;
+	return NULL;
+}
+
+/* It may not be known then, but is never taken for the other one. */
+START_TEST(opener_of_a_busy_one)
+{
+	struct diag_socket first, second;
+	pthread_t thread;
+	int known = 0;
+
+	accepted = accept(listener, NULL, NULL);
+	first = dumped(client);
+	second = dumped(accepted);
+	ck_assert_int_eq(pthread_create(&thread, NULL, pump, NULL), 0);
+	for (int i = 0; i < 500; i++) {
+		ck_assert_int_eq(diag_examine(diag, &first), 0);
+		ck_assert_int_eq(diag_examine(diag, &second), 0);
+		ck_assert_int_ne(first.opener, DIAG_OPENER_PEER);
+		ck_assert_int_ne(second.opener, DIAG_OPENER_LOCAL);
+		known += first.opener == DIAG_OPENER_LOCAL &&
+			 second.opener == DIAG_OPENER_PEER;
+	}
+	pumped = true;
+	pthread_join(thread, NULL);
+	ck_assert_int_ge(known, 50);
+}
+END_TEST
+
+START_TEST(examine_knows_it_by_its_cookie)
+{
+	struct diag_socket socket = dumped(client);
+
+	socket.cookie++;
+	ck_assert_int_lt(diag_examine(diag, &socket), 0);
+}
+END_TEST
+
 START_TEST(destroy)
 {
 	struct found found = { .cookie = cookie_of(client) };
@@ -237,6 +347,9 @@ int main(void)
 	tcase_add_loop_test(tc, port_ranges, 0, sizeof(ranges) / sizeof(ranges[0]));
 	tcase_add_test(tc, byte_counts);
 	tcase_add_test(tc, accepted_or_not);
+	tcase_add_test(tc, opener);
+	tcase_add_test(tc, opener_of_a_busy_one);
+	tcase_add_test(tc, examine_knows_it_by_its_cookie);
 	tcase_add_test(tc, destroy);
 	tcase_add_test(tc, other_namespace);
 	tcase_add_test(tc, a_failed_exchange_is_forgotten);

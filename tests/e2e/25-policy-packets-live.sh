@@ -1,0 +1,203 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Policy on the packet path, of what lives: connections that become denied end with an error on both
+# sides, whatever their owners do; all others feel nothing.
+. "$(dirname "$0")/lib.sh"
+
+policy=/run/slim-lab/$name/policy
+cut=$e2e/cut.py
+
+put() { printf '%s\n' "$@" >"$policy.new" && mv "$policy.new" "$policy"; }
+
+# table_handle HOST: it is another one whenever the table was made again
+table_handle()
+{
+	ip netns exec "$(space "$1")" nft -j list table netdev slim_policy 2>/dev/null |
+		jq '.nftables[1].table.handle'
+}
+
+follows() { [[ $(table_handle "$1") != "${handle[$1]:-}" ]]; }
+
+declare -A handle=()
+reload_all()
+{
+	local host
+
+	for host in $(hosts); do
+		handle[$host]=$(table_handle "$host" || true)
+		ctl "$host" reload >/dev/null
+	done
+	for host in $(hosts); do
+		poll 10 follows "$host"
+	done
+}
+
+# up TAG FROM TO PORT HOW SERVE [SOURCE-PORT]: a connection over the packet path; -6 before FROM: by IPv6
+up()
+{
+	local tag=$1 six=
+	shift
+	[[ $1 != -6 ]] || { six=-6; shift; }
+	local from=$1 to=$2 port=$3 how=$4 serve=$5 source=${6:-}
+
+	serve "serve-$tag" plain "$to" "$port" python3 "$cut" "$serve" "$port" \
+		"$([[ $how == write ]] && echo idle || echo "$how")"
+	# shellcheck disable=SC2086
+	background "client-$tag" plain "$from" python3 "$cut" connect \
+		"$(address $six "$to")" "$port" "$how" $source
+	check "$tag: is connected" poll 5 has "$work/client-$tag" up
+	check "$tag: is accepted" poll 5 has "$work/serve-$tag" up
+	check "$tag: its socket is the container's own" \
+		own "$from" "$(address $six "$from")" "$(address $six "$to")" "$port"
+}
+
+own() { sockets "$1" -tn state established "dport = :$4" | grep -F "$2" | grep -F "$3"; }
+
+# cut_in MS TAG...: both ends have an error so soon after $began
+cut_in()
+{
+	local limit=$1 tag end took
+
+	shift
+	for tag in "$@"; do
+		for end in client serve; do
+			check "$tag: the $end's end gets an error" poll 2 \
+				grep -E "end ECONN(RESET|ABORTED)" "$work/$end-$tag"
+			took=$(awk -v began="$began" '/^end/ { printf "%d", ($3 - began) * 1000 }' \
+				"$work/$end-$tag")
+			check "$tag: within $limit ms" holds "${took:-99999} < $limit"
+		done
+	done
+}
+
+lives()
+{
+	local tag
+
+	for tag in "$@"; do
+		check_not "$tag: has noticed nothing" grep end "$work/client-$tag" "$work/serve-$tag"
+	done
+}
+
+down()
+{
+	local tag
+
+	for tag in "$@"; do
+		stop "client-$tag"
+		stop "serve-$tag"
+	done
+}
+
+now() { date +%s.%N; }
+slim_connects() { echo "$(counter h1 connects_slim) $(counter h2 accepts)"; }
+
+lab_start -H 2 -C 2
+
+# --- whatever their owners do ---
+
+slim=$(slim_connects)
+ways=(read write poll idle heir)
+port=7100
+for how in "${ways[@]}"; do
+	port=$((port + 1))
+	up $how h1c1 h2c1 $port $how serve
+done
+up six -6 h1c1 h2c1 7106 read serve
+up local h1c1 h1c2 7107 read serve
+up alone h1c1 h2c1 7108 read once
+up back h2c1 h1c1 7109 read serve
+up stays h1c1 h2c2 7110 read serve
+equal "none of them took the slim path" "$slim" "$(slim_connects)"
+put "tenant t1" "deny tcp from container h1c1 to container h2c1 port 7100-7199" \
+	"deny tcp from container h1c1 to container h1c2"
+began=$(now)
+ctl h1 reload >/dev/null
+cut_in 500 "${ways[@]}" six local alone
+lives back stays
+sleep 0.5
+lives back stays
+check "they are counted" holds "$(counter h1 connections_cut_packet) >= 8"
+check "and logged with rule, tenant and both names" grep -F "cut in tenant t1: h1c1 ($(address h1c1):" \
+	<(lab router h1 log | grep -F "to h2c1 ($(address h2c1):7108), by $policy:2")
+down "${ways[@]}" six local alone back stays
+
+# --- each host cuts its own ends ---
+
+put "tenant t1"
+reload_all
+up far h1c1 h2c1 7201 read serve
+put "tenant t1" "deny tcp to container h2c1 port 7201"
+began=$(now)
+ctl h2 reload >/dev/null
+cut_in 500 far
+equal "it was the accepting one's host" "0 1" \
+	"$(ctl h1 -j policy stats | jq '.rules | length') $(counter h2 connections_cut_packet)"
+down far
+
+# --- who opened it decides ---
+
+put "tenant t1"
+reload_all
+up forth h1c1 h2c1 7301 read once 45001
+up bulk h1c1 h2c1 7302 write once 45002
+put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7300-7399" \
+	"deny tcp to container h1c1 port 45001-45002"
+reload_all
+sleep 0.5
+lives forth bulk
+put "tenant t1" "deny tcp from container h1c1 to container h2c1 port 7300-7399"
+began=$(now)
+ctl h1 reload >/dev/null
+cut_in 500 forth bulk
+down forth bulk
+
+# --- who is called so ---
+
+put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7400-7409" \
+	"allow tcp from container h1c1 to container h2c2 port 7400-7409"
+reload_all
+up named h1c1 h2c1 7401 read serve
+up other h1c1 h2c2 7402 read serve
+began=$(now)
+check "h2c1 is detached, and its address nobody's" ctl h2 detach h2c1
+check "named: the client's end gets an error" poll 2 grep "end ECONNABORTED" "$work/client-named"
+took=$(awk -v began="$began" '/^end/ { printf "%d", ($3 - began) * 1000 }' "$work/client-named")
+check "named: within 500 ms" holds "${took:-99999} < 500"
+lives other
+attach h2c1 >/dev/null
+down named other
+
+# --- a container that keeps its socket locked ---
+
+put "tenant t1"
+reload_all
+threads() { find "/proc/$(ctl "$1" -j status | jq .pid)/task" -mindepth 1 -maxdepth 1 | wc -l; }
+as_many_threads() { (($(threads h1) == threads_before)); }
+if [[ -w /dev/fuse ]]; then
+	serve serve-locked plain h2c2 7501 python3 "$cut" serve 7501 idle
+	background locked plain h1c1 "$programs/hostile" lock -s 60 -a "$(address h2c2)" -p 7501
+	check "h1c1 keeps a socket locked" poll 10 has "$work/locked" holding
+	up honest h1c2 h2c1 7502 read serve
+	threads_before=$(threads h1)
+	put "tenant t1" "deny tcp from any to any port 7501-7502"
+	began=$(now)
+	ctl h1 reload >/dev/null
+	cut_in 500 honest
+	check "the router answers" timeout 2 "$top/tests/lab" -n "$name" ctl h1 status
+	up later h1c2 h2c1 7503 read serve
+	put "tenant t1" "deny tcp from any to any port 7501-7503"
+	began=$(now)
+	ctl h1 reload >/dev/null
+	cut_in 500 later
+	check "h1c1's socket is still locked" own h1c1 "$(address h1c1)" "$(address h2c2)" 7501
+	check "a thread waits for it, and no more than one" \
+		holds "$(threads h1) == $threads_before + 1"
+	stop locked
+	check "that ends with it" poll 5 as_many_threads
+	down locked honest later
+else
+	skip "a socket that is locked: /dev/fuse cannot be opened"
+fi
+put "tenant t1"
+reload_all
