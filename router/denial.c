@@ -20,6 +20,7 @@
 static struct log_limit denied_limit = { .burst = 10 };
 static struct log_limit allowed_limit = { .burst = 10 };
 static struct log_limit limit_limit = { .burst = 10 };
+static struct log_limit packet_limit = { .burst = 10 };
 static struct log_limit cut_limit = { .burst = 10 };
 static const struct config *config;
 
@@ -97,6 +98,33 @@ void denial_limit(const struct policy_verdict *verdict, const struct policy_rule
 		say(err == -EDQUOT ? "too many set-ups" : "too many connections", &limited, ends);
 }
 
+static const char *protocol_name(uint8_t protocol, char out[8])
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return "icmp";
+	default:
+		snprintf(out, 8, "%u", protocol);
+		return out;
+	}
+}
+
+void denial_say_packet(const struct policy_verdict *verdict, uint8_t protocol,
+		       const struct ends *ends)
+{
+	char what[64], number[8];
+
+	if (verdict->allowed || !log_limit_ok(&packet_limit))
+		return;
+	snprintf(what, sizeof(what), "denied a packet (%s)", protocol_name(protocol, number));
+	say(what, verdict, ends);
+}
+
 void denial_cut(uint64_t cookie)
 {
 	const struct ledger_entry *entry;
@@ -115,13 +143,12 @@ void denial_cut(uint64_t cookie)
 	rcu_read_unlock();
 }
 
-void denial_cut_packet(uint32_t vni, const struct slim_endpoint *source,
-		       const struct slim_endpoint *destination)
+void denial_cut_packet(const struct ends *ends)
 {
 	struct policy_verdict verdict;
 
 	if (!log_limit_ok(&cut_limit))
 		return;
-	policy_ask_tcp(vni, source, destination, &verdict);
-	say("cut", &verdict, vni, source, destination);
+	policy_ask_tcp(ends, &verdict);
+	say("cut", &verdict, ends);
 }

@@ -23,11 +23,15 @@ void denial_say(const struct policy_verdict *verdict, const struct ends *ends);
 void denial_limit(const struct policy_verdict *verdict, const struct policy_rule *rule, int err,
 		  const struct ends *ends);
 
+/* Of a packet of @protocol (IPPROTO_*) that the packet path has refused; what is allowed by now is left
+ * out. Any thread; read lock held. */
+void denial_say_packet(const struct policy_verdict *verdict, uint8_t protocol,
+		       const struct ends *ends);
+
 /* A live connection (its host socket's cookie) has been ended. Any thread. */
 void denial_cut(uint64_t cookie);
 
 /* The same, of the packet path. Any thread; read lock held. */
-void denial_cut_packet(uint32_t vni, const struct slim_endpoint *source,
-		       const struct slim_endpoint *destination);
+void denial_cut_packet(const struct ends *ends);
 
 #endif

@@ -23,6 +23,7 @@
 #include "enforcer.h"
 #include "log.h"
 #include "packet_cutting.h"
+#include "packet_denials.h"
 #include "packetpath.h"
 #include "packetpath_tenant.h"
 #include "peer.h"
@@ -312,12 +313,14 @@ void enforcer_packet_init(struct loop *control)
 	follow.loaded = true;
 	packetpath_set_judged(judges);
 	packet_cutting_init(control);
+	packet_denials_init(control);
 }
 
 void enforcer_packet_exit(void)
 {
 	packetpath_set_judged(NULL);
 	packet_cutting_exit();
+	packet_denials_exit();
 	loop_timer_clear(follow.loop, &follow.again);
 	free(follow.ports);
 	follow.ports = NULL;

@@ -57,9 +57,10 @@ static struct {
 static bool denies(const struct container *container, const struct slim_endpoint *source,
 		   const struct slim_endpoint *destination)
 {
+	const struct ends ends = { container->vni, container->vni, *source, *destination };
 	struct policy_verdict verdict;
 
-	policy_ask_tcp(container->vni, source, destination, &verdict);
+	policy_ask_tcp(&ends, &verdict);
 	return !verdict.allowed && !verdict.provisional;
 }
 
@@ -125,8 +126,9 @@ static int destroy(struct round *round, struct diag *diag, const struct containe
 	counter_inc(connections_cut_packet);
 	__atomic_fetch_add(&round->destroyed, 1, __ATOMIC_RELAXED);
 	rcu_read_lock();
-	denial_cut_packet(container->vni, out ? &socket->local : &socket->peer,
-			  out ? &socket->peer : &socket->local);
+	denial_cut_packet(&(struct ends){ container->vni, container->vni,
+					  out ? socket->local : socket->peer,
+					  out ? socket->peer : socket->local });
 	rcu_read_unlock();
 	return 0;
 }

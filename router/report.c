@@ -24,6 +24,7 @@
 #include "log.h"
 #include "peer.h"
 #include "ruleset.h"
+#include "ruleset_policy.h"
 #include "../include/slim/version.h"
 
 static const struct config *config;
@@ -167,7 +168,10 @@ static void dropped(const char *name, uint64_t packets, void *data)
 {
 	char key[64];
 
-	snprintf(key, sizeof(key), "dropped_%s", name ? name : "");
+	if (!strcmp(name, RULESET_POLICY_COUNTER))
+		snprintf(key, sizeof(key), "packets_%s", name);
+	else
+		snprintf(key, sizeof(key), "dropped_%s", name);
 	json_object_set_new(data, key, json_integer((json_int_t)packets));
 }
 

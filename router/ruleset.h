@@ -70,7 +70,8 @@ void ruleset_close(void);
 int ruleset_init(const struct config *config, bool untracked);
 void ruleset_exit(void);
 
-/* Calls @each for every one of RULESET_COUNTERS and RULESET_PORT_COUNTERS. 0 or -errno. */
+/* Calls @each for every one of RULESET_COUNTERS, RULESET_PORT_COUNTERS and RULESET_POLICY_COUNTER. 0 or
+ * -errno. */
 int ruleset_counters(void (*each)(const char *name, uint64_t packets, void *data), void *data);
 
 int ruleset_tenant_add(const struct ruleset_tenant *tenant);

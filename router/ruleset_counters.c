@@ -8,9 +8,10 @@
 #include "packetpath.h"
 #include "packetpath_tenant.h"
 #include "ruleset_message.h"
+#include "ruleset_policy.h"
 
 static const char *const names[] = {
-	RULESET_COUNTERS RULESET_PORT_COUNTERS
+	RULESET_COUNTERS RULESET_PORT_COUNTERS RULESET_POLICY_COUNTER
 };
 
 #define NAMES	(sizeof(names) / sizeof(names[0]))
@@ -20,7 +21,8 @@ static bool is_ours(uint8_t family, const char *table)
 	static const char port[] = PACKETPATH_VETH_PREFIX "-";
 
 	return (family == NFPROTO_INET && !strcmp(table, RULESET_TABLE)) ||
-	       (family == NFPROTO_NETDEV && !strncmp(table, port, sizeof(port) - 1));
+	       (family == NFPROTO_NETDEV && (!strcmp(table, RULESET_POLICY_TABLE) ||
+					     !strncmp(table, port, sizeof(port) - 1)));
 }
 
 static void add(uint8_t family, const char *table, const char *name, uint64_t packets, void *data)

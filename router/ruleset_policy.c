@@ -9,115 +9,108 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "packet_denials.h"
+#include "packet_sets.h"
 
-#define TABLE	"table netdev slim_policy"
+#define TABLE	"netdev " RULESET_POLICY_TABLE
 
-/* What a service's protocol is in a packet: numbers, from each to each */
-struct protocol {
-	uint8_t first, last;
+/*
+ * What a load writes, and what has to be undone before the next one.
+ * @out:	commands
+ * @maps, @chains: commands that delete what these have made, in this order
+ * @sets:	that the table has then
+ */
+struct load {
+	FILE *out, *maps, *chains;
+	char *out_text, *maps_text, *chains_text;
+	size_t out_len, maps_len, chains_len;
+	struct packet_sets sets;
+	bool failed;
 };
 
-static const struct protocol others4[] = { { 0, 0 }, { 2, 5 }, { 7, 16 }, { 18, 255 } };
-static const struct protocol others6[] = { { 0, 5 }, { 7, 16 }, { 18, 57 }, { 59, 255 } };
-static const struct protocol tcp = { 6, 6 }, udp = { 17, 17 }, icmp4 = { 1, 1 }, icmp6 = { 58, 58 };
+/* Of a tenant, by profile and family (IPv6, IPv4) */
+struct sets {
+	struct packet_set (*of)[2];
+};
 
-#define OTHERS_NUM	(sizeof(others4) / sizeof(others4[0]))
+/* What the table has, as this router has loaded it; NULL texts: nobody knows. The thread's that loads. */
+static struct {
+	char *maps_text, *chains_text;
+	struct packet_sets sets;
+} loaded;
 
-static size_t protocols_of(uint32_t service, bool v4, const struct protocol **protocols)
+/* --- what is made, and how it goes --- */
+
+/* A chain; its rules are for the caller to write, up to "}\n" */
+static void put_chain(struct load *load, const char *name)
 {
-	switch (service >> 16) {
-	case CLASSIFIER_TCP:
-		*protocols = &tcp;
-		return 1;
-	case CLASSIFIER_UDP:
-		*protocols = &udp;
-		return 1;
-	case CLASSIFIER_ICMP:
-		*protocols = v4 ? &icmp4 : &icmp6;
-		return 1;
-	default:
-		*protocols = v4 ? others4 : others6;
-		return OTHERS_NUM;
-	}
+	fprintf(load->out, "chain %s {\n", name);
+	fprintf(load->chains, "delete chain " TABLE " %s\n", name);
 }
 
-/* --- sets --- */
-
-static bool has_boxes(const struct policy_profile *profile, bool v4)
+static void put_sets(struct load *load, const struct ruleset_policy_tenant *tenant,
+		     struct sets *sets)
 {
-	for (uint32_t i = 0; i < profile->boxes_num; i++)
-		if (addr_is4(&profile->boxes[i].first) == v4)
-			return true;
-	return false;
-}
+	uint32_t num = tenant->profiles->num;
 
-static void put_box(FILE *out, const struct policy_box *box, bool v4, const char *before)
-{
-	const struct protocol *protocols;
-	size_t num = protocols_of(box->service_first, v4, &protocols);
-	char first[INET6_ADDRSTRLEN], last[INET6_ADDRSTRLEN];
-
-	addr_format(&box->first, first, sizeof(first));
-	addr_format(&box->last, last, sizeof(last));
-	for (size_t i = 0; i < num; i++)
-		fprintf(out, "%s%s-%s . %u-%u . %u-%u", i ? ",\n" : before, first, last,
-			protocols[i].first, protocols[i].last, box->service_first & 0xffff,
-			box->service_last & 0xffff);
-}
-
-/* Set "s<VNI>_<profile>_<family>" */
-static void put_set(FILE *out, uint32_t vni, uint32_t number, const struct policy_profile *profile,
-		    bool v4)
-{
-	const char *before = "";
-
-	if (!has_boxes(profile, v4))
+	sets->of = calloc(num + 1u, sizeof(*sets->of));
+	if (!sets->of) {
+		load->failed = true;
 		return;
-	fprintf(out, "set s%u_%u_%c {\ntype %s . inet_proto . inet_service\nflags interval\n"
-		"elements = {\n", vni, number, v4 ? '4' : '6', v4 ? "ipv4_addr" : "ipv6_addr");
-	for (uint32_t i = 0; i < profile->boxes_num; i++) {
-		if (addr_is4(&profile->boxes[i].first) != v4)
-			continue;
-		put_box(out, &profile->boxes[i], v4, before);
-		before = ",\n";
 	}
-	fputs(" }\n}\n", out);
+	for (uint32_t i = 0; i < num * 2; i++) {
+		const struct policy_profile *profile = &tenant->profiles->profiles[i / 2];
+		struct packet_set *set = &sets->of[i / 2][i % 2];
+		int had;
+
+		*set = packet_set_of(profile, i % 2);
+		if (!set->any)
+			continue;
+		had = packet_sets_add(&load->sets, set);
+		load->failed |= had < 0;
+		if (!had && !packet_sets_have(&loaded.sets, set))
+			packet_set_put(load->out, set, profile);
+	}
 }
 
 /* --- chains --- */
 
-/* A packet whose other end (@end: saddr or daddr) and @port are in the profile's set: @verdict */
-static void put_match(FILE *out, const struct ruleset_policy_tenant *tenant, uint32_t number,
-		      bool v4, const char *end, const char *port, const char *verdict)
+/* A packet whose other end (@end: saddr or daddr) and @port are in @set: @verdict */
+static void put_match(FILE *out, const struct packet_set *set, const char *end, const char *port,
+		      const char *verdict)
 {
-	if (!has_boxes(&tenant->profiles->profiles[number], v4))
-		return;
-	fprintf(out, "%s%s %s . meta l4proto . th %s @s%u_%u_%c %s\n",
-		*port == 's' ? "meta l4proto udp " : "", v4 ? "ip" : "ip6", end, port, tenant->vni,
-		number, v4 ? '4' : '6', verdict);
+	char name[PACKET_SET_NAME];
+
+	if (set->any)
+		fprintf(out, "%s%s %s . meta l4proto . th %s @%s %s\n",
+			*port == 's' ? "meta l4proto udp " : "", set->v4 ? "ip" : "ip6", end, port,
+			packet_set_name(set, name), verdict);
 }
 
 /*
  * Chain "c<VNI>_<address>_<side>": what an address sends (FROM) or gets (TO). @forward, @reply: profiles
  * of the direction, and of the opposite one
  */
-static void put_address(FILE *out, const struct ruleset_policy_tenant *tenant, size_t address,
-			enum policy_profile_side side)
+static void put_address(struct load *load, const struct ruleset_policy_tenant *tenant,
+			const struct sets *sets, size_t address, enum policy_profile_side side)
 {
 	bool v4 = addr_is4(&tenant->addresses[address]);
 	const char *end = side == POLICY_PROFILE_FROM ? "daddr" : "saddr";
-	uint32_t forward = tenant->profiles->of[address][side];
-	uint32_t reply = tenant->profiles->of[address][!side];
+	const struct packet_set *forward = &sets->of[tenant->profiles->of[address][side]][v4];
+	const struct packet_set *reply = &sets->of[tenant->profiles->of[address][!side]][v4];
+	char name[64], refuse[64];
 
-	fprintf(out, "chain c%u_%zu_%d {\n", tenant->vni, address, side);
+	snprintf(name, sizeof(name), "c%u_%zu_%d", tenant->vni, address, side);
+	snprintf(refuse, sizeof(refuse), "goto r%u", tenant->vni);
+	put_chain(load, name);
 	if (tenant->action == POLICY_ALLOW) {
-		put_match(out, tenant, forward, v4, end, "dport", "goto refuse");
-		fputs("accept\n}\n", out);
+		put_match(load->out, forward, end, "dport", refuse);
+		fputs("accept\n}\n", load->out);
 		return;
 	}
-	put_match(out, tenant, forward, v4, end, "dport", "accept");
-	put_match(out, tenant, reply, v4, end, "sport", "accept");
-	fputs("goto refuse\n}\n", out);
+	put_match(load->out, forward, end, "dport", "accept");
+	put_match(load->out, reply, end, "sport", "accept");
+	fprintf(load->out, "%s\n}\n", refuse);
 }
 
 static bool has_family(const struct ruleset_policy_tenant *tenant, bool v4)
@@ -129,14 +122,16 @@ static bool has_family(const struct ruleset_policy_tenant *tenant, bool v4)
 }
 
 /* Map "m<VNI>_<side>_<family>": to those chains */
-static void put_map(FILE *out, const struct ruleset_policy_tenant *tenant,
+static void put_map(struct load *load, const struct ruleset_policy_tenant *tenant,
 		    enum policy_profile_side side, bool v4)
 {
 	char text[INET6_ADDRSTRLEN];
 	const char *before = "";
+	FILE *out = load->out;
 
 	if (!has_family(tenant, v4))
 		return;
+	fprintf(load->maps, "delete map " TABLE " m%u_%d_%c\n", tenant->vni, side, v4 ? '4' : '6');
 	fprintf(out, "map m%u_%d_%c {\ntype %s : verdict\nelements = {\n", tenant->vni, side,
 		v4 ? '4' : '6', v4 ? "ipv4_addr" : "ipv6_addr");
 	for (size_t i = 0; i < tenant->addresses_num; i++) {
@@ -159,50 +154,78 @@ static void put_lookup(FILE *out, const struct ruleset_policy_tenant *tenant,
 }
 
 /* Chain "t<VNI>_<side>": of a packet of the tenant's; of addresses that nobody has here: the default */
-static void put_side(FILE *out, const struct ruleset_policy_tenant *tenant,
+static void put_side(struct load *load, const struct ruleset_policy_tenant *tenant,
 		     enum policy_profile_side side)
 {
-	put_map(out, tenant, side, true);
-	put_map(out, tenant, side, false);
-	fprintf(out, "chain t%u_%d {\njump always\n", tenant->vni, side);
-	put_lookup(out, tenant, side, true);
-	put_lookup(out, tenant, side, false);
-	fprintf(out, "%s\n}\n", tenant->action == POLICY_ALLOW ? "accept" : "goto refuse");
+	char name[64];
+
+	put_map(load, tenant, side, true);
+	put_map(load, tenant, side, false);
+	snprintf(name, sizeof(name), "t%u_%d", tenant->vni, side);
+	put_chain(load, name);
+	fputs("jump always\n", load->out);
+	put_lookup(load->out, tenant, side, true);
+	put_lookup(load->out, tenant, side, false);
+	if (tenant->action == POLICY_ALLOW)
+		fputs("accept\n}\n", load->out);
+	else
+		fprintf(load->out, "goto r%u\n}\n", tenant->vni);
 }
 
-static void put_device(FILE *out, const char *device, uint32_t vni, enum policy_profile_side side)
+/* Whoever reads the group learns the tenant by the prefix. */
+static void put_refuse(struct load *load, uint32_t vni)
 {
-	fprintf(out, "chain %s {\ntype filter hook ingress device \"%s\" priority 0; policy accept;\n"
-		"goto t%u_%d\n}\n", device, device, vni, side);
+	char name[64];
+
+	snprintf(name, sizeof(name), "r%u", vni);
+	put_chain(load, name);
+	fprintf(load->out, "counter name \"" RULESET_POLICY_COUNTER "\"\n"
+		"limit rate %d/second burst %d packets log prefix \"%u\" group %d snaplen %d\n"
+		"goto refuse\n}\n", PACKET_DENIALS_RATE, PACKET_DENIALS_RATE, vni,
+		PACKET_DENIALS_GROUP, PACKET_DENIALS_BYTES);
 }
 
-static void put_tenant(FILE *out, const struct ruleset_policy_tenant *tenant)
+/* It may have gone with its device by then, so that it is made before it is deleted. */
+static void put_device(struct load *load, const char *device, uint32_t vni,
+		       enum policy_profile_side side)
 {
-	for (uint32_t i = 0; i < tenant->profiles->num; i++) {
-		put_set(out, tenant->vni, i, &tenant->profiles->profiles[i], true);
-		put_set(out, tenant->vni, i, &tenant->profiles->profiles[i], false);
-	}
+	fprintf(load->chains, "add chain " TABLE " %s\n", device);
+	put_chain(load, device);
+	fprintf(load->out, "type filter hook ingress device \"%s\" priority 0; policy accept;\n"
+		"goto t%u_%d\n}\n", device, vni, side);
+}
+
+static void put_tenant(struct load *load, const struct ruleset_policy_tenant *tenant)
+{
+	struct sets sets;
+
+	put_sets(load, tenant, &sets);
+	if (!sets.of)
+		return;
+	put_refuse(load, tenant->vni);
 	for (size_t i = 0; i < tenant->addresses_num; i++) {
-		put_address(out, tenant, i, POLICY_PROFILE_FROM);
-		put_address(out, tenant, i, POLICY_PROFILE_TO);
+		put_address(load, tenant, &sets, i, POLICY_PROFILE_FROM);
+		put_address(load, tenant, &sets, i, POLICY_PROFILE_TO);
 	}
-	put_side(out, tenant, POLICY_PROFILE_FROM);
-	put_side(out, tenant, POLICY_PROFILE_TO);
+	put_side(load, tenant, POLICY_PROFILE_FROM);
+	put_side(load, tenant, POLICY_PROFILE_TO);
 	for (size_t i = 0; i < tenant->ports_num; i++)
-		put_device(out, tenant->ports[i], tenant->vni, POLICY_PROFILE_FROM);
-	put_device(out, tenant->vxlan, tenant->vni, POLICY_PROFILE_TO);
+		put_device(load, tenant->ports[i], tenant->vni, POLICY_PROFILE_FROM);
+	put_device(load, tenant->vxlan, tenant->vni, POLICY_PROFILE_TO);
+	free(sets.of);
 }
 
-static void put_common(FILE *out)
+static void put_common(struct load *load)
 {
-	fputs("chain refuse {\n"
-	      "meta l4proto tcp reject with tcp reset\n"
+	fputs("counter " RULESET_POLICY_COUNTER " {}\n", load->out);
+	put_chain(load, "refuse");
+	fputs("meta l4proto tcp reject with tcp reset\n"
 	      "meta protocol ip reject with icmp type admin-prohibited\n"
 	      "meta protocol ip6 reject with icmpv6 type admin-prohibited\n"
 	      "drop\n"
-	      "}\n"
-	      "chain always {\n"
-	      "meta protocol != { ip, ip6 } accept\n"
+	      "}\n", load->out);
+	put_chain(load, "always");
+	fputs("meta protocol != { ip, ip6 } accept\n"
 	      "ip frag-off & 0x1fff != 0 accept\n"
 	      "frag frag-off != 0 accept\n"
 	      "tcp flags & (syn | ack) != syn accept\n"
@@ -212,41 +235,107 @@ static void put_common(FILE *out)
 	      " parameter-problem, nd-router-solicit, nd-router-advert, nd-neighbor-solicit,"
 	      " nd-neighbor-advert, nd-redirect, mld-listener-query, mld-listener-report,"
 	      " mld-listener-done, mld2-listener-report } accept\n"
-	      "}\n", out);
+	      "}\n", load->out);
 }
 
-static int write_text(const struct ruleset_policy_tenant *tenants, size_t num, char **text)
-{
-	size_t len;
-	FILE *out = open_memstream(text, &len);
-	bool whole;
+/* --- a load --- */
 
-	if (!out)
-		return -ENOMEM;
-	fputs(TABLE "\ndelete " TABLE "\n", out);
-	if (num) {
-		fputs(TABLE " {\n", out);
-		put_common(out);
-		for (size_t i = 0; i < num; i++)
-			put_tenant(out, &tenants[i]);
-		fputs("}\n", out);
-	}
-	whole = !ferror(out);
-	return fclose(out) || !whole ? -ENOMEM : 0;
+static void forget_loaded(void)
+{
+	free(loaded.maps_text);
+	free(loaded.chains_text);
+	packet_sets_free(&loaded.sets);
+	loaded.maps_text = loaded.chains_text = NULL;
 }
 
-int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
-			size_t size)
+/* What was there goes; but for sets, if it is known what that is. */
+static void put_undo(struct load *load)
 {
-	char *text = NULL;
-	struct nft_ctx *nft;
-	int err = write_text(tenants, num, &text);
+	if (loaded.chains_text)
+		fprintf(load->out, "flush table " TABLE "\n%s%s", loaded.maps_text,
+			loaded.chains_text);
+	else
+		fputs("table " TABLE "\ndelete table " TABLE "\n", load->out);
+}
 
-	nft = err ? NULL : nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!nft) {
-		free(text);
+static void put_stale_sets(struct load *load)
+{
+	char name[PACKET_SET_NAME];
+
+	for (size_t i = 0; i < loaded.sets.num; i++)
+		if (!packet_sets_have(&load->sets, &loaded.sets.sets[i]))
+			fprintf(load->out, "delete set " TABLE " %s\n",
+				packet_set_name(&loaded.sets.sets[i], name));
+}
+
+static void write_all(struct load *load, const struct ruleset_policy_tenant *tenants, size_t num)
+{
+	put_undo(load);
+	fputs("table " TABLE " {\n", load->out);
+	put_common(load);
+	for (size_t i = 0; i < num; i++)
+		put_tenant(load, &tenants[i]);
+	fputs("}\n", load->out);
+	put_stale_sets(load);
+}
+
+static int load_open(struct load *load)
+{
+	*load = (struct load){ 0 };
+	load->out = open_memstream(&load->out_text, &load->out_len);
+	load->maps = open_memstream(&load->maps_text, &load->maps_len);
+	load->chains = open_memstream(&load->chains_text, &load->chains_len);
+	return load->out && load->maps && load->chains ? 0 : -ENOMEM;
+}
+
+/* False: not all of it was written. */
+static bool close_stream(FILE **stream)
+{
+	bool whole = *stream && !ferror(*stream);
+
+	if (*stream && fclose(*stream))
+		whole = false;
+	*stream = NULL;
+	return whole;
+}
+
+/* The texts are good then. */
+static int load_end(struct load *load)
+{
+	bool whole = close_stream(&load->out);
+
+	whole = close_stream(&load->maps) && whole;
+	whole = close_stream(&load->chains) && whole;
+	return whole && !load->failed ? 0 : -ENOMEM;
+}
+
+static void load_free(struct load *load)
+{
+	load_end(load);
+	free(load->out_text);
+	free(load->maps_text);
+	free(load->chains_text);
+	packet_sets_free(&load->sets);
+}
+
+/* It is what there is from now on. */
+static void load_remember(struct load *load)
+{
+	forget_loaded();
+	loaded.maps_text = load->maps_text;
+	loaded.chains_text = load->chains_text;
+	loaded.sets = load->sets;
+	load->maps_text = load->chains_text = NULL;
+	load->sets = (struct packet_sets){ 0 };
+}
+
+static int run(const char *text, char *error, size_t size)
+{
+	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	int err = 0;
+
+	if (!nft)
 		return -ENOMEM;
-	}
 	nft_ctx_buffer_error(nft);
 	nft_ctx_buffer_output(nft);
 	if (nft_run_cmd_from_buffer(nft, text)) {
@@ -254,6 +343,41 @@ int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num,
 		err = -EAGAIN;
 	}
 	nft_ctx_free(nft);
-	free(text);
 	return err;
+}
+
+static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
+		     size_t size)
+{
+	struct load load;
+	int err = load_open(&load);
+
+	if (!err)
+		write_all(&load, tenants, num);
+	if (!err)
+		err = load_end(&load);
+	if (!err)
+		err = run(load.out_text, error, size);
+	if (!err)
+		load_remember(&load);
+	load_free(&load);
+	return err;
+}
+
+/* Somebody may have changed what we have loaded: then all of it is made anew. */
+int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
+			size_t size)
+{
+	bool known = loaded.chains_text;
+	int err;
+
+	if (!num) {
+		forget_loaded();
+		return run("table " TABLE "\ndelete table " TABLE "\n", error, size);
+	}
+	err = load_once(tenants, num, error, size);
+	if (err != -EAGAIN || !known)
+		return err;
+	forget_loaded();
+	return load_once(tenants, num, error, size);
 }

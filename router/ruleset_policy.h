@@ -10,7 +10,10 @@
  * port. Fragments after the first pass, since they are of no use without it. What is refused is
  * rejected: a reset, or ICMP's "administratively prohibited".
  *
- * All of it is one transaction. Lives beside the pinning of ports, whose chains come first.
+ * All of it is one transaction, in which chains are made anew and sets that are there already stay
+ * (packet_sets.h), so that a container that comes costs little where there are many rules. What is refused
+ * is counted, and some of it is shown to packet_denials.h. Lives beside the pinning of ports, whose chains
+ * come first.
  */
 #ifndef RULESET_POLICY_H
 #define RULESET_POLICY_H
@@ -20,6 +23,11 @@
 #include <stdint.h>
 
 #include "policy_profile.h"
+
+#define RULESET_POLICY_TABLE	"slim_policy"
+/* Of packets that were refused, since all of the table was made anew: at the router's start, and after
+ * there was no policy */
+#define RULESET_POLICY_COUNTER	"denied"
 
 /* A tenant that the policy speaks of and that has containers here. @addresses: with @profiles; @ports:
  * the host's ends of their veths */
@@ -35,8 +43,9 @@ struct ruleset_policy_tenant {
 };
 
 /*
- * Puts these in the place of what there was; without any, nothing is judged. Any thread. 0, -EAGAIN
- * (nftables refuses, perhaps because a device has gone; @error says what it said), -ENOMEM.
+ * Puts these in the place of what there was; without any, nothing is judged. One thread at a
+ * time, whichever. 0, -EAGAIN (nftables refuses, perhaps because a device has gone; @error says what it
+ * said), -ENOMEM.
  */
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size);

@@ -10,11 +10,11 @@ pairs=("h1c1 h1c2" "h1c1 h2c1" "h1c2 h2c1" "h2c1 h1c1" "h2c2 h2c1" "h2c1 h1c2")
 
 put() { printf '%s\n' "$@" >"$policy.new" && mv "$policy.new" "$policy"; }
 
-# table_handle HOST: it is another one whenever the table was made again
+# table_handle HOST: it is another one whenever chains were made again
 table_handle()
 {
 	ip netns exec "$(space "$1")" nft -j list table netdev slim_policy 2>/dev/null |
-		jq '.nftables[1].table.handle'
+		jq '.nftables[] | select(.chain.name? == "always") | .chain.handle'
 }
 
 # follows HOST: does nftables since the last reload?
@@ -127,6 +127,71 @@ for port in 80 91; do
 		"$(found shim h1c1 h2c1 $port tcp)"
 	equal "... its router was asked nothing" "$before" "$(counter h1 connects)"
 done
+# --- what is denied is said, and counted ---
+
+put "tenant t1" "default allow" "deny tcp from container h1c2 to container h2c1 port 80" \
+	"deny udp from container h1c2 to container h2c1 port 53" "deny icmp from container h1c2 to any"
+reload_all
+log() { lab router h1 log; }
+# said PROTOCOL FROM TO LINE [-6]: in one line of the log
+said()
+{
+	log | grep -F "denied a packet ($1) in tenant t1: $2 (" | grep -F "to $3 (" | grep -F "by $policy:$4"
+}
+# send FROM TO NUMBER: UDP packets to port 53, at once
+send()
+{
+	plain "$1" python3 -c "import socket
+for _ in range($3):
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('$(address "$2")', 53))"
+}
+packets_denied() { counter h1 packets_denied; }
+before=$(packets_denied)
+equal "tcp is refused" false "$(found plain h1c2 h2c1 80 tcp)"
+equal "tcp over IPv6, too" false "$(found plain h1c2 h2c1 80 tcp -6)"
+equal "an echo request" false "$(found plain h1c2 h2c1 0 icmp)"
+check "a datagram goes nowhere" send h1c2 h2c1 1
+equal "that is four packets" $((before + 4)) "$(packets_denied)"
+check "tcp is said, with rule, tenant and both names" poll 2 said tcp h1c2 h2c1 3
+check "with the addresses, of IPv6 too" grep -F "h2c1 ([$(address -6 h2c1)]:80)" <(log)
+check "udp" poll 2 said udp h1c2 h2c1 4
+check "icmp" poll 2 said icmp h1c2 h2c1 5
+lines() { log | grep -c "denied a packet"; }
+before=$(packets_denied)
+said_before=$(lines)
+check "500 datagrams at once" send h1c2 h2c1 500
+equal "all of them are counted" $((before + 500)) "$(packets_denied)"
+check "some of them are said, not all" holds "$(lines) > $said_before && $(lines) < $said_before + 40"
+kept()
+{
+	ip netns exec "$(space h1)" nft -j list sets netdev 2>/dev/null | jq -c \
+		'[.nftables[].set? | select(. and .table == "slim_policy") | [.name, .handle]] | sort'
+}
+before="$(kept) $(packets_denied)"
+handle[h1]=$(table_handle h1)
+ctl h1 detach h1c1 >/dev/null
+check "a container goes, and nftables follow" poll 5 follows h1
+equal "what of the rules is the same, is not made anew" "$before" "$(kept) $(packets_denied)"
+handle[h1]=$(table_handle h1)
+attach h1c1 >/dev/null
+check "it comes back, and nftables follow" poll 5 follows h1
+equal "the same" "$before" "$(kept) $(packets_denied)"
+ip netns exec "$(space h1)" nft delete table netdev slim_policy
+handle[h1]=
+ctl h1 reload >/dev/null
+check "where somebody has deleted it, the table is made anew" poll 5 follows h1
+equal "and refuses" false "$(found plain h1c2 h2c1 80 tcp)"
+kill -KILL "$(ctl h1 -j status | jq .pid)"
+poll 5 ctl h1 status
+said_again()
+{
+	local before
+	before=$(said udp h1c2 h2c1 4 | wc -l) || true
+	send h1c2 h2c1 1 && poll 1 more_said "$before"
+}
+more_said() { (($(said udp h1c2 h2c1 4 | wc -l) > $1)); }
+check "a router that takes its place says it, too" poll 10 said_again
+
 put "tenant t1"
 reload_all
 check "allowed again" poll 5 plain h1c1 nc -z -w 2 "$(address h2c1)" 80

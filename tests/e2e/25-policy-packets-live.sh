@@ -9,11 +9,11 @@ cut=$e2e/cut.py
 
 put() { printf '%s\n' "$@" >"$policy.new" && mv "$policy.new" "$policy"; }
 
-# table_handle HOST: it is another one whenever the table was made again
+# table_handle HOST: it is another one whenever chains were made again
 table_handle()
 {
 	ip netns exec "$(space "$1")" nft -j list table netdev slim_policy 2>/dev/null |
-		jq '.nftables[1].table.handle'
+		jq '.nftables[] | select(.chain.name? == "always") | .chain.handle'
 }
 
 follows() { [[ $(table_handle "$1") != "${handle[$1]:-}" ]]; }
@@ -101,7 +101,7 @@ ways=(read write poll idle heir)
 port=7100
 for how in "${ways[@]}"; do
 	port=$((port + 1))
-	up $how h1c1 h2c1 $port $how serve
+	up "$how" h1c1 h2c1 $port "$how" serve
 done
 up six -6 h1c1 h2c1 7106 read serve
 up local h1c1 h1c2 7107 read serve

@@ -34,6 +34,7 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/manager.h"
 #include "../../router/namespace.h"
 #include "../../router/outbound.h"
+#include "../../router/packet_denials.h"
 #include "../../router/packetpath.h"
 #include "../../router/packetpath_container.h"
 #include "../../router/ruleset_policy.h"
@@ -146,6 +147,15 @@ int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num,
 {
 	(void)tenants, (void)num, (void)error, (void)size;
 	return 0;
+}
+
+void packet_denials_init(struct loop *control)
+{
+	(void)control;
+}
+
+void packet_denials_exit(void)
+{
 }
 
 int packetpath_remote_add(uint32_t vni, const uint8_t mac[PACKETPATH_MAC_LEN],
