@@ -14,7 +14,7 @@ put() { printf '%s\n' "$@" >"$policy.new" && mv "$policy.new" "$policy"; }
 table_handle()
 {
 	ip netns exec "$(space "$1")" nft -j list table netdev slim_policy 2>/dev/null |
-		jq '.nftables[] | select(.chain.name? == "always") | .chain.handle'
+		jq -c '[.nftables[] | .table.handle?, (select(.chain.name? == "always") | .chain.handle)]'
 }
 
 # follows HOST: does nftables since the last reload?
