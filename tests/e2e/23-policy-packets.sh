@@ -65,7 +65,7 @@ compare_all()
 
 	for from in "${pairs[@]}"; do
 		read -r from to <<<"$from"
-		for port in "80 tcp" "91 tcp" "53 udp" "0 icmp" "80 tcp -6"; do
+		for port in "80 tcp" "91 tcp" "53 udp" "0 icmp" "80 tcp -6" "53 udp -6" "0 icmp -6"; do
 			read -r port protocol six <<<"$port"
 			want=$(expected "$from" "$to" "$port" "$protocol" "$six")
 			for kind in plain shim; do
@@ -95,6 +95,7 @@ put "tenant t1" "default deny" \
 	"deny tcp from container h1c1 to $(address h1c2) port 80" \
 	"allow tcp to container h1c2" \
 	"allow udp from container h1c1 to $(address h2c1) port 53" \
+	"allow udp from container h1c2 to $(address -6 h2c1) port 50-60" \
 	"allow icmp from container h2c1"
 reload_all
 compare_all "default deny"
@@ -127,6 +128,77 @@ for port in 80 91; do
 		"$(found shim h1c1 h2c1 $port tcp)"
 	equal "... its router was asked nothing" "$before" "$(counter h1 connects)"
 done
+# --- datagrams that come back ---
+
+put "tenant t1" "default deny" "allow udp from container h1c1 to container h2c1 port 5000-5010"
+reload_all
+background udp-range plain h2c1 python3 "$e2e/udp_echo.py" server 5007
+poll 5 has "$work/udp-range" ready
+check "replies of a port in the range come back, in fragments, too" \
+	plain h1c1 python3 "$e2e/udp_echo.py" client "$(address h2c1)" 5007
+# hears PORT: does h1c1 get what h2c1 sends from that port?
+hears()
+{
+	local sent
+	background hears plain h1c1 timeout 3 python3 -c "import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(('', 6000))
+    print('ready', flush=True)
+    print(sock.recv(10).decode(), flush=True)"
+	poll 5 has "$work/hears" ready
+	sent=$(counter h2 packets_denied)
+	plain h2c1 python3 -c "import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(('', $1))
+    sock.sendto(b'heard', ('$(address h1c1)', 6000))"
+	poll 3 heard_or_denied "$sent"
+	has "$work/hears" heard
+}
+heard_or_denied() { has "$work/hears" heard || (($(counter h2 packets_denied) > $1)); }
+check "what comes from its first port passes as a reply" hears 5000
+stop hears
+check_not "from the one before it, nothing" hears 4999
+stop hears
+stop udp-range
+
+# --- outside ---
+
+wire=$(address h2)
+for port in 8000 8001; do
+	serve outside-$port plain h2 $port python3 "$e2e/speaker.py" $port outside
+done
+background udp-outside plain h2 python3 "$e2e/udp_echo.py" server 8053
+poll 5 has "$work/udp-outside" ready
+put "tenant t1" "default deny" "allow tcp from container h1c1 to outside port 8000" \
+	"allow udp from container h1c1 to outside port 8053" "allow icmp from container h1c1 to outside"
+reload_all
+# outside FROM PORT PROTOCOL
+outside()
+{
+	case $3 in
+	tcp) answers plain "$1" nc -z -w 2 "$wire" "$2" ;;
+	udp) answers plain "$1" python3 "$e2e/udp_echo.py" client "$wire" "$2" ;;
+	icmp) answers plain "$1" ping -c 1 -W 1 "$wire" ;;
+	esac
+}
+for from in h1c1 h1c2; do
+	for port in "8000 tcp" "8001 tcp" "8053 udp" "0 icmp"; do
+		read -r port protocol <<<"$port"
+		equal "outside: $from, $protocol $port" \
+			"$(ctl h1 -j policy test "$(address $from)" "$wire" "$port" "$protocol" | jq .allowed)" \
+			"$(outside $from "$port" "$protocol")"
+	done
+done
+background live-outside plain h1c1 python3 "$e2e/cut.py" connect "$wire" 8000 read
+check "a connection to the outside is up" poll 5 has "$work/live-outside" up
+put "tenant t1" "default deny"
+ctl h1 reload >/dev/null
+check "it ends when it is denied" poll 2 grep -E "end ECONN(RESET|ABORTED)" "$work/live-outside"
+stop live-outside
+stop outside-8000
+stop outside-8001
+stop udp-outside
+
 # --- what is denied is said, and counted ---
 
 put "tenant t1" "default allow" "deny tcp from container h1c2 to container h2c1 port 80" \

@@ -92,7 +92,24 @@ down()
 now() { date +%s.%N; }
 slim_connects() { echo "$(counter h1 connects_slim) $(counter h2 accepts)"; }
 
-lab_start -H 2 -C 2
+LAB_CONFIG="egress none;" lab_start -H 2 -C 2
+
+# --- no policy opens what has no way out, or in ---
+
+serve outside plain h2 8000 python3 "$e2e/speaker.py" 8000 outside
+serve inside plain h1c1 8000 python3 "$e2e/speaker.py" 8000 inside
+put "tenant t1" "default deny" "allow any from any to outside" "allow any from outside to any"
+reload_all
+reaches() { plain "$1" nc -z -w 1 "$2" 8000; }
+check "the server outside is there" reaches h1 "$(address h2)"
+check_not "egress none: no container gets outside" reaches h1c1 "$(address h2)"
+check_not "nobody outside gets to a container" reaches h2 "$(address h1c1)"
+check_not "nor does its own host" reaches h1 "$(address h1c1)"
+put "tenant t1"
+reload_all
+check "a neighbour does, by the policy" reaches h1c2 "$(address h1c1)"
+stop outside
+stop inside
 
 # --- whatever their owners do ---
 
