@@ -2,6 +2,7 @@
 /* ruleset_counters.c - what our rules have dropped */
 #include "ruleset.h"
 
+#include <errno.h>
 #include <linux/netfilter.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ static const char *const names[] = {
 };
 
 #define NAMES	(sizeof(names) / sizeof(names[0]))
+#define TRIES	3	/* while rules change */
 
 static bool is_ours(uint8_t family, const char *table)
 {
@@ -36,10 +38,16 @@ static void add(uint8_t family, const char *table, const char *name, uint64_t pa
 
 int ruleset_counters(void (*each)(const char *name, uint64_t packets, void *data), void *data)
 {
-	uint64_t sums[NAMES] = { 0 };
-	int err = ruleset_message_counters(add, sums);
+	uint64_t sums[NAMES];
+	int err = -EINTR;
 
-	for (size_t i = 0; i < NAMES && !err; i++)
+	for (int i = 0; i < TRIES && err == -EINTR; i++) {
+		memset(sums, 0, sizeof(sums));
+		err = ruleset_message_counters(add, sums);
+	}
+	if (err && err != -EINTR)
+		return err;
+	for (size_t i = 0; i < NAMES; i++)
 		each(names[i], sums[i], data);
-	return err;
+	return 0;
 }

@@ -254,6 +254,7 @@ struct counters {
 	void (*each)(uint8_t family, const char *table, const char *name, uint64_t packets,
 		     void *data);
 	void *data;
+	bool interrupted;
 };
 
 static bool counter_found(struct nlmsghdr *nlh, void *data)
@@ -263,9 +264,10 @@ static bool counter_found(struct nlmsghdr *nlh, void *data)
 	struct nlattr *name = nlmsg_find_attr(nlh, sizeof(*info), NFTA_OBJ_NAME);
 	struct nlattr *type = nlmsg_find_attr(nlh, sizeof(*info), NFTA_OBJ_TYPE);
 	struct nlattr *inner = nlmsg_find_attr(nlh, sizeof(*info), NFTA_OBJ_DATA);
-	const struct counters *counters = data;
+	struct counters *counters = data;
 	struct nlattr *packets;
 
+	counters->interrupted |= nlh->nlmsg_flags & NLM_F_DUMP_INTR;
 	if (!table || !name || !inner || !type || nla_get_u32(type) != htonl(NFT_OBJECT_COUNTER))
 		return true;
 	packets = nla_find(nla_data(inner), nla_len(inner), NFTA_COUNTER_PACKETS);
@@ -279,11 +281,13 @@ int ruleset_message_counters(void (*each)(uint8_t family, const char *table, con
 					  uint64_t packets, void *data), void *data)
 {
 	struct nl_msg *msg = ruleset_message(NFT_MSG_GETOBJ, NLM_F_DUMP);
-	struct counters counters = { each, data };
+	struct counters counters = { .each = each, .data = data };
 	int err;
 
 	if (msg)
 		((struct nfgenmsg *)nlmsg_data(nlmsg_hdr(msg)))->nfgen_family = NFPROTO_UNSPEC;
 	err = link_query(sock, msg, counter_found, &counters);
+	if (!err && counters.interrupted)
+		return -EINTR;
 	return is_unsupported(err) ? 0 : err;
 }

@@ -55,7 +55,8 @@ int ruleset_message_flush(const char *prefix, bool (*is_kept)(const char *table)
 int ruleset_message_chains(void (*each)(const char *table, const char *chain, void *data),
 			   void *data);
 
-/* Calls @each for all counters that have a name, of whatever family and table. As above */
+/* Calls @each for all counters that have a name, of whatever family and table. As above; -EINTR: they changed
+ * meanwhile */
 int ruleset_message_counters(void (*each)(uint8_t family, const char *table, const char *name,
 					  uint64_t packets, void *data), void *data);
 
