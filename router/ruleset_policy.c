@@ -3,7 +3,6 @@
 #include "ruleset_policy.h"
 
 #include <errno.h>
-#include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "endpoint.h"
 #include "packet_denials.h"
 #include "packet_sets.h"
+#include "ruleset_apart.h"
 
 #define TABLE	"netdev " RULESET_POLICY_TABLE
 
@@ -329,23 +329,6 @@ static void load_remember(struct load *load)
 	load->sets = (struct packet_sets){ 0 };
 }
 
-static int run(const char *text, char *error, size_t size)
-{
-	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	int err = 0;
-
-	if (!nft)
-		return -ENOMEM;
-	nft_ctx_buffer_error(nft);
-	nft_ctx_buffer_output(nft);
-	if (nft_run_cmd_from_buffer(nft, text)) {
-		snprintf(error, size, "%s", nft_ctx_get_error_buffer(nft));
-		err = -EAGAIN;
-	}
-	nft_ctx_free(nft);
-	return err;
-}
-
 static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 		     size_t size)
 {
@@ -357,7 +340,7 @@ static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, ch
 	if (!err)
 		err = load_end(&load);
 	if (!err)
-		err = run(load.out_text, error, size);
+		err = ruleset_apart_run(load.out_text, load.out_len, error, size);
 	if (!err)
 		load_remember(&load);
 	load_free(&load);
@@ -368,12 +351,13 @@ static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, ch
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size)
 {
+	static const char nothing[] = "table " TABLE "\ndelete table " TABLE "\n";
 	bool known = loaded.chains_text;
 	int err;
 
 	if (!num) {
 		forget_loaded();
-		return run("table " TABLE "\ndelete table " TABLE "\n", error, size);
+		return ruleset_apart_run(nothing, strlen(nothing), error, size);
 	}
 	err = load_once(tenants, num, error, size);
 	if (err != -EAGAIN || !known)
