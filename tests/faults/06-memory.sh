@@ -110,6 +110,38 @@ hold
 lets_go "containers"
 clean "containers"
 
+# --- policies ---
+
+policy=/run/slim-lab/$name/policy
+pids[h2]=$(child h2)
+rules() { ip netns exec "$(space h2)" nft list table netdev slim_policy 2>/dev/null; }
+knows() { rules | grep -w "$1"; }
+put()
+{
+	printf '%s\n' "tenant t1" "deny udp to container h2c1 port $1" \
+		"deny udp from container h2c1 port $1" >"$policy.new"
+	mv "$policy.new" "$policy"
+}
+
+bad=0
+refused_before=$(failed h2)
+for ((i = 0; i < 60 * last; i += 1 + i / 3)); do
+	put $((20000 + i))
+	order h2 $i 3
+	answered h2 reload || bad=$((bad + 1))
+	poll 0 knows $((20000 + i)) >/dev/null || true
+	order h2 0 0
+	[[ $(<"$work/answer") == *" rules"* ]] || ctl h2 reload >/dev/null
+	poll 12 knows $((20000 + i)) || bad=$((bad + 1))
+done
+check "allocations fail as a policy is read and loaded: each time it is said, or done" holds "$bad == 0"
+check "... and some did fail" holds "$(failed h2) - $refused_before > 20"
+check "... the router is the same" lives h2
+printf 'tenant t1\n' >"$policy"
+check "... and the next policy is in force" ctl h2 reload
+healed "policies"
+clean "policies"
+
 # --- a router that takes over from one that was killed ---
 
 left() { od -An -tu4 -j0 -N4 "$work/memory-$1" | tr -d ' '; }
