@@ -137,8 +137,11 @@ done
 check "allocations fail as a policy is read and loaded: each time it is said, or done" holds "$bad == 0"
 check "... and some did fail" holds "$(failed h2) - $refused_before > 20"
 check "... the router is the same" lives h2
-printf 'tenant t1\n' >"$policy"
-check "... and the next policy is in force" ctl h2 reload
+check "... and the policy is the last one's" rules
+: >"$policy"
+check "... an empty one is in force" ctl h2 reload
+no_rules() { ! rules; }
+check "... which needs no table" poll 12 no_rules
 healed "policies"
 clean "policies"
 

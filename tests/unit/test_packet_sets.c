@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_packet_sets.c - profiles as sets of nftables
+ *
+ * links: router/packet_sets.c router/endpoint.c
+ * libs:
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../router/endpoint.h"
+#include "../../router/packet_sets.h"
+
+#define TCP(port)	CLASSIFIER_SERVICE(CLASSIFIER_TCP, port)
+#define UDP(port)	CLASSIFIER_SERVICE(CLASSIFIER_UDP, port)
+#define ICMP		CLASSIFIER_SERVICE(CLASSIFIER_ICMP, 0)
+#define OTHER		CLASSIFIER_SERVICE(CLASSIFIER_OTHER, 0)
+
+static struct policy_box box(const char *first, const char *last, uint32_t service_first,
+			     uint32_t service_last)
+{
+	struct policy_box made = { .service_first = service_first, .service_last = service_last };
+
+	ck_assert_int_eq(addr_parse(first, &made.first), 0);
+	ck_assert_int_eq(addr_parse(last, &made.last), 0);
+	return made;
+}
+
+static bool same(const struct packet_set *a, const struct packet_set *b)
+{
+	char first[PACKET_SET_NAME], second[PACKET_SET_NAME];
+
+	return !strcmp(packet_set_name(a, first), packet_set_name(b, second));
+}
+
+START_TEST(names_are_of_what_is_in_it)
+{
+	struct policy_box boxes[] = {
+		box("10.0.0.0", "10.0.0.255", TCP(80), TCP(90)),
+		box("fd32::1", "fd32::1", TCP(80), TCP(80)),
+	};
+	struct policy_profile profile = { .boxes = boxes, .boxes_num = 2 };
+	struct packet_set first = packet_set_of(&profile, true), again = packet_set_of(&profile, true);
+	struct packet_set six = packet_set_of(&profile, false), other;
+
+	ck_assert(first.any && six.any);
+	ck_assert(same(&first, &again));
+	ck_assert(!same(&first, &six));
+	boxes[1].service_last++;
+	other = packet_set_of(&profile, true);
+	ck_assert(same(&first, &other));
+	other = packet_set_of(&profile, false);
+	ck_assert(!same(&six, &other));
+	boxes[0].service_last++;
+	other = packet_set_of(&profile, true);
+	ck_assert(!same(&first, &other));
+	profile.boxes_num = 1;
+	other = packet_set_of(&profile, false);
+	ck_assert(!other.any);
+}
+END_TEST
+
+static const struct {
+	const char *first, *last;
+	uint32_t service_first, service_last;
+	const char *elements;
+} texts[] = {
+	{ "10.0.0.0", "10.0.0.255", TCP(80), TCP(90), "10.0.0.0-10.0.0.255 . 6 . 80-90 }" },
+	{ "10.0.0.1", "10.0.0.1", UDP(53), UDP(53), "10.0.0.1 . 17 . 53 }" },
+	{ "10.0.0.1", "10.0.0.1", ICMP, ICMP + 0xffff, "10.0.0.1 . 1 . 0-65535 }" },
+	{ "fd32::1", "fd32::1", ICMP, ICMP + 0xffff, "fd32::1 . 58 . 0-65535 }" },
+	{ "10.0.0.1", "10.0.0.1", OTHER, OTHER,
+	  "10.0.0.1 . 0 . 0,\n10.0.0.1 . 2-5 . 0,\n10.0.0.1 . 7-16 . 0,\n10.0.0.1 . 18-255 . 0 }" },
+};
+
+START_TEST(elements)
+{
+	struct policy_box one = box(texts[_i].first, texts[_i].last, texts[_i].service_first,
+				    texts[_i].service_last);
+	struct policy_profile profile = { .boxes = &one, .boxes_num = 1 };
+	struct packet_set set = packet_set_of(&profile, addr_is4(&one.first));
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	packet_set_put(out, &set, &profile);
+	fclose(out);
+	ck_assert_ptr_nonnull(strstr(text, addr_is4(&one.first) ? "type ipv4_addr ." :
+				     "type ipv6_addr ."));
+	ck_assert_msg(strstr(text, texts[_i].elements), "%s", text);
+	free(text);
+}
+END_TEST
+
+START_TEST(those_of_a_table)
+{
+	struct packet_sets sets = { 0 };
+
+	for (uint64_t i = 0; i < 300; i++) {
+		struct packet_set set = { .digest = { i * 7919 % 301, 1 }, .v4 = i % 2 };
+
+		ck_assert(!packet_sets_have(&sets, &set));
+		ck_assert_int_eq(packet_sets_add(&sets, &set), 0);
+		ck_assert_int_eq(packet_sets_add(&sets, &set), 1);
+		ck_assert(packet_sets_have(&sets, &set));
+		set.v4 = !set.v4;
+		ck_assert(!packet_sets_have(&sets, &set));
+	}
+	ck_assert_uint_eq(sets.num, 300);
+	packet_sets_free(&sets);
+	ck_assert_uint_eq(sets.num, 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("packet_sets");
+	TCase *tc = tcase_create("userspace");
+	SRunner *runner;
+	int failed;
+
+	hash_seed_init();
+	tcase_add_test(tc, names_are_of_what_is_in_it);
+	tcase_add_loop_test(tc, elements, 0, sizeof(texts) / sizeof(texts[0]));
+	tcase_add_test(tc, those_of_a_table);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
