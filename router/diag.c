@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -97,6 +98,14 @@ static struct slim_endpoint endpoint_of(int family, const __be32 *addr, __be16 p
 	return endpoint_make(&in6, ntohs(port));
 }
 
+/* Of what is being set up the state tells, and info may be missing. */
+static enum diag_opener opener_by_state(int state)
+{
+	if (state == BPF_TCP_SYN_SENT)
+		return DIAG_OPENER_LOCAL;
+	return state == BPF_TCP_SYN_RECV ? DIAG_OPENER_PEER : DIAG_OPENER_UNKNOWN;
+}
+
 static void parse(struct nlmsghdr *nlh, struct diag_socket *out)
 {
 	struct inet_diag_msg *msg = nlmsg_data(nlh);
@@ -105,6 +114,7 @@ static void parse(struct nlmsghdr *nlh, struct diag_socket *out)
 	*out = (struct diag_socket){
 		.family = msg->idiag_family,
 		.state = msg->idiag_state,
+		.opener = opener_by_state(msg->idiag_state),
 		.cookie = (uint64_t)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0],
 		.inode = msg->idiag_inode,
 		.bound_ifindex = msg->id.idiag_if,

@@ -34,7 +34,7 @@ struct diag_socket {
 	/* with info only */
 	uint64_t bytes_sent, bytes_received;
 	uint32_t rtt_us;
-	enum diag_opener opener;
+	enum diag_opener opener;	/* without, of what is being set up alone */
 };
 
 #define DIAG_LISTEN	(1u << 10)		/* 1 << TCP_LISTEN */

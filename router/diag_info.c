@@ -21,10 +21,6 @@ static enum diag_opener opener(const struct tcp_info *info, const struct diag_so
 			  socket->state == BPF_TCP_LAST_ACK;
 	uint64_t sent = info->tcpi_bytes_sent - info->tcpi_bytes_retrans, on_the_way = 0;
 
-	if (socket->state == BPF_TCP_SYN_SENT)
-		return DIAG_OPENER_LOCAL;
-	if (socket->state == BPF_TCP_SYN_RECV)
-		return DIAG_OPENER_PEER;
 	if (info->tcpi_unacked)
 		on_the_way = socket->wqueue - info->tcpi_notsent_bytes;
 	sent += socket->state == BPF_TCP_FIN_WAIT2 || (fin_queued && !info->tcpi_notsent_bytes);
@@ -47,5 +43,6 @@ void diag_info_parse(const void *data, size_t len, struct diag_socket *out)
 	out->bytes_sent = info.tcpi_bytes_acked ? info.tcpi_bytes_acked - 1 : 0;
 	out->bytes_received = info.tcpi_bytes_received;
 	out->rtt_us = info.tcpi_rtt;
-	out->opener = opener(&info, out);
+	if (out->opener == DIAG_OPENER_UNKNOWN)
+		out->opener = opener(&info, out);
 }

@@ -17,7 +17,7 @@
 #include "log.h"
 #include "policy_force.h"
 
-#define AGAIN_MS	50	/* until the next sweep looks whether anything is left; twice as long each time */
+#define AGAIN_MS	50	/* until the next sweep; twice as long each time */
 #define AGAIN_MAX_MS	3200
 #define SWEEPS_IDLE	2	/* in a row, that find nothing */
 #define PAUSE		4	/* after a sweep, times what it took */
@@ -215,12 +215,13 @@ static void say(const struct round *round)
 	static struct log_limit limit = { .burst = 1 };
 
 	if (round->destroyed)
-		log_info("policy: %llu live connections of the packet path were cut, %llu ms after it was decided",
+		log_info("policy: %llu live connections of the packet path were cut, "
+			 "%llu ms after it was decided",
 			 (unsigned long long)round->destroyed,
 			 (unsigned long long)(loop_now(cutting.loop) - round->began));
 	if (round->error && log_limit_ok(&limit))
-		log_warning("cannot look for connections of the packet path that the policy denies: %s; "
-			    "trying again", strerror(-round->error));
+		log_warning("cannot look for connections of the packet path that the policy "
+			    "denies: %s; trying again", strerror(-round->error));
 }
 
 static void round_free(struct deal *deal)

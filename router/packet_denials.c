@@ -159,8 +159,8 @@ static void start(void)
 	nl_socket_free(denials.sock);
 	denials.sock = NULL;
 	if (++denials.tries == TRIES_SILENT)
-		log_warning("cannot say which packets policy denies: listening to nfnetlink_log's group %d: %s",
-			    PACKET_DENIALS_GROUP, strerror(-err));
+		log_warning("cannot say which packets policy denies: listening to "
+			    "nfnetlink_log's group %d: %s", PACKET_DENIALS_GROUP, strerror(-err));
 	loop_timer_set(denials.loop, &denials.again, AGAIN_MS);
 }
 

@@ -16,7 +16,8 @@
 #define PACKET_DENIALS_RATE	10	/* packets of a tenant that are shown to us, a second */
 #define PACKET_DENIALS_BYTES	128	/* of each */
 
-/* Control thread. Where it cannot listen, for want of memory or since another program does, it tries again. */
+/* Control thread. Where it cannot listen, for want of memory or since another program does, it tries
+ * again. */
 void packet_denials_init(struct loop *control);
 void packet_denials_exit(void);
 

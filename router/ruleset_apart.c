@@ -75,7 +75,7 @@ static int spawn(pid_t *pid, int in, int out)
 /* What there is no room for is read and forgotten. */
 static void read_all(int fd, char *text, size_t size)
 {
-	char rest[512];
+	char rest[512] = { 0 };
 	size_t len = 0;
 	ssize_t got;
 
@@ -145,7 +145,8 @@ static char *standard_input(void)
 	return text;
 }
 
-/* Nothing is loaded in the name of a router that is no more: the next one may have loaded something else. */
+/* Nothing is loaded in the name of a router that is no more: the next one may have loaded something
+ * else. */
 static bool is_orphan(const char *parent)
 {
 	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != (pid_t)atoi(parent);

@@ -15,9 +15,9 @@
 #define RULESET_APART_OPTION	"--run-rules"
 
 /*
- * Runs @text as one transaction in the router's network namespace, and waits for that. Any thread but those
- * that others wait for. 0, -EAGAIN (it was refused, or the process was killed; @error says what nftables said,
- * as far as @size allows), or another -errno.
+ * Runs @text, @len bytes, as one transaction in the router's network namespace, and waits for that. Any
+ * thread but those that others wait for. 0, -EAGAIN (it was refused, or the process was killed; @error says
+ * what nftables said, as far as @size allows), or another -errno.
  */
 int ruleset_apart_run(const char *text, size_t len, char *error, size_t size);
 
