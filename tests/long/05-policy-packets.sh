@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A policy of 100,000 rules on the packet path: nftables follow within 2 s, the router answers meanwhile,
-# and containers that come and go cost little.
+# and containers that come and go cost little. And 10,000 live connections, of which 1,000 become denied.
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$(dirname "$0")/held.sh"
 
 RULES=100000
+STAY=9000
+GO=1000
 policy=/run/slim-lab/$name/policy
 
 lab_start -H 2 -C 2
@@ -95,3 +97,52 @@ attach h2c2 >/dev/null
 
 peak=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$(child h2)/status")
 check "the router has never had more than 160 MB" holds "$peak < 160"
+
+# --- live connections ---
+
+put_live()
+{
+	printf '%s\n' "tenant t1" "default deny" "allow tcp to $server port 7910" \
+		"$1 tcp to $server port 7911" >"$policy.new"
+	mv "$policy.new" "$policy"
+	for host in h1 h2; do
+		ctl $host reload >/dev/null
+	done
+}
+
+of_port() { jq -r ".\"$1\".$2" "$work/held-ends"; }
+is_open() { ended ends || grep -x "held $((STAY + GO))" "$work/ends-out"; }
+put_live allow
+for port in 7910 7911; do
+	serve live-$port plain h2c1 $port "$many" server $port 2
+done
+poll 10 reaches 7910
+mkfifo "$work/in-ends"
+(
+	launch=(exec)
+	plain h1c1 python3 "$top/tests/long/ends.py" "$server" 7910 $STAY 7911 $GO <"$work/in-ends"
+) >"$work/ends-out" 2>&1 &
+background_pids[ends]=$!
+exec {ends_fd}>"$work/in-ends"
+check "$((STAY + GO)) connections are open" poll 240 is_open
+equal "none of them on the slim path" 0 "$(ctl h1 -j status | jq .connections)"
+printf '%s\n' "tenant t1" "default deny" "allow tcp to $server port 7910" >"$policy"
+others_begin
+began=$(date +%s.%N)
+took=$(ctl h1 -j reload | jq .took_ms)
+all_cut() { (($(counter h1 connections_cut_packet) >= GO)); }
+check "all that are denied are cut" poll 20 all_cut
+others_end
+sleep 1
+exec {ends_fd}>&-
+finish ends || true
+tail -n 1 "$work/ends-out" | grep -o '{.*' >"$work/held-ends"
+equal "those end, and no other" "$GO 0" "$(of_port 7911 ended) $(of_port 7910 ended)"
+total=$(awk -v from="$began" -v to="$(of_port 7911 last)" 'BEGIN { printf "%d", (to - from) * 1000 }')
+echo "         in force after $took ms; the last connection ended $total ms after the request"
+if [[ $disturbed ]]; then
+	skip "gone within 500 ms of the request: $disturbed"
+else
+	check "gone within 500 ms of the request" holds "$total < 500"
+	check "gone within 100 ms of the publication" holds "$total - ${took%.*} < 100"
+fi
