@@ -124,6 +124,22 @@ int ruleset_apart_run(const char *text, size_t len, char *error, size_t size)
 
 /* --- the process's part --- */
 
+/* False: @size bytes were not there. */
+static bool read_whole(char *text, size_t size)
+{
+	while (size) {
+		ssize_t len = read(STDIN_FILENO, text, size);
+
+		if (len <= 0)
+			return false;
+		text += len;
+		size -= (size_t)len;
+	}
+	*text = '\0';
+	return true;
+}
+
+/* NULL: no memory, or it cannot be read */
 static char *standard_input(void)
 {
 	struct stat stat;
@@ -132,17 +148,22 @@ static char *standard_input(void)
 	if (fstat(STDIN_FILENO, &stat))
 		return NULL;
 	text = malloc((size_t)stat.st_size + 1);
-	if (!text)
-		return NULL;
-	for (off_t done = 0; done < stat.st_size;) {
-		ssize_t len = read(STDIN_FILENO, text + done, (size_t)(stat.st_size - done));
+	if (text && read_whole(text, (size_t)stat.st_size))
+		return text;
+	free(text);
+	return NULL;
+}
 
-		if (len <= 0)
-			return NULL;
-		done += len;
-	}
-	text[stat.st_size] = '\0';
-	return text;
+static int run(struct nft_ctx *nft, const char *text)
+{
+	int ret;
+
+	nft_ctx_buffer_error(nft);
+	nft_ctx_buffer_output(nft);
+	ret = nft_run_cmd_from_buffer(nft, text);
+	if (ret)
+		fputs(nft_ctx_get_error_buffer(nft), stdout);
+	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* Nothing is loaded in the name of a router that is no more: the next one may have loaded something
@@ -154,6 +175,7 @@ static bool is_orphan(const char *parent)
 
 int ruleset_apart_main(char **argv)
 {
+	int ret = EXIT_FAILURE;
 	struct nft_ctx *nft;
 	char *text;
 
@@ -161,12 +183,10 @@ int ruleset_apart_main(char **argv)
 		return EXIT_FAILURE;
 	text = standard_input();
 	nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!text || !nft)
-		return EXIT_FAILURE;
-	nft_ctx_buffer_error(nft);
-	nft_ctx_buffer_output(nft);
-	if (!nft_run_cmd_from_buffer(nft, text))
-		return EXIT_SUCCESS;
-	fputs(nft_ctx_get_error_buffer(nft), stdout);
-	return EXIT_FAILURE;
+	if (text && nft)
+		ret = run(nft, text);
+	if (nft)
+		nft_ctx_free(nft);
+	free(text);
+	return ret;
 }
