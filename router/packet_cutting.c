@@ -22,6 +22,7 @@
 #define SWEEPS_IDLE	2	/* in a row, that find nothing */
 #define PAUSE		4	/* after a sweep, times what it took */
 #define EXAMINATIONS	4	/* of one socket in a sweep */
+#define SUSPECTS_FEW	64	/* that are examined one by one */
 
 /*
  * A sweep
@@ -101,16 +102,39 @@ static void collect(const struct diag_socket *socket, void *data)
 	suspects->sockets[suspects->num++] = *socket;
 }
 
+static int compare_cookies(const void *a, const void *b)
+{
+	const struct diag_socket *first = a, *second = b;
+
+	return first->cookie < second->cookie ? -1 : first->cookie > second->cookie;
+}
+
+static void learn(const struct diag_socket *socket, void *data)
+{
+	struct suspects *suspects = data;
+	struct diag_socket *suspect = bsearch(socket, suspects->sockets, suspects->num,
+					      sizeof(*socket), compare_cookies);
+
+	if (suspect)
+		*suspect = *socket;
+}
+
+/* Who opened them, of many at once. 0 or -errno */
+static int learn_openers(struct diag *diag, struct suspects *suspects)
+{
+	if (suspects->num <= SUSPECTS_FEW)
+		return 0;
+	qsort(suspects->sockets, suspects->num, sizeof(*suspects->sockets), compare_cookies);
+	return diag_dump(diag, DIAG_LIVE, 0, 0, true, learn, suspects);
+}
+
 /* Who opened it, if that can be known now. 0 or -errno */
 static int examine(struct diag *diag, struct diag_socket *socket)
 {
 	int err = 0;
 
-	for (int i = 0; i < EXAMINATIONS && !err; i++) {
+	for (int i = 0; i < EXAMINATIONS && !err && socket->opener == DIAG_OPENER_UNKNOWN; i++)
 		err = diag_examine(diag, socket);
-		if (socket->opener != DIAG_OPENER_UNKNOWN)
-			break;
-	}
 	return err;
 }
 
@@ -158,10 +182,12 @@ static int judge(struct round *round, struct diag *diag, const struct container 
 static int look(struct round *round, struct diag *diag, struct suspects *suspects)
 {
 	int error = diag_dump(diag, DIAG_LIVE, 0, 0, false, collect, suspects);
+	int err = learn_openers(diag, suspects);
 
+	if (err && err != -EINTR)
+		error = err;
 	for (size_t i = 0; i < suspects->num; i++) {
-		int err = judge(round, diag, suspects->container, &suspects->sockets[i]);
-
+		err = judge(round, diag, suspects->container, &suspects->sockets[i]);
 		/* It has gone by itself. */
 		if (err && err != -ENOENT && err != -ESTALE)
 			error = err;
