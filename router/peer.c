@@ -19,6 +19,7 @@
 #include "state.h"
 
 struct peers peers;
+static void (*on_policy)(struct peer *peer, const struct peer_message *message);
 
 _Static_assert(CONFIG_NAME_MAX <= SLIM_WIRE_NAME_LEN, "a host's name fits in HELLO");
 _Static_assert(CONFIG_PUBLIC_KEY_LEN == HOST_KEY_PUBLIC_LEN, "one kind of key");
@@ -349,8 +350,18 @@ const char *peer_channel_up(struct peer_channel *channel, const struct peer_hell
 
 void peer_channel_received(struct peer_channel *channel, const struct peer_message *message)
 {
-	if (channel->peer->channel == channel)
-		mesh_receive(channel->peer, message);
+	struct peer *peer = channel->peer;
+
+	if (peer->channel != channel)
+		return;
+	if (message->type == SLIM_MESSAGE_POLICY_QUESTION &&
+	    !allowance_take(&peer->questions, 1, loop_now(peers.loop)))
+		return;
+	if (message->type != SLIM_MESSAGE_POLICY_QUESTION &&
+	    message->type != SLIM_MESSAGE_POLICY_VERDICT)
+		mesh_receive(peer, message);
+	else if (on_policy)
+		on_policy(peer, message);
 }
 
 void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_us)
@@ -405,6 +416,11 @@ void peer_send(struct peer *peer, const struct peer_message *message)
 {
 	if (peer->channel)
 		peer_channel_send(peer->channel, message);
+}
+
+void peers_on_policy(void (*handle)(struct peer *peer, const struct peer_message *message))
+{
+	on_policy = handle;
 }
 
 void peers_send(const struct peer_message *message)
@@ -526,6 +542,9 @@ static struct peer *peer_new(const char *name, const uint8_t *public_key,
 	peer->address = &addresses[0];
 	peer->since = loop_now(peers.loop);
 	peer->allowance = (struct allowance){ .burst = PEER_BURST, .rate = PEER_RATE };
+	peer->questions = (struct allowance){
+		.burst = PEER_QUESTIONS_BURST, .rate = PEER_QUESTIONS_RATE,
+	};
 	directory_owner_init(&peer->owner);
 	peer->keys.host_id = peer->host_id;
 	peer_keys_restore(&peer->keys);

@@ -125,6 +125,9 @@ struct peer_info {
 void peer_send(struct peer *peer, const struct peer_message *message);
 void peers_send(const struct peer_message *message);
 
+/* Who is to hear what peers ask and say about policies; NULL: nobody. */
+void peers_on_policy(void (*handle)(struct peer *peer, const struct peer_message *message));
+
 /* This host's id and raw Ed25519 key. */
 uint64_t peers_host_id(void);
 const uint8_t *peers_public_key(void);

@@ -18,10 +18,13 @@ union frame {
 	struct slim_message_ping ping;
 	struct slim_message_tenant tenant;
 	struct slim_message_tags tags;
+	struct slim_message_policy_question question;
+	struct slim_message_policy_verdict verdict;
 };
 
 #define HELLO_LEN(num)		(offsetof(struct slim_message_hello, addresses) + 16 * (num))
 #define TAGS_LEN(len)		(offsetof(struct slim_message_tags, text) + (len))
+#define VERDICT_LEN(len)	(offsetof(struct slim_message_policy_verdict, text) + (len))
 #define CONTAINER_LEN(num)	(offsetof(struct slim_message_container, addresses) + 16 * (num))
 
 /* Encoders return the length, decoders whether the message is right. */
@@ -239,6 +242,70 @@ static bool tags_decode(const union frame *frame, size_t len, struct peer_messag
 	return out->vni <= SLIM_WIRE_VNI_MAX && tags_are_good(frame->tags.text, out->len);
 }
 
+static size_t question_encode(const struct peer_message *message, union frame *frame)
+{
+	const struct peer_question *in = &message->question;
+	struct slim_message_policy_question *out = &frame->question;
+
+	out->token = htobe64(in->token);
+	out->source_vni = htobe32(in->source_vni);
+	out->destination_vni = htobe32(in->destination_vni);
+	out->protocol = htobe16(in->protocol);
+	out->port = htobe16(in->port);
+	memcpy(out->source, &in->source, sizeof(out->source));
+	memcpy(out->destination, &in->destination, sizeof(out->destination));
+	return sizeof(*out);
+}
+
+static bool question_decode(const union frame *frame, size_t len, struct peer_message *message)
+{
+	const struct slim_message_policy_question *in = &frame->question;
+	struct peer_question *out = &message->question;
+
+	(void)len;
+	out->token = be64toh(in->token);
+	out->source_vni = be32toh(in->source_vni);
+	out->destination_vni = be32toh(in->destination_vni);
+	out->protocol = be16toh(in->protocol);
+	out->port = be16toh(in->port);
+	memcpy(&out->source, in->source, sizeof(out->source));
+	memcpy(&out->destination, in->destination, sizeof(out->destination));
+	return !in->reserved && out->source_vni <= SLIM_WIRE_VNI_MAX &&
+	       out->destination_vni <= SLIM_WIRE_VNI_MAX &&
+	       (out->protocol == IPPROTO_TCP || out->protocol == IPPROTO_UDP ||
+		out->protocol == IPPROTO_ICMP);
+}
+
+static size_t verdict_encode(const struct peer_message *message, union frame *frame)
+{
+	frame->verdict.token = htobe64(message->verdict.token);
+	frame->verdict.flags = htobe16(message->verdict.allowed ? SLIM_VERDICT_ALLOWED : 0);
+	memcpy(frame->verdict.text, message->verdict.text, message->verdict.len);
+	return VERDICT_LEN(message->verdict.len);
+}
+
+/* Two texts, each with its end, and nothing else */
+static bool verdict_text_ok(const char *text, size_t len)
+{
+	const char *first = memchr(text, '\0', len);
+
+	return first && memchr(first + 1, '\0', len - (size_t)(first + 1 - text)) == text + len - 1;
+}
+
+/* For its text see tags_decode(). */
+static bool verdict_decode(const union frame *frame, size_t len, struct peer_message *message)
+{
+	const struct slim_message_policy_verdict *in = &frame->verdict;
+	struct peer_verdict *out = &message->verdict;
+	uint16_t flags = be16toh(in->flags);
+
+	out->token = be64toh(in->token);
+	out->allowed = flags & SLIM_VERDICT_ALLOWED;
+	out->len = len - VERDICT_LEN(0);
+	return !(flags & ~SLIM_VERDICT_FLAGS) && !in->reserved[0] && !in->reserved[1] &&
+	       !in->reserved[2] && verdict_text_ok(in->text, out->len);
+}
+
 #define FIXED(type)	sizeof(type), sizeof(type)
 
 static const struct kind kinds[SLIM_MESSAGE_NUM] = {
@@ -258,6 +325,10 @@ static const struct kind kinds[SLIM_MESSAGE_NUM] = {
 	[SLIM_MESSAGE_TENANT] = { FIXED(struct slim_message_tenant), tenant_encode, tenant_decode },
 	[SLIM_MESSAGE_CONTAINER_TAGS] = { TAGS_LEN(2), TAGS_LEN(SLIM_WIRE_TAGS_MAX),
 		tags_encode, tags_decode },
+	[SLIM_MESSAGE_POLICY_QUESTION] = { FIXED(struct slim_message_policy_question),
+		question_encode, question_decode },
+	[SLIM_MESSAGE_POLICY_VERDICT] = { VERDICT_LEN(2), VERDICT_LEN(SLIM_WIRE_VERDICT_MAX),
+		verdict_encode, verdict_decode },
 };
 
 static bool known(unsigned int type)
@@ -308,5 +379,7 @@ int peer_message_decode(const uint8_t *data, size_t len, struct peer_message *me
 	message->type = (enum slim_message_type)type;
 	if (type == SLIM_MESSAGE_CONTAINER_TAGS)
 		message->tags.text = (const char *)data + TAGS_LEN(0);
+	if (type == SLIM_MESSAGE_POLICY_VERDICT)
+		message->verdict.text = (const char *)data + VERDICT_LEN(0);
 	return kinds[type].decode(&frame, len, message) ? 0 : -EBADMSG;
 }

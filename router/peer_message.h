@@ -52,6 +52,22 @@ struct peer_tags {
 	size_t len;
 };
 
+/* @protocol: IPPROTO_ICMP stands for ICMPv6, too */
+struct peer_question {
+	uint64_t token;
+	uint32_t source_vni, destination_vni;
+	uint16_t protocol, port;
+	struct in6_addr source, destination;
+};
+
+/* @text: where the rule is and its line, each with a final zero; borrowed as that of tags */
+struct peer_verdict {
+	uint64_t token;
+	bool allowed;
+	const char *text;
+	size_t len;
+};
+
 /* A message in host byte order; which member counts follows from @type. */
 struct peer_message {
 	enum slim_message_type type;
@@ -61,6 +77,8 @@ struct peer_message {
 		struct peer_listener listener;
 		struct peer_tenant tenant;
 		struct peer_tags tags;
+		struct peer_question question;
+		struct peer_verdict verdict;
 		uint64_t token;
 	};
 };

@@ -33,6 +33,10 @@
 #define PEER_RATE		10000u
 #define PEER_CONTAINER_COST	10u
 
+/* Questions about the policy at once, and each second; what is more gets no answer. */
+#define PEER_QUESTIONS_BURST	100u
+#define PEER_QUESTIONS_RATE	50u
+
 struct peer {
 	char name[CONFIG_NAME_MAX];
 	uint8_t public_key[CONFIG_PUBLIC_KEY_LEN];
@@ -61,6 +65,7 @@ struct peer {
 	uint64_t keyed_at;			/* ms */
 	unsigned int rtt_us;			/* [w] */
 	struct allowance allowance;
+	struct allowance questions;		/* about this host's policy */
 	unsigned int slowed, refused;
 	uint64_t slowed_said_at, said_at;	/* ms; 0: never */
 	char error[PEER_CHANNEL_ERROR], said[PEER_CHANNEL_ERROR];

@@ -107,6 +107,8 @@ enum slim_message_type {
 	SLIM_MESSAGE_PONG,
 	SLIM_MESSAGE_TENANT,
 	SLIM_MESSAGE_CONTAINER_TAGS,
+	SLIM_MESSAGE_POLICY_QUESTION,
+	SLIM_MESSAGE_POLICY_VERDICT,
 	SLIM_MESSAGE_NUM
 };
 
@@ -189,6 +191,37 @@ struct slim_message_tags {
 	char text[SLIM_WIRE_TAGS_MAX];
 };
 
+/*
+ * POLICY_QUESTION: what does your policy say of this?
+ * @token:	comes back
+ * @protocol:	IPPROTO_TCP, IPPROTO_UDP, or IPPROTO_ICMP, also for ICMPv6
+ */
+struct slim_message_policy_question {
+	struct slim_message message;
+	uint64_t token;
+	uint32_t source_vni;
+	uint32_t destination_vni;
+	uint16_t protocol;
+	uint16_t port;			/* destination's */
+	uint32_t reserved;
+	uint8_t source[16];
+	uint8_t destination[16];
+};
+
+#define SLIM_VERDICT_ALLOWED	(1u << 0)
+#define SLIM_VERDICT_FLAGS	(SLIM_VERDICT_ALLOWED)
+#define SLIM_WIRE_VERDICT_MAX	2048
+
+/* POLICY_VERDICT. @text: where the rule is ("FILE:LINE", empty: none matches), then its line, each with a
+ * final zero, and cut where it is too long; as much of it is sent as there is. */
+struct slim_message_policy_verdict {
+	struct slim_message message;
+	uint64_t token;
+	uint16_t flags;
+	uint16_t reserved[3];
+	char text[SLIM_WIRE_VERDICT_MAX];
+};
+
 _Static_assert(sizeof(struct slim_message) == 8, "a boundary type");
 _Static_assert(sizeof(struct slim_message_hello) == 104 + 16 * 16, "a boundary type");
 _Static_assert(sizeof(struct slim_message_container) == 24 + 16 * 16, "a boundary type");
@@ -197,5 +230,7 @@ _Static_assert(sizeof(struct slim_message_listener) == 32, "a boundary type");
 _Static_assert(sizeof(struct slim_message_ping) == 16, "a boundary type");
 _Static_assert(sizeof(struct slim_message_tenant) == 76, "a boundary type");
 _Static_assert(sizeof(struct slim_message_tags) == 16 + 129 * 64, "a boundary type");
+_Static_assert(sizeof(struct slim_message_policy_question) == 64, "a boundary type");
+_Static_assert(sizeof(struct slim_message_policy_verdict) == 24 + 2048, "a boundary type");
 
 #endif

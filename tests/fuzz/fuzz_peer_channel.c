@@ -154,17 +154,30 @@ static void make_sense(uint8_t type, uint8_t hints)
 		memcpy(record + 16, &addr, sizeof(addr));
 }
 
+static void make_question(uint8_t hints)
+{
+	static const uint8_t protocols[4] = { 6, 17, 1, 6 };
+	struct in6_addr source = fixture_address(hints & 1, AF_INET);
+	struct in6_addr destination = fixture_address(1 + (hints & 1), AF_INET);
+
+	memset(record + 16, 0, 16);
+	record[19] = record[23] = FIXTURE_VNI;
+	record[25] = protocols[hints >> 1 & 3];
+	memcpy(record + 32, &source, sizeof(source));
+	memcpy(record + 48, &destination, sizeof(destination));
+}
+
 static void step_message(struct input *input)
 {
 	static const uint16_t lengths[SLIM_MESSAGE_NUM] = {
-		8, 104, 24, 16, 32, 32, 8, 16, 16, 76, 18,
+		8, 104, 24, 16, 32, 32, 8, 16, 16, 76, 18, 64, 26,
 	};
 	uint8_t type = input_byte(input) % SLIM_MESSAGE_NUM, hints = input_byte(input);
 	size_t len = lengths[type], addresses = hints >> 4 & 7;
 
 	if (type == SLIM_MESSAGE_HELLO || type == SLIM_MESSAGE_CONTAINER_ADD)
 		len += 16 * addresses;
-	if (type == SLIM_MESSAGE_CONTAINER_TAGS)
+	if (type == SLIM_MESSAGE_CONTAINER_TAGS || type == SLIM_MESSAGE_POLICY_VERDICT)
 		len += hints & 15;
 	memset(record, 0, 8);
 	put16(record, type);
@@ -181,6 +194,8 @@ static void step_message(struct input *input)
 		record[11] = FIXTURE_VNI;
 		record[len - 1] = 0;
 	}
+	if (!(hints & 0x80) && type == SLIM_MESSAGE_POLICY_QUESTION)
+		make_question(hints);
 	record_len = len;
 	deliver();
 }

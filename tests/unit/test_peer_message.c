@@ -56,6 +56,17 @@ static const struct {
 		.text = "web1\0tier\0web", .len = 14 } }, 30, {
 		0, 10, 0, 0, 0, 0, 0, 30, 0, 0, 0, 100, 0, 0, 0, 7,
 		'w', 'e', 'b', '1', 0, 't', 'i', 'e', 'r', 0, 'w', 'e', 'b', 0 } },
+	{ { .type = SLIM_MESSAGE_POLICY_QUESTION, .question = {
+		.token = 0x0102030405060708, .source_vni = 100, .destination_vni = 101,
+		.protocol = IPPROTO_TCP, .port = 80,
+		.source = MAPPED(10, 32, 1, 2), .destination = MAPPED(10, 32, 2, 2) } }, 64, {
+		0, 11, 0, 0, 0, 0, 0, 64, 1, 2, 3, 4, 5, 6, 7, 8,
+		0, 0, 0, 100, 0, 0, 0, 101, 0, 6, 0, 80,
+		[42] = 0xff, 0xff, 10, 32, 1, 2, [58] = 0xff, 0xff, 10, 32, 2, 2 } },
+	{ { .type = SLIM_MESSAGE_POLICY_VERDICT, .verdict = { .token = 0x0102030405060708,
+		.allowed = true, .text = "/p:1\0allow", .len = 11 } }, 35, {
+		0, 12, 0, 0, 0, 0, 0, 35, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0, 0, 0, 0, 0, 0,
+		'/', 'p', ':', '1', 0, 'a', 'l', 'l', 'o', 'w', 0 } },
 };
 
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
@@ -121,6 +132,14 @@ static const struct {
 	{ "a label without a key", SLIM_MESSAGE_CONTAINER_TAGS, 21, 0 },
 	{ "a key without a value", SLIM_MESSAGE_CONTAINER_TAGS, 25, 'x' },
 	{ "tags without an end", SLIM_MESSAGE_CONTAINER_TAGS, 29, 'x' },
+	{ "a question about another protocol", SLIM_MESSAGE_POLICY_QUESTION, 25, 2 },
+	{ "a question with a reserved byte", SLIM_MESSAGE_POLICY_QUESTION, 28, 1 },
+	{ "a question about a VNI of 25 bits", SLIM_MESSAGE_POLICY_QUESTION, 20, 1 },
+	{ "an unknown flag of a verdict", SLIM_MESSAGE_POLICY_VERDICT, 17, 3 },
+	{ "a verdict with a reserved byte", SLIM_MESSAGE_POLICY_VERDICT, 23, 1 },
+	{ "a verdict without a line", SLIM_MESSAGE_POLICY_VERDICT, 28, 'x' },
+	{ "a verdict without an end", SLIM_MESSAGE_POLICY_VERDICT, 34, 'x' },
+	{ "a verdict with three texts", SLIM_MESSAGE_POLICY_VERDICT, 24, 0 },
 	{ "version 0", SLIM_MESSAGE_HELLO, 9, 0 },
 	{ "first port past the last", SLIM_MESSAGE_HELLO, 10, 0x13 },
 	{ "more than 256 ports", SLIM_MESSAGE_HELLO, 12, 0x14 },
