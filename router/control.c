@@ -24,11 +24,16 @@
 #include "directory.h"
 #include "endpoint.h"
 #include "inherited.h"
+#include "inquiry.h"
 #include "log.h"
 #include "manager.h"
+#include "policy_diff.h"
 #include "policy_show.h"
+#include "policy_stats.h"
+#include "policy_trial.h"
 #include "reload.h"
 #include "report.h"
+#include "text.h"
 #include "upgrade.h"
 
 #define CONTROL_BACKLOG		16
@@ -56,6 +61,9 @@ struct client {
 	enum survey survey;
 	bool reloads;		/* waits for the policy */
 	struct reload_waiter reload;
+	struct inquiry *inquiry;	/* or NULL; its answer is made aside */
+	bool tests;		/* waits for other hosts' policies */
+	struct policy_trial_waiter test;
 	bool upgrades;		/* waits for the router to be replaced, or not */
 	json_t *attaches;	/* waits for an address of this request, with `passed`; or NULL */
 	char *reply;		/* NULL until there is one */
@@ -82,7 +90,7 @@ static void free_rcu(struct rcu_head *head)
 static bool client_waits(const struct client *client)
 {
 	return client->survey != SURVEY_NONE || client->upgrades || client->reloads ||
-	       client->attaches;
+	       client->attaches || client->inquiry || client->tests;
 }
 
 static void forget_request(struct client *client)
@@ -103,31 +111,32 @@ static void client_close(struct client *client)
 	client->event.fd = -1;
 	if (client->reloads)
 		reload_forget(&client->reload);
+	if (client->inquiry)
+		inquiry_forget(client->inquiry);
+	if (client->tests)
+		policy_trial_forget(&client->test);
 	cds_list_del(&client->node);
 	clients_num--;
 	call_rcu(&client->rcu, free_rcu);
 }
 
-/* What JSON does not take is replaced: a name that was cut, or what a program has said. */
-static json_t *json_text(const char *text)
-{
-	json_t *string = json_string(text);
-	char *ascii = string ? NULL : strdup(text);
-
-	if (!ascii)
-		return string;
-	for (char *c = ascii; *c; c++)
-		if ((unsigned char)*c > 0x7e)
-			*c = '?';
-	string = json_string(ascii);
-	free(ascii);
-	return string;
-}
-
-static json_t *failure(const char *text)
+json_t *control_failure(const char *text)
 {
 	return json_pack("{s:i, s:b, s:o}", "version", CONTROL_VERSION, "ok", 0, "error",
-			 json_text(text));
+			 text_json(text, strlen(text)));
+}
+
+char *control_reply(json_t *reply)
+{
+	char *text;
+
+	if (reply && !json_object_get(reply, "ok")) {
+		json_object_set_new(reply, "version", json_integer(CONTROL_VERSION));
+		json_object_set_new(reply, "ok", json_true());
+	}
+	text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+	json_decref(reply);
+	return text;
 }
 
 static void send_more(struct client *client)
@@ -165,15 +174,7 @@ static void reply_text(struct client *client, char *text)
 /* The same with @reply. */
 static void reply_json(struct client *client, json_t *reply)
 {
-	char *text;
-
-	if (reply && !json_object_get(reply, "ok")) {
-		json_object_set_new(reply, "version", json_integer(CONTROL_VERSION));
-		json_object_set_new(reply, "ok", json_true());
-	}
-	text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
-	json_decref(reply);
-	reply_text(client, text);
+	reply_text(client, control_reply(reply));
 }
 
 static void attach_again(struct client *client, bool last);
@@ -186,7 +187,7 @@ static void timer_handle(struct loop_timer *timer)
 		attach_again(client, true);
 		return;
 	}
-	if (client->upgrades || client->reloads) {
+	if (client->upgrades || client->reloads || client->inquiry || client->tests) {
 		/* These have an end of their own. */
 		loop_timer_set(loop, timer, CONTROL_TIMEOUT);
 		return;
@@ -196,7 +197,7 @@ static void timer_handle(struct loop_timer *timer)
 		return;
 	}
 	loop_timer_set(loop, timer, CONTROL_TIMEOUT);
-	reply_json(client, failure("the kernel has not named all connections yet: there are very "
+	reply_json(client, control_failure("the kernel has not named all connections yet: there are very "
 				   "many, or a program keeps one of its sockets locked"));
 }
 
@@ -239,7 +240,7 @@ static void survey_start(void)
 		return;
 	cds_list_for_each_entry_safe(client, next, &clients, node)
 		if (client->survey == SURVEY_RUNS)
-			reply_json(client, failure("there is no thread to look for connections"));
+			reply_json(client, control_failure("there is no thread to look for connections"));
 }
 
 static void survey_reply(struct client *client)
@@ -272,7 +273,7 @@ static void attaches_end(const char *why)
 
 	cds_list_for_each_entry_safe(client, next, &clients, node)
 		if (client->attaches)
-			reply_json(client, failure(why));
+			reply_json(client, control_failure(why));
 }
 
 static struct client *find_upgrading(void)
@@ -293,7 +294,7 @@ static void upgrade_checked(const char *error)
 	if (!client)
 		log_info("the upgrade is left alone: nobody waits for it any more");
 	else if (error)
-		reply_json(client, failure(error));
+		reply_json(client, control_failure(error));
 	else {
 		attaches_end("the router is being replaced: ask again");
 		upgrade_go(client->event.fd);
@@ -306,11 +307,11 @@ static json_t *upgrade(json_t *args, struct client *client)
 	char error[512];
 
 	if (json_unpack(args, "{s?s}", "binary", &binary))
-		return failure("upgrade takes the path of a program");
+		return control_failure("upgrade takes the path of a program");
 	if (find_upgrading())
-		return failure("another upgrade is under way");
+		return control_failure("another upgrade is under way");
 	if (upgrade_check(binary, upgrade_checked, error, sizeof(error)))
-		return failure(error);
+		return control_failure(error);
 	client->upgrades = true;
 	return NULL;
 }
@@ -323,7 +324,7 @@ static void reload_done(struct reload_waiter *waiter, const struct reload_outcom
 
 	client->reloads = false;
 	if (outcome->error)
-		reply_json(client, failure(outcome->error));
+		reply_json(client, control_failure(outcome->error));
 	else
 		reply_json(client, json_pack("{s:s?, s:I, s:I, s:f}", "file", outcome->file,
 					     "rules", (json_int_t)outcome->rules,
@@ -338,6 +339,46 @@ static json_t *reload(json_t *args, struct client *client)
 	client->reload.done = reload_done;
 	reload_ask(&client->reload);
 	return NULL;
+}
+
+/* --- what takes long is answered aside --- */
+
+static void inquiry_done(void *data, char *text)
+{
+	struct client *client = data;
+
+	client->inquiry = NULL;
+	reply_text(client, text);
+}
+
+static json_t *inquire(struct client *client, inquiry_make *make)
+{
+	client->inquiry = inquiry_start(make, client->passed, inquiry_done, client);
+	client->passed = -1;
+	return client->inquiry ? NULL : control_failure("there is no thread to look for it");
+}
+
+/* --- other hosts may have another policy --- */
+
+static void test_done(struct policy_trial_waiter *waiter, json_t *reply)
+{
+	struct client *client = caa_container_of(waiter, struct client, test);
+
+	client->tests = false;
+	reply_json(client, reply);
+}
+
+static json_t *test(json_t *args, struct client *client)
+{
+	char error[256] = "";
+	json_t *reply;
+
+	client->test.done = test_done;
+	reply = policy_trial_ask(args, &client->test, error, sizeof(error));
+	if (!reply && error[0])
+		return control_failure(error);
+	client->tests = !reply;
+	return reply;
 }
 
 /* --- commands --- */
@@ -385,24 +426,24 @@ static json_t *try_to_attach(json_t *args, struct client *client, bool last)
 			"addresses", &addresses, "labels", &labels,
 			"ifname", &request.ifname, "path", &path) ||
 	    parse_addresses(addresses, &request) || !labels_are_good(labels))
-		return failure("attach needs name, netns, tenant and addresses (at most 16, "
+		return control_failure("attach needs name, netns, tenant and addresses (at most 16, "
 			       "IPv4 or IPv6), and labels that are text");
 	if (client->passed < 0)
-		return failure("attach needs the network namespace's descriptor");
+		return control_failure("attach needs the network namespace's descriptor");
 	if (request.netns_path[0] != '/')
-		return failure("attach needs the absolute path of the network namespace");
+		return control_failure("attach needs the absolute path of the network namespace");
 	request.path = container_path_by_name(path);
 	if (request.path == CONTAINER_PATH_NUM)
-		return failure("the path of a container is auto, slim or packet");
+		return control_failure("the path of a container is auto, slim or packet");
 	request.labels = labels;
 	container = attach_container(&request, error, sizeof(error));
 	if (!container && errno == EAGAIN) {
 		client->attaches = json_incref(args);
-		return failure(error);
+		return control_failure(error);
 	}
 	client->passed = -1;
 	if (!container)
-		return failure(error);
+		return control_failure(error);
 	return json_pack("{s:o}", "container", report_container(container));
 }
 
@@ -460,12 +501,12 @@ static json_t *detach(json_t *args, struct client *client)
 
 	(void)client;
 	if (json_unpack(args, "{s:s}", "name", &name))
-		return failure("detach needs a name");
+		return control_failure("detach needs a name");
 	if (detach_container(name) == 0)
 		return json_object();
 	snprintf(error, sizeof(error), "no container named %.*s is attached",
 		 CONFIG_NAME_MAX, name);
-	return failure(error);
+	return control_failure(error);
 }
 
 #define REPORT(name)					\
@@ -481,27 +522,23 @@ REPORT(containers)
 REPORT(listeners)
 REPORT(peers)
 
-static json_t *policy_files(json_t *args, struct client *client)
+static json_t *show_policy(json_t *args, struct client *client)
 {
 	(void)args;
 	(void)client;
 	return policy_show_files();
 }
 
-static json_t *policy_stats(json_t *args, struct client *client)
+static json_t *stats(json_t *args, struct client *client)
 {
 	(void)args;
-	(void)client;
-	return policy_show_stats();
+	return inquire(client, policy_stats);
 }
 
-static json_t *policy_test(json_t *args, struct client *client)
+static json_t *diff(json_t *args, struct client *client)
 {
-	char error[256];
-	json_t *reply = policy_show_test(args, error, sizeof(error));
-
-	(void)client;
-	return reply ? reply : failure(error);
+	(void)args;
+	return inquire(client, policy_diff);
 }
 
 static json_t *show_connections(json_t *args, struct client *client)
@@ -524,9 +561,10 @@ static const struct command {
 	{ "connections", show_connections },
 	{ "peers", show_peers },
 	{ "reload", reload },
-	{ "policy-show", policy_files },
-	{ "policy-stats", policy_stats },
-	{ "policy-test", policy_test },
+	{ "policy-show", show_policy },
+	{ "policy-stats", stats },
+	{ "policy-diff", diff },
+	{ "policy-test", test },
 	{ "upgrade", upgrade },
 };
 
@@ -536,19 +574,19 @@ static json_t *run(json_t *request, struct client *client)
 	json_int_t version;
 
 	if (json_unpack(request, "{s:I, s:s}", "version", &version, "command", &name))
-		return failure("a request is an object with version and command");
+		return control_failure("a request is an object with version and command");
 	if (version != CONTROL_VERSION)
-		return failure("this router speaks version 1 of the control protocol");
+		return control_failure("this router speaks version 1 of the control protocol");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(commands[i].name, name))
 			return commands[i].run(request, client);
-	return failure("this router does not know that command");
+	return control_failure("this router does not know that command");
 }
 
 static void answer(struct client *client, const char *text, size_t len)
 {
 	json_t *request = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	json_t *reply = request ? run(request, client) : failure("the request is not JSON");
+	json_t *reply = request ? run(request, client) : control_failure("the request is not JSON");
 
 	json_decref(request);
 	if (client->survey != SURVEY_NONE)
@@ -596,7 +634,7 @@ static void read_request(struct client *client)
 		return;
 	client->passed = len < 0 ? -1 : passed_fd(&msg);
 	if (len > 0 && (msg.msg_flags & MSG_TRUNC))
-		reply_json(client, failure("the request is too long: 64 KiB at most"));
+		reply_json(client, control_failure("the request is too long: 64 KiB at most"));
 	else if (len > 0)
 		answer(client, text, (size_t)len);
 	else
@@ -672,7 +710,7 @@ void control_answer_upgrade(void)
 	if (!upgrade_outcome(&reply, error, sizeof(error)))
 		return;
 	if (client)
-		reply_json(client, reply ? reply : failure(error));
+		reply_json(client, reply ? reply : control_failure(error));
 	else
 		json_decref(reply);
 }

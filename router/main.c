@@ -21,6 +21,7 @@
 #include "aside.h"
 #include "attach.h"
 #include "config.h"
+#include "consultation.h"
 #include "container.h"
 #include "control.h"
 #include "denial.h"
@@ -41,7 +42,8 @@
 #include "outbound.h"
 #include "packetpath.h"
 #include "peer.h"
-#include "policy_show.h"
+#include "policy_diff.h"
+#include "policy_trial.h"
 #include "privileges.h"
 #include "recover.h"
 #include "rehearsal.h"
@@ -74,6 +76,7 @@ static int start_tables(void);
 static int start_ports(void);
 static int start_peers(void);
 static int start_policy(void);
+static void stop_policy(void);
 static int start_control(void);
 static int start_containers(void);
 static int start_workers(void);
@@ -98,7 +101,7 @@ static const struct stage {
 	{ "the slim ports", start_ports, slimports_close },
 	{ "the packet path", start_host, packetpath_exit },
 	{ "the peers", start_peers, stop_peers },
-	{ "the policy", start_policy, reload_exit },
+	{ "the policy", start_policy, stop_policy },
 	{ "the control socket", start_control, control_close },
 	{ "the containers", start_containers, NULL },
 	{ "privileges", privileges_shed, NULL },
@@ -155,8 +158,16 @@ static int start_policy(void)
 {
 	denial_init(config);
 	shaping_live_init();
-	policy_show_init(config);
+	policy_diff_init(config);
+	policy_trial_init(config);
+	consultations_init(loop);
 	return reload_init(config, loop, resumed);
+}
+
+static void stop_policy(void)
+{
+	consultations_exit();
+	reload_exit();
 }
 
 static int start_control(void)

@@ -108,18 +108,13 @@ static void ask_between(const struct force *now, const struct policy_question *q
 	verdict->limits[1] = other.limits[1];
 }
 
-void policy_ask(const struct policy_question *question, struct policy_verdict *verdict)
+/* @verdict: as it is without a policy */
+static void ask(const struct force *now, const struct policy_question *question,
+		struct policy_verdict *verdict)
 {
 	bool within = question->source_vni == question->destination_vni;
 	const struct policy_domain *domain;
-	const struct force *now;
 
-	*verdict = (struct policy_verdict){
-		.allowed = within, .generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE),
-	};
-	now = rcu_dereference(force);
-	if (!now)
-		return;
 	if (now->closed) {
 		verdict->allowed = false;
 	} else if (now->compiled && !within) {
@@ -131,7 +126,31 @@ void policy_ask(const struct policy_question *question, struct policy_verdict *v
 	}
 }
 
-void policy_ask_tcp(const struct ends *ends, struct policy_verdict *verdict)
+void policy_ask(const struct policy_question *question, struct policy_verdict *verdict)
+{
+	const struct force *now;
+
+	*verdict = (struct policy_verdict){
+		.allowed = question->source_vni == question->destination_vni,
+		.generation = __atomic_load_n(&generation, __ATOMIC_ACQUIRE),
+	};
+	now = rcu_dereference(force);
+	if (now)
+		ask(now, question, verdict);
+}
+
+void policy_ask_other(struct policy_compiled *compiled, struct policy_members *members,
+		      const struct policy_question *question, struct policy_verdict *verdict)
+{
+	const struct force other = { .compiled = compiled, .members = members };
+
+	*verdict = (struct policy_verdict){
+		.allowed = question->source_vni == question->destination_vni,
+	};
+	ask(&other, question, verdict);
+}
+
+struct policy_question policy_question_tcp(const struct ends *ends)
 {
 	struct policy_question question = {
 		.source_vni = ends->source_vni, .destination_vni = ends->destination_vni,
@@ -140,6 +159,13 @@ void policy_ask_tcp(const struct ends *ends, struct policy_verdict *verdict)
 
 	memcpy(question.source, ends->source.addr, sizeof(question.source));
 	memcpy(question.destination, ends->destination.addr, sizeof(question.destination));
+	return question;
+}
+
+void policy_ask_tcp(const struct ends *ends, struct policy_verdict *verdict)
+{
+	struct policy_question question = policy_question_tcp(ends);
+
 	policy_ask(&question, verdict);
 }
 

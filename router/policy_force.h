@@ -57,7 +57,14 @@ struct policy_verdict {
 /* As long as that is held, *@verdict is good. */
 void policy_ask(const struct policy_question *question, struct policy_verdict *verdict);
 
-/* The same for a TCP connection. */
+/* The same by a policy that is not in force: *@verdict is good as long as that is there. */
+void policy_ask_other(struct policy_compiled *compiled, struct policy_members *members,
+		      const struct policy_question *question, struct policy_verdict *verdict);
+
+/* What to ask of a TCP connection */
+struct policy_question policy_question_tcp(const struct ends *ends);
+
+/* policy_ask() for a TCP connection. */
 void policy_ask_tcp(const struct ends *ends, struct policy_verdict *verdict);
 
 /* Counts the verdict for its rule. */

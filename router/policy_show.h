@@ -1,28 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* policy_show.h - what operators ask about the policy in force, answered as JSON */
+/* policy_show.h - what a policy says, as JSON for operators */
 #ifndef POLICY_SHOW_H
 #define POLICY_SHOW_H
 
 #include <jansson.h>
-#include <stddef.h>
 
-#include "config.h"
+#include "policy.h"
 
-/* Control thread, as all of these. @config outlives them. */
-void policy_show_init(const struct config *config);
+/* All: any thread; new references, NULL: no memory. */
 
-/* The texts of its files. NULL: no memory. */
+/* "FILE:LINE" */
+json_t *policy_show_place(const struct policy *policy, const struct policy_place *place);
+
+/* Its line. Takes long far down in a large file. */
+json_t *policy_show_line(const struct policy *policy, const struct policy_place *place);
+
+/* The texts of the files of the policy in force. Read lock held. */
 json_t *policy_show_files(void);
-
-/* How often each rule has decided, and which ones never can. NULL: no memory. */
-json_t *policy_show_stats(void);
-
-/**
- * policy_show_test() - which rule decides
- * @args:	source and destination (containers' names, or addresses), port; optional protocol
- *		(default tcp) and tenant
- * @error:	filled where the result is NULL
- */
-json_t *policy_show_test(json_t *args, char *error, size_t size);
 
 #endif

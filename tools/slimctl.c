@@ -37,8 +37,9 @@ static const struct command {
 	{ "peers", '0', slimctl_peers, "", "other routers" },
 	{ "reload", '0', slimctl_reload, "", "read the policy again" },
 	{ "policy", '*', slimctl_policy,
-	  "check FILE [CONFIG] | show | stats |\n"
-	  "           test SOURCE DESTINATION PORT [PROTOCOL]", "look at a policy" },
+	  "check FILE [CONFIG] | diff FILE [CONFIG] | show |\n"
+	  "           stats [unused | hidden] | test SOURCE DESTINATION PORT [PROTOCOL]",
+	  "look at a policy" },
 	{ "upgrade", '?', slimctl_upgrade, "[PROGRAM]",
 	  "put another program into the router's place" },
 	{ "keygen", '?', slimctl_keygen, "[FILE]", "make a host's key, print its public half" },
@@ -74,7 +75,7 @@ static void replace_other_than_ascii(char *text)
 }
 
 /* With -j, whoever reads gets an object in any case. */
-static void print_failure(char *text)
+void slimctl_print_failure(char *text)
 {
 	json_t *reply;
 
@@ -93,7 +94,7 @@ static void complain(const struct slimctl *ctl, const char *behind, const char *
 	table_clean(text);
 	fprintf(stderr, "slimctl: %s%s\n", text, behind);
 	if (ctl->json)
-		print_failure(text);
+		slimctl_print_failure(text);
 }
 
 int slimctl_usage(const struct slimctl *ctl, const char *fmt, ...)

@@ -48,6 +48,9 @@ int slimctl_ask(const struct slimctl *ctl, const char *command, json_t *request,
 /* Prints what -j prints. */
 void slimctl_print_json(const json_t *reply);
 
+/* With -j: a reply that says so; @text is made to be printed in place. */
+void slimctl_print_failure(char *text);
+
 /* The commands. Each returns the exit status. */
 int slimctl_attach(const struct slimctl *ctl);
 int slimctl_detach(const struct slimctl *ctl);

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* slimctl_policy.c - slimctl reload and slimctl policy */
-#include "slimctl.h"
+#include "slimctl_policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "slimctl_text.h"
 #include "table.h"
 
 #include "../router/config.h"
-#include "../router/policy.h"
-
-#define RELOAD_TIMEOUT	60000	/* ms; hundreds of thousands of rules take a second */
 
 static void print_reload(const json_t *reply)
 {
@@ -37,7 +35,7 @@ int slimctl_reload(const struct slimctl *ctl)
 	json_t *reply;
 	int status;
 
-	patient.timeout = RELOAD_TIMEOUT;
+	patient.timeout = SLIMCTL_POLICY_TIMEOUT;
 	status = slimctl_ask(&patient, "reload", NULL, -1, &reply);
 	if (status || !reply)
 		return status;
@@ -63,26 +61,53 @@ static int load_config(const struct slimctl *ctl, const char *file, struct confi
 	return slimctl_fail(ctl, "cannot check a policy with that configuration");
 }
 
-static int check(const struct slimctl *ctl, char **args)
+int slimctl_policy_load(const struct slimctl *ctl, char **args, struct policy **policy, bool *checked)
 {
 	struct config *config;
-	struct policy *policy;
 	int status = load_config(ctl, args[1], &config);
 	char *errors;
 
 	if (status)
 		return status;
-	policy = policy_load(args[0], config, &errors);
-	if (policy)
-		printf("%s is good: %u rules%s\n", args[0], policy->rules_num, config ? "" :
-		       "; which tenants there are was not checked, as there is no configuration");
-	else
-		fputs(errors ? errors : "out of memory\n", stderr);
-	status = policy ? 0 : SLIMCTL_FAILED;
-	policy_free(policy);
-	free(errors);
+	*checked = config != NULL;
+	*policy = policy_load(args[0], config, &errors);
 	config_free(config);
-	return status;
+	if (*policy)
+		return 0;
+	if (!errors)
+		return slimctl_fail(ctl, "out of memory");
+	fputs(errors, stderr);
+	if (ctl->json)
+		slimctl_print_failure(errors);
+	free(errors);
+	return SLIMCTL_FAILED;
+}
+
+static void print_good(const struct policy *policy, bool checked)
+{
+	json_t *reply = json_pack("{s:i, s:b, s:I, s:b}", "version", CLIENT_VERSION, "ok", 1,
+				  "rules", (json_int_t)policy->rules_num,
+				  "tenants_checked", checked);
+
+	slimctl_print_json(reply);
+	json_decref(reply);
+}
+
+static int check(const struct slimctl *ctl, char **args)
+{
+	struct policy *policy;
+	bool checked;
+	int status = slimctl_policy_load(ctl, args, &policy, &checked);
+
+	if (status)
+		return status;
+	if (ctl->json)
+		print_good(policy, checked);
+	else
+		printf("%s is good: %u rules%s\n", args[0], policy->rules_num, checked ? "" :
+		       "; which tenants there are was not checked, as there is no configuration");
+	policy_free(policy);
+	return 0;
 }
 
 static int show(const struct slimctl *ctl, char **args)
@@ -100,6 +125,16 @@ static int show(const struct slimctl *ctl, char **args)
 	return 0;
 }
 
+/* @which: "unused", "hidden", or NULL */
+static bool is_asked_for(const json_t *rule, const char *which)
+{
+	if (!which)
+		return true;
+	if (!strcmp(which, "hidden"))
+		return *slimctl_text(rule, "hidden_by");
+	return json_integer_value(json_object_get(rule, "hits")) == 0;
+}
+
 static int stats(const struct slimctl *ctl, char **args)
 {
 	static const struct table_column columns[] = {
@@ -107,15 +142,22 @@ static int stats(const struct slimctl *ctl, char **args)
 	};
 	struct table *table;
 	json_t *reply, *rule;
-	int status = slimctl_ask(ctl, "policy-stats", NULL, -1, &reply);
+	struct slimctl patient = *ctl;
 	char text[SLIMCTL_TEXT_MAX];
+	int status;
 	size_t i;
 
-	(void)args;
+	if (args[0] && strcmp(args[0], "unused") && strcmp(args[0], "hidden"))
+		return slimctl_usage(ctl, "policy stats shows all rules, unused or hidden ones, not \"%s\"",
+				     args[0]);
+	patient.timeout = SLIMCTL_POLICY_TIMEOUT;
+	status = slimctl_ask(&patient, "policy-stats", NULL, -1, &reply);
 	if (status || !reply)
 		return status;
 	table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	json_array_foreach(json_object_get(reply, "rules"), i, rule) {
+		if (!is_asked_for(rule, args[0]))
+			continue;
 		table_add(table, slimctl_text(rule, "rule"));
 		table_add(table, slimctl_text(rule, "tenant"));
 		slimctl_text_number(text, rule, "hits");
@@ -128,66 +170,16 @@ static int stats(const struct slimctl *ctl, char **args)
 	return 0;
 }
 
-/* An address, and whose it is */
-static void print_end(char *out, size_t size, const json_t *reply, const char *end,
-		      const char *host)
-{
-	const char *name = slimctl_text(reply, host);
-
-	snprintf(out, size, *name ? "%s on %s" : "%s", slimctl_text(reply, end), name);
-}
-
-static void print_test(const json_t *reply)
-{
-	const char *rule = slimctl_text(reply, "rule");
-	char text[SLIMCTL_TEXT_MAX], from[256], to[256];
-
-	print_end(from, sizeof(from), reply, "source", "source_host");
-	print_end(to, sizeof(to), reply, "destination", "destination_host");
-	snprintf(text, sizeof(text), "%s: tenant %s, %s to %s",
-		 json_is_true(json_object_get(reply, "allowed")) ? "allowed" : "denied",
-		 slimctl_text(reply, "tenant"), from, to);
-	table_clean(text);
-	puts(text);
-	snprintf(text, sizeof(text), "%s%s%s", *rule ? rule : "by default, as no rule matches",
-		 *rule ? ": " : "", slimctl_text(reply, "text"));
-	table_clean(text);
-	puts(text);
-}
-
-static int test(const struct slimctl *ctl, char **args)
-{
-	json_t *request = json_pack("{s:s, s:s}", "source", args[0], "destination", args[1]), *reply;
-	char *end;
-	unsigned long port = strtoul(args[2], &end, 10);
-	int status;
-
-	if (!request || *end || !*args[2] || port > 65535) {
-		json_decref(request);
-		return slimctl_usage(ctl, "policy test: \"%s\" is no port", args[2]);
-	}
-	json_object_set_new(request, "port", json_integer((json_int_t)port));
-	if (args[3])
-		json_object_set_new(request, "protocol", json_string(args[3]));
-	if (ctl->tenant)
-		json_object_set_new(request, "tenant", json_string(ctl->tenant));
-	status = slimctl_ask(ctl, "policy-test", request, -1, &reply);
-	if (status || !reply)
-		return status;
-	print_test(reply);
-	json_decref(reply);
-	return 0;
-}
-
 static const struct {
 	const char *name;
 	int min, max;		/* arguments */
 	int (*run)(const struct slimctl *ctl, char **args);
 } commands[] = {
 	{ "check", 1, 2, check },
+	{ "diff", 1, 2, slimctl_policy_diff },
 	{ "show", 0, 0, show },
-	{ "stats", 0, 0, stats },
-	{ "test", 3, 4, test },
+	{ "stats", 0, 1, stats },
+	{ "test", 3, 4, slimctl_policy_test },
 };
 
 int slimctl_policy(const struct slimctl *ctl)
@@ -195,7 +187,7 @@ int slimctl_policy(const struct slimctl *ctl)
 	int num = 0;
 
 	if (!ctl->name)
-		return slimctl_usage(ctl, "policy needs one of check, show, stats and test");
+		return slimctl_usage(ctl, "policy needs one of check, diff, show, stats and test");
 	while (ctl->arguments[num + 1])
 		num++;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

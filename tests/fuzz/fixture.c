@@ -22,6 +22,8 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/aside.h"
 #include "../../router/attach.h"
 #include "../../router/channel.h"
+#include "../../router/consultation.h"
+#include "../../router/denial.h"
 #include "../../router/directory.h"
 #include "../../router/endpoint.h"
 #include "../../router/host_key.h"
@@ -37,6 +39,9 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/packet_denials.h"
 #include "../../router/packetpath.h"
 #include "../../router/packetpath_container.h"
+#include "../../router/policy_diff.h"
+#include "../../router/policy_trial.h"
+#include "../../router/reload.h"
 #include "../../router/ruleset_policy.h"
 #include "../../router/peer.h"
 #include "../../router/report.h"
@@ -598,6 +603,16 @@ static void worker_make(void)
 	shares_init(&fixture_worker.shares, fixture_loop);
 }
 
+/* There is none at first. */
+static int start_policy(void)
+{
+	denial_init(fixture_config);
+	policy_diff_init(fixture_config);
+	policy_trial_init(fixture_config);
+	consultations_init(fixture_loop);
+	return reload_init(fixture_config, fixture_loop, false);
+}
+
 void fixture_start(void)
 {
 	struct rlimit files = { FILES_MAX, FILES_MAX };
@@ -614,8 +629,8 @@ void fixture_start(void)
 	failed = namespace_init() || stray_init() || containers_init(1) ||
 		 listeners_init(fixture_loop) || ledger_init() || tickets_init() ||
 		 attach_init(fixture_config, fixture_loop) || directory_init(fixture_loop) ||
-		 peers_init(fixture_config, fixture_loop) || slimports_open(fixture_config) ||
-		 slimports_start();
+		 peers_init(fixture_config, fixture_loop) || start_policy() ||
+		 slimports_open(fixture_config) || slimports_start();
 	if (failed)
 		errx(1, "the router does not start");
 	outbound_init(fixture_config);

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -28,7 +29,19 @@
 #define PACKETS_MAX	8
 #define FDS_MAX		3
 
-static int own_netns, other_netns, null_fd;
+static int own_netns, other_netns, null_fd, policy_fd;
+
+/* As slimctl sends it */
+static int open_policy(void)
+{
+	static const char text[] = "SlimPol1\1\0\0\0\2\0\0\0\46\0\0\0/p"
+				   "tenant blue\ndefault deny\nallow icmp #\n";
+	int fd = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	require(write(fd, text, sizeof(text) - 1) == sizeof(text) - 1);
+	require(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0);
+	return fd;
+}
 
 static int open_client(void)
 {
@@ -50,11 +63,11 @@ static void send_packet(int fd, const void *data, size_t len, uint8_t how)
 	const int files[4] = { other_netns, own_netns, null_fd, fd };
 	struct iovec iov = { (void *)data, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	size_t num = how & 3;
+	size_t num = how & 0x20 ? 1 : how & 3;
 
 	for (size_t i = 0; i < num; i++)
 		memcpy(CMSG_DATA(&control.header) + i * sizeof(int),
-		       &files[(size_t)(how >> 2) % 4], sizeof(int));
+		       how & 0x20 ? &policy_fd : &files[(size_t)(how >> 2) % 4], sizeof(int));
 	control.header.cmsg_len = CMSG_LEN(num * sizeof(int));
 	if (num) {
 		msg.msg_control = &control;
@@ -123,6 +136,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	require(unshare(CLONE_NEWNET) == 0);
 	other_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	require(setns(own_netns, CLONE_NEWNET) == 0);
+	policy_fd = open_policy();
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	require(control_open(fixture_config, fixture_loop) == 0);
 	/* Until then an attach waits for the peers. */

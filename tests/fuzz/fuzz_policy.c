@@ -2,16 +2,16 @@
 /*
  * fuzz_policy.c - any bytes as slim-policy(5)
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compare.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_statement.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
  * libs:
  *
- * What is accepted must hold what compiling relies on; what is refused must be said.
+ * What is accepted must hold what compiling relies on, and be equal to itself; what is refused must be said.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../router/policy.h"
+#include "../../router/policy_compare.h"
 
 #include "input.h"
 
@@ -66,15 +66,32 @@ static void check(const struct policy *policy)
 						   policy->limits[i].set < policy->sets_num));
 }
 
+static void compare(const struct policy *policy)
+{
+	struct policy_changes changes = { 0 };
+	struct policy_statements one, other;
+
+	require(!policy_statements_make(&one, policy));
+	require(!policy_statements_make(&other, policy));
+	require(one.num >= policy->rules_num + policy->groups_num + policy->limits_num);
+	require(!policy_changes_find(&changes, &one, &other));
+	require(changes.num == 0);
+	policy_changes_free(&changes);
+	policy_statements_free(&one);
+	policy_statements_free(&other);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *errors;
 	struct policy *policy = policy_parse("fuzz", (const char *)data, size, NULL, &errors);
 
-	if (policy)
+	if (policy) {
 		check(policy);
-	else
+		compare(policy);
+	} else {
 		require(errors && *errors);
+	}
 	policy_free(policy);
 	free(errors);
 	return 0;

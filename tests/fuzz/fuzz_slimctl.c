@@ -2,7 +2,7 @@
 /*
  * fuzz_slimctl.c - any bytes as a router's replies to slimctl
  *
- * links: tools/client.c tools/format.c tools/netns.c tools/slimctl.c tools/slimctl_attach.c tools/slimctl_upgrade.c tools/slimctl_policy.c router/policy.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/endpoint.c router/log.c tools/slimctl_key.c tools/slimctl_show.c tools/slimctl_status.c tools/slimctl_text.c tools/table.c router/host_key.c router/base64.c
+ * links: tools/client.c tools/format.c tools/netns.c tools/slimctl.c tools/slimctl_attach.c tools/slimctl_upgrade.c tools/slimctl_policy.c tools/slimctl_policy_diff.c tools/slimctl_policy_test.c router/policy_pack.c router/policy.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/endpoint.c router/log.c tools/slimctl_key.c tools/slimctl_show.c tools/slimctl_status.c tools/slimctl_text.c tools/table.c router/host_key.c router/base64.c
  * without: tools/client.c tools/slimctl.c
  * libs: jansson crypto
  *
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,6 +67,33 @@ static void check(const char *text, size_t len, bool json)
 	}
 }
 
+/* A policy to compare with what is in force */
+static const char *policy_file(void)
+{
+	static const char text[] = "tenant blue\n";
+	static char path[32];
+	int fd;
+
+	if (*path)
+		return path;
+	fd = memfd_create("policy", MFD_CLOEXEC);
+	require(write(fd, text, sizeof(text) - 1) == sizeof(text) - 1);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return path;
+}
+
+static int run_policy(struct slimctl *ctl, uint8_t how)
+{
+	char *const lines[][5] = {
+		{ "show" }, { "stats", "unused" }, { "test", "a", "b", "80" },
+		{ "diff", (char *)policy_file() },
+	};
+
+	ctl->arguments = (char **)lines[how & 3];
+	ctl->name = ctl->arguments[0];
+	return slimctl_policy(ctl);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slimctl ctl = { .socket_path = "/slim", .name = "c", .netns = "/proc/1/ns/net",
@@ -84,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ctl.labels = json_object();
 	json_array_append_new(ctl.addresses, json_string("10.32.0.1"));
 	/* Not keygen, pubkey, help */
-	status = commands[how % 7].run(&ctl);
+	status = how & 0x40 ? run_policy(&ctl, how) : commands[how % 7].run(&ctl);
 	json_decref(ctl.addresses);
 	json_decref(ctl.labels);
 	stdout = out;

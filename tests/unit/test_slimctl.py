@@ -45,6 +45,28 @@ REPLIES = {
          "since_s": 7500, "containers": 0, "listeners": 0, "rtt_ms": 0.25,
          "syn_data": True, "refused": 3, "slowed": 0, "warning": None,
          "error": "connection refused"}]},
+    "policy-stats": {"generation": 3, "rules": [
+        {"rule": "/p:2", "tenant": "blue", "hits": 7, "hidden_by": None},
+        {"rule": "/p:3", "tenant": "blue", "hits": 0, "hidden_by": "/p:2"}]},
+    "policy-test": {
+        "allowed": True, "rule": "/p:2", "text": "allow tcp", "tenant": "blue",
+        "source": "10.32.1.2", "source_host": "h1", "destination": "10.32.2.2",
+        "destination_host": "h2", "hosts": [
+            {"host": "h1", "ends": "source", "allowed": True, "rule": "/p:2", "text": "allow tcp"},
+            {"host": "h2", "ends": "destination", "allowed": None, "rule": None, "text": None,
+             "error": "it did not answer within 1 s"}]},
+    "policy-diff": {
+        "generation": 3, "rules_before": 1, "rules_after": 1, "changes": [
+            {"change": "changed", "what": "group", "tenant": "blue", "before": "/p:1",
+             "before_text": "group a = any", "after": "/q:1", "after_text": "group a = \x1b[2J"},
+            {"change": "moved", "what": "rule", "tenant": "blue", "before": "/p:3",
+             "before_text": "deny udp", "after": "/q:2", "after_text": "deny udp"},
+            {"change": "removed", "what": "rule", "tenant": "blue", "before": "/p:4",
+             "before_text": "deny icmp", "after": None, "after_text": None}],
+        "connections": [
+            {"id": "7", "tenant": "blue", "direction": "out", "source": "10.32.1.2:4711",
+             "source_container": "h1c1", "destination": "10.32.9.9:80",
+             "destination_container": None, "rule": None}]},
     "status": {
         "host": "h1", "version_text": "0.1.0", "pid": 7, "uptime_s": 3.25, "mode": "open",
         "host_id": "00000000000000fe", "public_key": "KEY", "addresses": ["192.0.2.1"],
@@ -160,6 +182,30 @@ class Slimctl(unittest.TestCase):
         for command, lines in tables.items():
             with self.subTest(command):
                 self.assertEqual(self.run_ctl(command), "\n".join(lines) + "\n")
+
+    def test_policy(self):
+        self.assertEqual(self.run_ctl("policy", "stats").splitlines(), [
+            "RULE  TENANT  HITS  HIDDEN-BY", "/p:2  blue       7  -", "/p:3  blue       0  /p:2"])
+        for which in "unused", "hidden":
+            self.assertEqual(self.run_ctl("policy", "stats", which).splitlines()[1:],
+                             ["/p:3  blue       0  /p:2"])
+        self.assertEqual(self.run_ctl("policy", "test", "h1c1", "h2c1", "80").splitlines(), [
+            "not known: tenant blue, 10.32.1.2 on h1 to 10.32.2.2 on h2",
+            "on h1: allowed: /p:2: allow tcp",
+            "on h2: not known: it did not answer within 1 s"])
+
+    def test_policy_diff(self):
+        path = os.path.join(self.dir, "q")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("tenant blue\n")
+        self.assertEqual(self.run_ctl("policy", "diff", path).splitlines(), [
+            "- /p:1: tenant blue: group a = any", "+ /q:1: tenant blue: group a = ?[2J",
+            "~ /q:2: tenant blue: deny udp", "- /p:4: tenant blue: deny icmp",
+            "3 changes; 1 live connections of this host would be cut", "",
+            "CUT  TENANT  SOURCE                 DESTINATION   RULE",
+            "7    blue    h1c1 (10.32.1.2:4711)  10.32.9.9:80  by default"])
+        (request, fds), = self.router.requests
+        self.assertEqual((request["command"], len(fds)), ("policy-diff", 1))
 
     def test_limits(self):
         for args in (("-v", "containers"), ("containers", "--verbose")):

@@ -41,18 +41,35 @@ _slimctl_column()
 		$1 == title { found = 1 }'
 }
 
+# $1: as for _slimctl_column, $2: what is being typed, then the words behind "policy"
+_slimctl_policy()
+{
+	case ${3:-} in
+	"") _slim_words "check diff show stats test" "$2" ;;
+	check|diff) _slim_files "$2" ;;
+	stats) (($# > 3)) || _slim_words "unused hidden" "$2" ;;
+	test)
+		case $# in
+		3|4) _slim_words "$(_slimctl_column "$1" containers NAME)" "$2" ;;
+		6) _slim_words "tcp udp icmp" "$2" ;;
+		esac
+		;;
+	esac
+}
+
 _slimctl()
 {
-	local commands="attach detach status containers listeners connections peers reload upgrade keygen pubkey help"
+	local commands="attach detach status containers listeners connections peers reload policy upgrade keygen pubkey help"
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local command="" socket="" i
+	local command="" socket="" i words=()
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s|--socket) socket="-s ${COMP_WORDS[++i]}" ;;
 		--netns|--tenant|--ip|--label|--ifname|--path) ((++i)) ;;
 		-*) ;;
-		*) command=${command:-${COMP_WORDS[i]}} ;;
+		*) [[ ! $command ]] || words+=("${COMP_WORDS[i]}")
+			command=${command:-${COMP_WORDS[i]}} ;;
 		esac
 	done
 	case $prev in
@@ -68,6 +85,7 @@ _slimctl()
 	:*) _slim_words "$commands" "$cur" ;;
 	attach:-*) _slim_words "--netns --tenant --ip --label --ifname --path --json" "$cur" ;;
 	detach:*) _slim_words "$(_slimctl_column "$socket" containers NAME)" "$cur" ;;
+	policy:*) _slimctl_policy "$socket" "$cur" "${words[@]}" ;;
 	keygen:*|pubkey:*|upgrade:*) _slim_files "$cur" ;;
 	containers:-*) _slim_words "--verbose --json --socket" "$cur" ;;
 	*:-*) _slim_words "--json --socket" "$cur" ;;

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* policy_diff.c - what another policy would change, and which live connections it would cut */
+#include "policy_diff.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <urcu.h>
+
+#include "control.h"
+#include "diag.h"
+#include "directory.h"
+#include "endpoint.h"
+#include "ledger.h"
+#include "policy_compare.h"
+#include "policy_force.h"
+#include "policy_members.h"
+#include "policy_pack.h"
+#include "policy_show.h"
+#include "tags.h"
+#include "text.h"
+
+#define SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* A connection that the other policy denies; @rule: POLICY_NONE: by default */
+struct victim {
+	uint64_t cookie;
+	uint32_t rule;
+	bool out, alive;
+	struct ends ends;
+};
+
+struct survey {
+	struct policy_compiled *compiled;
+	struct policy_members *members;
+	struct victim *victims;
+	size_t num, max;
+	int error;
+};
+
+static const struct config *config;
+
+void policy_diff_init(const struct config *from)
+{
+	config = from;
+}
+
+/* --- the other policy --- */
+
+/* What came along: nobody can change it, or make who reads it wait. */
+static FILE *open_pack(int fd)
+{
+	int seals = fd >= 0 ? fcntl(fd, F_GET_SEALS) : -1, copy;
+	FILE *in;
+
+	if (seals < 0 || (seals & SEALS) != SEALS)
+		return NULL;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	in = copy >= 0 ? fdopen(copy, "r") : NULL;
+	if (!in && copy >= 0)
+		close(copy);
+	if (in)
+		rewind(in);
+	return in;
+}
+
+static struct policy_compiled *compile(const struct policy_sources *sources, json_t **failure)
+{
+	struct policy_compiled *compiled = NULL;
+	struct policy *policy;
+	int err = -ENOMEM;
+	char *errors;
+
+	policy = policy_load_saved(sources, config, &errors);
+	if (policy)
+		compiled = policy_compile(policy, config, &err);
+	if (!compiled) {
+		policy_free(policy);
+		*failure = control_failure(errors ? errors : strerror(-err));
+	}
+	free(errors);
+	return compiled;
+}
+
+static struct policy_compiled *read_other(int fd, json_t **failure)
+{
+	struct policy_compiled *compiled = NULL;
+	struct policy_sources sources;
+	FILE *in = open_pack(fd);
+	int err = in ? policy_pack_read(in, &sources) : -EPROTO;
+
+	if (in)
+		fclose(in);
+	if (!err && !sources.files_num) {
+		policy_sources_free(&sources);
+		err = -EPROTO;
+	}
+	if (err) {
+		*failure = control_failure(err != -EPROTO ? strerror(-err) :
+			"policy-diff needs a policy's files in a sealed file in memory");
+		return NULL;
+	}
+	compiled = compile(&sources, failure);
+	policy_sources_free(&sources);
+	return compiled;
+}
+
+/* --- changes --- */
+
+static json_t *place_or_null(const struct policy *policy, const struct policy_statement *statement)
+{
+	return statement ? policy_show_place(policy, &statement->place) : json_null();
+}
+
+static json_t *text_or_null(const struct policy_statement *statement)
+{
+	return statement ? text_json(statement->text, strlen(statement->text)) : json_null();
+}
+
+static json_t *list_changes(const struct policy_changes *changes, const struct policy *before,
+			    const struct policy *after)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < changes->num; i++) {
+		const struct policy_change *change = &changes->list[i];
+		const struct policy_statement *any = change->after ? change->after : change->before;
+
+		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+			"change", policy_change_type_name(change->type),
+			"what", policy_statement_kind_name(any->kind),
+			"tenant", any->tenant,
+			"before", place_or_null(before, change->before),
+			"before_text", text_or_null(change->before),
+			"after", place_or_null(after, change->after),
+			"after_text", text_or_null(change->after)));
+	}
+	return array;
+}
+
+/* @before: NULL: there is no policy in force */
+static json_t *compare(const struct policy *before, const struct policy *after)
+{
+	struct policy_statements old = { 0 }, new = { 0 };
+	struct policy_changes changes = { 0 };
+	json_t *array = NULL;
+	int err = before ? policy_statements_make(&old, before) : 0;
+
+	if (!err)
+		err = policy_statements_make(&new, after);
+	if (!err)
+		err = policy_changes_find(&changes, &old, &new);
+	if (!err)
+		array = list_changes(&changes, before, after);
+	policy_changes_free(&changes);
+	policy_statements_free(&old);
+	policy_statements_free(&new);
+	return array;
+}
+
+/* --- connections --- */
+
+static void judge(struct ledger_entry *entry, void *data)
+{
+	const struct ends ends = ledger_ends(entry);
+	struct policy_question question = policy_question_tcp(&ends);
+	struct survey *survey = data;
+	struct policy_verdict verdict;
+
+	policy_ask_other(survey->compiled, survey->members, &question, &verdict);
+	if (verdict.allowed || verdict.provisional)
+		return;
+	if (survey->num == survey->max) {
+		size_t more = survey->max ? survey->max * 2 : 256;
+		struct victim *bigger = reallocarray(survey->victims, more, sizeof(*bigger));
+
+		if (!bigger) {
+			survey->error = -ENOMEM;
+			return;
+		}
+		survey->victims = bigger;
+		survey->max = more;
+	}
+	survey->victims[survey->num++] = (struct victim){
+		.cookie = entry->cookie, .ends = ends, .out = entry->direction == LEDGER_OUT,
+		.rule = verdict.rule ? verdict.number : POLICY_NONE,
+	};
+}
+
+static int compare_cookies(const void *a, const void *b)
+{
+	const struct victim *first = a, *second = b;
+
+	return first->cookie < second->cookie ? -1 : first->cookie > second->cookie;
+}
+
+static void find(const struct diag_socket *socket, void *data)
+{
+	const struct victim key = { .cookie = socket->cookie };
+	struct survey *survey = data;
+	struct victim *victim = bsearch(&key, survey->victims, survey->num, sizeof(key),
+					compare_cookies);
+
+	if (victim)
+		victim->alive = true;
+}
+
+/* The ledger learns a moment later what is over. A dump can miss a socket, so there are two. */
+static int find_alive(struct survey *survey)
+{
+	struct diag *diag;
+	int err = 0;
+
+	if (!survey->num)
+		return 0;
+	qsort(survey->victims, survey->num, sizeof(*survey->victims), compare_cookies);
+	diag = diag_open(-1);
+	if (!diag)
+		return -errno;
+	for (int i = 0; i < 2 && (!err || err == -EINTR); i++)
+		err = diag_dump(diag, DIAG_LIVE, 0, 0, false, find, survey);
+	diag_close(diag);
+	return err == -EINTR ? 0 : err;
+}
+
+static json_t *container_name(uint32_t vni, const struct slim_endpoint *end)
+{
+	struct in6_addr addr = endpoint_addr(end);
+	const struct tags *tags = directory_tags(vni, &addr);
+
+	return tags ? text_json(tags_name(tags), strlen(tags_name(tags))) : json_null();
+}
+
+static const char *tenant_name(uint32_t vni)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
+
+	return tenant ? tenant->name : "?";
+}
+
+static json_t *list_victim(const struct victim *victim, const struct policy *policy)
+{
+	const struct ends *ends = &victim->ends;
+	const struct policy_rule *rule = victim->rule == POLICY_NONE ? NULL :
+					 &policy->rules[victim->rule];
+	char source[ENDPOINT_STRLEN], destination[ENDPOINT_STRLEN], id[24];
+
+	snprintf(id, sizeof(id), "%" PRIu64, victim->cookie);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "id", id,
+			 "tenant", tenant_name(victim->out ? ends->source_vni : ends->destination_vni),
+			 "peer_tenant",
+			 tenant_name(victim->out ? ends->destination_vni : ends->source_vni),
+			 "direction", victim->out ? "out" : "in",
+			 "source", endpoint_format(&ends->source, source, sizeof(source)),
+			 "source_container", container_name(ends->source_vni, &ends->source),
+			 "destination", endpoint_format(&ends->destination, destination,
+							sizeof(destination)),
+			 "destination_container",
+			 container_name(ends->destination_vni, &ends->destination),
+			 "rule", rule ? policy_show_place(policy, &rule->place) : json_null());
+}
+
+/* Which of them the other policy would cut; read lock held */
+static json_t *list_victims(struct policy_compiled *compiled, struct policy_members *members)
+{
+	struct survey survey = { .compiled = compiled, .members = members };
+	json_t *array = NULL;
+
+	ledger_each(judge, &survey);
+	if (!survey.error)
+		survey.error = find_alive(&survey);
+	if (!survey.error)
+		array = json_array();
+	for (size_t i = 0; array && i < survey.num; i++)
+		if (survey.victims[i].alive)
+			json_array_append_new(array, list_victim(&survey.victims[i],
+								 compiled->policy));
+	free(survey.victims);
+	return array;
+}
+
+static json_t *differ(struct policy_compiled *compiled, struct policy_members *members)
+{
+	const struct policy_compiled *present = policy_in_force();
+	json_t *changes = compare(present ? present->policy : NULL, compiled->policy);
+	json_t *victims = changes ? list_victims(compiled, members) : NULL;
+
+	if (!victims) {
+		json_decref(changes);
+		return control_failure("there is no memory to compare with, or the kernel does not name "
+				       "its sockets");
+	}
+	return json_pack("{s:I, s:I, s:I, s:o, s:o}",
+			 "generation", (json_int_t)policy_generation(),
+			 "rules_before", (json_int_t)(present ? present->policy->rules_num : 0),
+			 "rules_after", (json_int_t)compiled->policy->rules_num,
+			 "changes", changes, "connections", victims);
+}
+
+json_t *policy_diff(int fd)
+{
+	struct policy_compiled *compiled;
+	struct policy_members *members;
+	json_t *reply = NULL;
+	int err;
+
+	compiled = read_other(fd, &reply);
+	if (!compiled)
+		return reply;
+	rcu_read_lock();
+	err = policy_members_build(compiled, &members);
+	reply = err ? control_failure(strerror(-err)) : differ(compiled, members);
+	rcu_read_unlock();
+	policy_members_free(members);
+	policy_compiled_free(compiled);
+	return reply;
+}
