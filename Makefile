@@ -44,7 +44,7 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
-	check-fuzz check-asan check-robust check-faults check-long fuzz demo bench bench-attach lint \
+	check-fuzz check-asan check-robust check-faults check-long fuzz demo bench bench-attach bench-policy lint \
 	install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
@@ -134,6 +134,10 @@ demo: all bench-programs
 
 bench: all bench-programs
 	$(Q)tests/bench/run
+
+# A quarter of an hour on a machine that does nothing else: by hand only.
+bench-policy: all bench-programs
+	$(Q)tests/bench/run-policy --goals
 
 # Some minutes, and thousands of devices: by hand only.
 bench-attach: all
