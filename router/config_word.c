@@ -6,11 +6,6 @@
 
 #define LOOKED_AT	31
 
-bool config_word_is(const struct config_token *token, const char *word)
-{
-	return strlen(word) == token->len && !memcmp(word, token->text, token->len);
-}
-
 static unsigned int least(unsigned int a, unsigned int b, unsigned int c)
 {
 	unsigned int ab = a < b ? a : b;

@@ -5,11 +5,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "config_lex.h"
 
 /* Is the token just this word? */
-bool config_word_is(const struct config_token *token, const char *word);
+static inline bool config_word_is(const struct config_token *token, const char *word)
+{
+	return token->len && token->text[0] == word[0] &&
+	       !strncmp(token->text, word, token->len) && !word[token->len];
+}
 
 /*
  * How many letters must be changed, added, dropped or swapped with their neighbour to make

@@ -9,10 +9,15 @@ static bool is_control(char c)
 	return (unsigned char)c < ' ' || c == 0x7f;
 }
 
+/* A table, since each byte of a policy is looked up */
 static bool ends_word(char c)
 {
-	return is_control(c) || c == ' ' || c == ',' || c == '=' || c == '"' || c == '#' ||
-	       c == '\\';
+	static const bool ends[256] = {
+		[0 ... ' '] = true, [0x7f] = true, [','] = true, ['='] = true, ['"'] = true,
+		['#'] = true, ['\\'] = true,
+	};
+
+	return ends[(unsigned char)c];
 }
 
 static void next_line(struct config_lex *lex)

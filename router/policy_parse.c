@@ -250,9 +250,9 @@ static bool is_group_name(const struct parser *p)
 {
 	char text[CONFIG_NAME_MAX];
 
-	return p->token.type == CONFIG_TOKEN_WORD && !is_reserved(p) &&
-	       value(p, text, sizeof(text)) && config_value_name_ok(text) &&
-	       (text[0] < '0' || text[0] > '9');
+	return p->token.type == CONFIG_TOKEN_WORD &&
+	       (p->token.text[0] < '0' || p->token.text[0] > '9') && !is_reserved(p) &&
+	       value(p, text, sizeof(text)) && config_value_name_ok(text);
 }
 
 static void member_addresses(struct parser *p, struct policy_member *member)

@@ -4,7 +4,7 @@
  *
  * links: core/classifier.c core/classifier_axis.c core/classifier_events.c core/classifier_sieve.c core/classifier_tree.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sort.c
  *
- *	classifier [-s SEED] [-c CPU]		a table
+ *	classifier [-s SEED] [-c CPU] [-p KIND]	a table, of that kind or of all
  *	classifier [-s SEED] -p KIND -n NUM	that policy as text
  *
  * Each look-up waits for the one before. On a machine that others use too, single runs say little:
@@ -262,7 +262,19 @@ static void row(enum policy_gen_kind kind, uint32_t num, uint64_t seed)
 	policy_free();
 }
 
-static void table(uint64_t seed)
+static unsigned int kind_of(const char *name)
+{
+	unsigned int kind = 0;
+
+	while (kind < POLICY_GEN_KIND_NUM && strcmp(name, policy_gen_names[kind]))
+		kind++;
+	if (kind == POLICY_GEN_KIND_NUM)
+		errx(2, "%s: no such kind", name);
+	return kind;
+}
+
+/* @name: of a kind, or NULL: of all */
+static void table(const char *name, uint64_t seed)
 {
 	static const uint32_t nums[] = { 0, 100, 1000, 10000, 100000 };
 
@@ -273,6 +285,8 @@ static void table(uint64_t seed)
 	printf("%-9s %6s %6s %7s %14s %14s %7s %14s %6s %6s %6s\n", "kind", "rules", "cells",
 	       "crowded", "ns", "ns", "a rule", "ms", "pairs", "probes", "rules");
 	for (unsigned int kind = 0; kind < POLICY_GEN_KIND_NUM; kind++) {
+		if (name && kind != kind_of(name))
+			continue;
 		for (unsigned int i = kind ? 2 : 0; i < sizeof(nums) / sizeof(nums[0]); i++)
 			row(kind, nums[i], seed);
 	}
@@ -281,14 +295,9 @@ static void table(uint64_t seed)
 
 static void print(const char *name, uint32_t num, uint64_t seed)
 {
-	unsigned int kind = 0;
 	struct policy_gen gen;
 
-	while (kind < POLICY_GEN_KIND_NUM && strcmp(name, policy_gen_names[kind]))
-		kind++;
-	if (kind == POLICY_GEN_KIND_NUM)
-		errx(2, "%s: no such kind", name);
-	policy_gen_init(&gen, kind, seed);
+	policy_gen_init(&gen, kind_of(name), seed);
 	for (uint32_t i = 0; i < num; i++) {
 		struct policy_gen_rule rule;
 
@@ -329,13 +338,13 @@ int main(int argc, char **argv)
 			num = (uint32_t)strtoul(optarg, NULL, 0);
 			break;
 		default:
-			fprintf(stderr, "usage: %s [-s SEED] [-c CPU] [-p KIND -n NUM]\n", argv[0]);
+			fprintf(stderr, "usage: %s [-s SEED] [-c CPU] [-p KIND [-n NUM]]\n", argv[0]);
 			return 2;
 		}
 	}
-	if (name)
+	if (name && num)
 		print(name, num, seed);
 	else
-		table(seed);
+		table(name, seed);
 	return 0;
 }
