@@ -109,6 +109,16 @@ static struct policy_compiled *read_other(int fd, json_t **failure)
 	return compiled;
 }
 
+/* Owns @item. Without memory there is no list at all, rather than one that leaves something out. */
+static bool append(json_t **array, json_t *item)
+{
+	if (!json_array_append_new(*array, item))
+		return true;
+	json_decref(*array);
+	*array = NULL;
+	return false;
+}
+
 /* --- changes --- */
 
 static json_t *place_or_null(const struct policy *policy, const struct policy_statement *statement)
@@ -130,14 +140,15 @@ static json_t *list_changes(const struct policy_changes *changes, const struct p
 		const struct policy_change *change = &changes->list[i];
 		const struct policy_statement *any = change->after ? change->after : change->before;
 
-		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+		if (!append(&array, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
 			"change", policy_change_type_name(change->type),
 			"what", policy_statement_kind_name(any->kind),
 			"tenant", any->tenant,
 			"before", place_or_null(before, change->before),
 			"before_text", text_or_null(change->before),
 			"after", place_or_null(after, change->after),
-			"after_text", text_or_null(change->after)));
+			"after_text", text_or_null(change->after))))
+			break;
 	}
 	return array;
 }
@@ -277,8 +288,7 @@ static json_t *list_victims(struct policy_compiled *compiled, struct policy_memb
 		array = json_array();
 	for (size_t i = 0; array && i < survey.num; i++)
 		if (survey.victims[i].alive)
-			json_array_append_new(array, list_victim(&survey.victims[i],
-								 compiled->policy));
+			append(&array, list_victim(&survey.victims[i], compiled->policy));
 	free(survey.victims);
 	return array;
 }
