@@ -26,6 +26,8 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/denial.h"
 #include "../../router/directory.h"
 #include "../../router/endpoint.h"
+#include "../../router/enforcer.h"
+#include "../../router/enforcer_rates.h"
 #include "../../router/host_key.h"
 #include "../../router/base64.h"
 #include "../../router/housekeeping.h"
@@ -264,6 +266,44 @@ void housekeeping_set_up(void)
 }
 
 void housekeeping_hurry(void)
+{
+}
+
+/* Nothing is limited. */
+static int rates_do(void)
+{
+	return 0;
+}
+
+static int rates_stage(struct policy_compiled *compiled)
+{
+	(void)compiled;
+	return 0;
+}
+
+static void rates_leave(void)
+{
+}
+
+const struct enforcer enforcer_rates = {
+	.name = "rates", .stage = rates_stage, .commit = rates_do, .abort = rates_leave,
+	.revoke = rates_leave,
+};
+
+void enforcer_rates_init(const struct config *config, struct loop *control)
+{
+	(void)config, (void)control;
+}
+
+void enforcer_rates_begin(void)
+{
+}
+
+void enforcer_rates_follow(void)
+{
+}
+
+void enforcer_rates_exit(void)
 {
 }
 
