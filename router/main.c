@@ -49,7 +49,6 @@
 #include "rehearsal.h"
 #include "reload.h"
 #include "report.h"
-#include "ruleset_apart.h"
 #include "shaping_live.h"
 #include "slimport.h"
 #include "state.h"
@@ -446,8 +445,6 @@ int main(int argc, char **argv)
 	int level = -1;
 	int opt, ret;
 
-	if (argc > 1 && !strcmp(argv[1], RULESET_APART_OPTION))
-		return ruleset_apart_main(argv);
 	if (keeper_begin(argv)) {
 		perror("slimrouter");
 		return EXIT_FAILURE;

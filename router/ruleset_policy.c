@@ -10,7 +10,7 @@
 #include "endpoint.h"
 #include "packet_denials.h"
 #include "packet_sets.h"
-#include "ruleset_apart.h"
+#include "ruleset_load.h"
 
 #define TABLE	"netdev " RULESET_POLICY_TABLE
 
@@ -340,14 +340,15 @@ static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, ch
 	if (!err)
 		err = load_end(&load);
 	if (!err)
-		err = ruleset_apart_run(load.out_text, load.out_len, error, size);
+		err = ruleset_load(load.out_text, load.out_len, error, size);
 	if (!err)
 		load_remember(&load);
 	load_free(&load);
 	return err;
 }
 
-/* Somebody may have changed what we have loaded: then all of it is made anew. */
+/* Somebody may have changed what we have loaded, or a process that ended may have loaded some: then all of
+ * it is made anew. */
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size)
 {
@@ -357,10 +358,10 @@ int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num,
 
 	if (!num) {
 		forget_loaded();
-		return ruleset_apart_run(nothing, strlen(nothing), error, size);
+		return ruleset_load(nothing, strlen(nothing), error, size);
 	}
 	err = load_once(tenants, num, error, size);
-	if (err != -EAGAIN || !known)
+	if ((err != -EIO && err != -ENOMEM) || !known)
 		return err;
 	forget_loaded();
 	return load_once(tenants, num, error, size);

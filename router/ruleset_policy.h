@@ -44,8 +44,7 @@ struct ruleset_policy_tenant {
 
 /*
  * Puts these in the place of what there was; without any, nothing is judged. One thread at a
- * time, whichever. 0, -EAGAIN (nftables refuses, perhaps because a device has gone; @error says what it
- * said), -ENOMEM.
+ * time, whichever. As ruleset_load(); nftables refuse perhaps because a device has gone.
  */
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size);

@@ -3,13 +3,13 @@
 #include "ruleset_rates.h"
 
 #include <errno.h>
-#include <nftables/libnftables.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "endpoint.h"
 #include "ruleset.h"
+#include "ruleset_load.h"
 #include "shaping_tree.h"
 
 #define HOST_TABLE	"table inet slim_rates"
@@ -103,10 +103,9 @@ static void put_ports(FILE *out, const struct shaping_plan *plan)
 	fputs(" } priority 1; policy accept;\nmeta priority set iifname map @ports\n}\n}\n", out);
 }
 
-static int write_text(const struct shaping_plan *plan, char **text)
+static int write_text(const struct shaping_plan *plan, char **text, size_t *len)
 {
-	size_t len;
-	FILE *out = open_memstream(text, &len);
+	FILE *out = open_memstream(text, len);
 	bool whole;
 
 	if (!out)
@@ -123,21 +122,11 @@ static int write_text(const struct shaping_plan *plan, char **text)
 int ruleset_rates_load(const struct shaping_plan *plan, char *error, size_t size)
 {
 	char *text = NULL;
-	struct nft_ctx *nft;
-	int err = write_text(plan, &text);
+	size_t len;
+	int err = write_text(plan, &text, &len);
 
-	nft = err ? NULL : nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!nft) {
-		free(text);
-		return -ENOMEM;
-	}
-	nft_ctx_buffer_error(nft);
-	nft_ctx_buffer_output(nft);
-	if (nft_run_cmd_from_buffer(nft, text)) {
-		snprintf(error, size, "%s", nft_ctx_get_error_buffer(nft));
-		err = -EAGAIN;
-	}
-	nft_ctx_free(nft);
+	if (!err)
+		err = ruleset_load(text, len, error, size);
 	free(text);
 	return err;
 }

@@ -25,8 +25,8 @@ static inline uint32_t ruleset_slim_mark(uint32_t container_id)
 }
 
 /*
- * Puts the plan's classes in the place of what there was; without any, there is no table. Any thread. 0,
- * -EAGAIN (nftables refuses, perhaps because a device has gone; @error says what it said), -ENOMEM.
+ * Puts the plan's classes in the place of what there was; without any, there is no table. Any thread.
+ * As ruleset_load(); nftables refuse perhaps because a device has gone.
  */
 int ruleset_rates_load(const struct shaping_plan *plan, char *error, size_t size);
 
