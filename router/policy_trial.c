@@ -11,6 +11,7 @@
 #include "directory.h"
 #include "endpoint.h"
 #include "peer.h"
+#include "policy_crossing.h"
 #include "policy_force.h"
 #include "policy_show.h"
 #include "tags.h"
@@ -71,16 +72,33 @@ static void take_named(uint32_t vni, const struct tags *tags, const struct in6_a
 	end->addr = *addr;
 }
 
-static bool find_end(struct end *end)
+/* A name is looked for in @end->vni first, and then in others, unless @fixed. */
+static bool find_end(struct end *end, bool fixed)
 {
 	if (!addr_parse(end->text, &end->addr)) {
 		end->found = true;
 	} else {
 		rcu_read_lock();
 		directory_each_tagged(take_named, end);
+		if (!end->found && end->vni && !fixed) {
+			end->vni = 0;
+			directory_each_tagged(take_named, end);
+		}
 		rcu_read_unlock();
 	}
 	return end->found;
+}
+
+/* An address that rules of other tenants have made theirs, as connections see it */
+static void cross(const struct end *source, struct end *destination)
+{
+	struct in6_addr addr;
+
+	if (destination->vni != source->vni || addr_parse(destination->text, &addr))
+		return;
+	rcu_read_lock();
+	destination->vni = policy_crossing_to(source->vni, &addr);
+	rcu_read_unlock();
 }
 
 /* The only tenant, where there is but one */
@@ -102,21 +120,23 @@ static int find_ends(struct end *source, struct end *destination, const char *te
 	source->vni = destination->vni = named ? named->vni : only_tenant();
 	source->any_family = addr_parse(destination->text, &addr) != 0;
 	source->v4 = !source->any_family && addr_is4(&addr);
-	if (!find_end(source)) {
+	if (!find_end(source, true)) {
 		snprintf(error, size, "%.63s is neither an address nor a container that is known",
 			 source->text);
 		return -1;
 	}
 	destination->v4 = addr_is4(&source->addr);
 	destination->vni = destination->vni ? destination->vni : source->vni;
-	if (!find_end(destination)) {
+	if (!find_end(destination, named)) {
 		snprintf(error, size, "%.63s is neither an address nor a container that is known",
 			 destination->text);
 		return -1;
 	}
 	source->vni = source->vni ? source->vni : destination->vni;
-	if (source->vni)
+	if (source->vni) {
+		cross(source, destination);
 		return 0;
+	}
 	snprintf(error, size, "two addresses may be of any tenant: say which");
 	return -1;
 }
@@ -141,6 +161,13 @@ static json_t *own_answer(const struct policy_question *question)
 			 policy_show_line(verdict.policy, &verdict.rule->place) : json_null());
 }
 
+static const char *tenant_name(uint32_t vni)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
+
+	return tenant ? tenant->name : "?";
+}
+
 static json_t *text_or_null(const char *text)
 {
 	return *text ? text_json(text, strlen(text)) : json_null();
@@ -160,11 +187,11 @@ static json_t *no_answer(const char *why)
 static json_t *reply_begin(const struct policy_question *question, const struct end *source,
 			   const struct end *destination)
 {
-	const struct config_tenant *tenant = config_tenant_by_vni(config, source->vni);
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
 	json_t *reply = own_answer(question), *more;
 
-	more = json_pack("{s:s, s:s, s:s, s:o, s:o}", "tenant", tenant ? tenant->name : "?",
+	more = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "tenant", tenant_name(source->vni),
+			 "destination_tenant", tenant_name(destination->vni),
 			 "source", addr_format(&source->addr, from, sizeof(from)),
 			 "destination", addr_format(&destination->addr, to, sizeof(to)),
 			 "source_host", host_of(directory_owner_of(source->vni, &source->addr)),

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "slimctl_text.h"
 #include "table.h"
@@ -65,13 +66,16 @@ static const char *say_whether(const json_t *reply)
 static void print_test(const json_t *reply)
 {
 	const json_t *hosts = json_object_get(reply, "hosts"), *host;
+	const char *tenant = slimctl_text(reply, "tenant");
+	const char *other = slimctl_text(reply, "destination_tenant");
+	bool within = !*other || !strcmp(tenant, other);
 	char text[SLIMCTL_TEXT_MAX], from[256], to[256];
 	size_t i;
 
 	print_end(from, sizeof(from), reply, "source", "source_host");
 	print_end(to, sizeof(to), reply, "destination", "destination_host");
-	snprintf(text, sizeof(text), "%s: tenant %s, %s to %s", say_whether(reply),
-		 slimctl_text(reply, "tenant"), from, to);
+	snprintf(text, sizeof(text), "%s: tenant %s%s%s, %s to %s", say_whether(reply), tenant,
+		 within ? "" : " to ", within ? "" : other, from, to);
 	table_clean(text);
 	puts(text);
 	json_array_foreach(hosts, i, host)

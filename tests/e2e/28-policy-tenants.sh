@@ -86,6 +86,11 @@ check "by its rule" has <(lab router h1 log) "h2t2c1 ($far:7009), by default"
 equal "where nobody listens it is refused" "ECONNREFUSED" "$(says shim h1c1 "$far" 7008)"
 equal "... also where somebody listens without the shim" "ECONNREFUSED" "$(says shim h1c1 "$far" 7002)"
 equal "where nobody is, it is unreachable" "EHOSTUNREACH" "$(says shim h1c1 "${far%.*}.200" 7000)"
+tested() { ctl h1 policy test "$@" | sed -n '1s/,.*//p'; }
+equal "policy test says the same of names" "allowed: tenant t1 to t2" "$(tested h1c1 h2t2c1 7000)"
+equal "... of addresses" "allowed: tenant t1 to t2" "$(tested "$(address h1c1)" "$far" 7000 --tenant t1)"
+equal "... of what the second denies" "denied: tenant t1 to t2" "$(tested h1c1 "$far" 7009)"
+equal "... of what is within one" "denied: tenant t1" "$(tested h1c1 h2c1 7000)"
 check_not "the way back is another matter" reaches h2t2c1 "$(address h2c1)" 7000
 check_not "the packet path stays closed" same "up hello" "$(says plain h1c1 "$far" 7002)"
 check_not "... to echo requests, too" plain h1c1 ping -c 1 -W 1 "$far"
