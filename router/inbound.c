@@ -417,6 +417,7 @@ static void await_place(struct inbound *inbound, const struct policy_verdict *ve
 
 		counter_inc(accepts_limited);
 		denial_limit(verdict, limiting_rule(verdict, LEDGER_IN), err, &ends);
+		housekeeping_hurry();
 	}
 	inbound->awaits_place = true;
 	admit_later(inbound);

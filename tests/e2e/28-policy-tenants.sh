@@ -127,6 +127,8 @@ put "tenant t1" "allow tcp to any of t2" "tenant t2" "allow tcp from any of t1 c
 check "the destination's tenant limits it" reload_all
 background one in_ h1c1 python3 "$cut" connect "$far" 7001 read
 check "... to one" poll 5 has "$work/one" up
+placed() { ctl h2 -j connections | jq -e '.connections | length == 1'; }
+check "... which has its place at h2, where others have ended" poll 5 placed
 equal "... and no more" "EACCES" "$(says shim h1c1 "$far" 7000)"
 check "... by its rule" has <(lab router h1 log) \
 	"too many connections from tenant t1 to t2: h1c1 ($(address h1c1):0) to h2t2c1 ($far:7000), by $policy:4"
