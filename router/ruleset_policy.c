@@ -299,13 +299,14 @@ static bool close_stream(FILE **stream)
 	return whole;
 }
 
-/* The texts are good then. */
+/* The texts are good then. (A stream that has no memory when it is closed leaves none, and says nothing.) */
 static int load_end(struct load *load)
 {
 	bool whole = close_stream(&load->out);
 
 	whole = close_stream(&load->maps) && whole;
 	whole = close_stream(&load->chains) && whole;
+	whole = whole && load->out_text && load->maps_text && load->chains_text;
 	return whole && !load->failed ? 0 : -ENOMEM;
 }
 

@@ -116,7 +116,7 @@ static int write_text(const struct shaping_plan *plan, char **text, size_t *len)
 		put_ports(out, plan);
 	}
 	whole = !ferror(out);
-	return fclose(out) || !whole ? -ENOMEM : 0;
+	return fclose(out) || !whole || !*text ? -ENOMEM : 0;
 }
 
 int ruleset_rates_load(const struct shaping_plan *plan, char *error, size_t size)
