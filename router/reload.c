@@ -34,6 +34,7 @@ static const struct enforcer *const enforcers[] = {
 /*
  * @compiled:	NULL: there is no policy, or there are errors
  * @staged:	by how many enforcers
+ * @err:	why it is not in force; @error: in words, or NULL without memory for them
  * @none:	there is no file
  * @restoring:	@saved is what an earlier router had in force
  */
@@ -44,6 +45,7 @@ static struct {
 	struct policy_sources saved;
 	struct policy_compiled *compiled;
 	size_t staged;
+	int err;
 	char *error;
 	struct timespec began;
 } reload;
@@ -51,11 +53,13 @@ static struct {
 static CDS_LIST_HEAD(asked);	/* they get the next one */
 static CDS_LIST_HEAD(waiting);	/* ... the one that runs */
 
-static char *say_error(int err)
+/* @err: 0: none */
+static void fail(int err)
 {
-	char *text;
-
-	return asprintf(&text, "%s: %s\n", reload.config->policy, strerror(-err)) < 0 ? NULL : text;
+	reload.err = err;
+	if (err && !reload.error &&
+	    asprintf(&reload.error, "%s: %s\n", reload.config->policy, strerror(-err)) < 0)
+		reload.error = NULL;
 }
 
 /* --- aside --- */
@@ -79,10 +83,10 @@ static void compile(void)
 		 policy_load(reload.config->policy, reload.config, &reload.error);
 	if (policy)
 		reload.compiled = policy_compile(policy, reload.config, &err);
-	if (reload.compiled || reload.error)
+	if (reload.compiled)
 		return;
 	policy_free(policy);
-	reload.error = say_error(err);
+	fail(err);
 }
 
 static void stage(void)
@@ -93,8 +97,7 @@ static void stage(void)
 		err = enforcers[reload.staged]->stage(reload.compiled);
 		reload.staged++;
 	}
-	if (err)
-		reload.error = say_error(err);
+	fail(err);
 }
 
 /* So that the next router goes on with it. (Without space for it, that one reads the file.) */
@@ -108,13 +111,14 @@ static void keep(void)
 
 static bool is_good(void)
 {
-	return reload.none || (reload.compiled && !reload.error);
+	return !reload.err;
 }
 
 static void run(struct aside *unused)
 {
 	(void)unused;
 	clock_gettime(CLOCK_MONOTONIC, &reload.began);
+	reload.err = 0;
 	reload.error = NULL;
 	reload.compiled = NULL;
 	reload.staged = 0;
@@ -158,18 +162,14 @@ static int commit(void)
 
 static void finish(void)
 {
-	int err;
-
 	if (!is_good()) {
 		give_up();
 		return;
 	}
-	err = commit();
+	fail(commit());
 	reload.compiled = NULL;
 	reload.staged = 0;
-	if (err)
-		reload.error = say_error(err);
-	if (err)
+	if (reload.err)
 		return;
 	reload.closed = false;
 	(void)policy_archive_commit(state_directory());
@@ -230,12 +230,11 @@ static void begin(void);
 
 static void done(struct aside *unused)
 {
-	bool good = is_good();
 	struct reload_outcome is;
 
 	(void)unused;
 	finish();
-	is = outcome(good && !reload.error);
+	is = outcome(is_good());
 	if (!is.error)
 		for (size_t i = ENFORCERS_NUM; i-- > 0;)
 			enforcers[i]->revoke();
@@ -315,10 +314,8 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 	enforcer_rates_init(config, control);
 	if (!resumed || !restore())
 		run(NULL);
-	err = is_good() ? 0 : -EINVAL;
 	finish();
-	if (!err && reload.error)
-		err = -EINVAL;
+	err = is_good() ? 0 : -EINVAL;
 	reload.closed = err && resumed;
 	if (reload.closed)
 		err = policy_publish_closed();
@@ -336,6 +333,11 @@ void reload_begin(void)
 		return;
 	enforcer_rates_begin();
 	cutting_start();
+}
+
+bool reload_is_closed(void)
+{
+	return reload.closed;
 }
 
 void reload_exit(void)
