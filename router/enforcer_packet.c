@@ -58,6 +58,7 @@ static struct {
 	struct loop_timer again;
 	bool begun;			/* all containers of an earlier router are there */
 	bool running, wanted;
+	bool behind;			/* what is in force is not loaded yet */
 	bool revoked;			/* there is another policy */
 	bool loaded;			/* there may be a table */
 	bool empty;			/* what was run last: there is none */
@@ -236,6 +237,7 @@ static void done(struct aside *unused)
 	if (!follow.result) {
 		follow.delay = AGAIN_MS;
 		follow.loaded = !follow.empty;
+		follow.behind = follow.wanted;
 		packet_cutting_start(false);
 	}
 	if (follow.wanted)
@@ -259,6 +261,7 @@ void enforcer_packet_follow(void)
 
 	if (!follow.begun || (!policy_in_force() && !follow.loaded))
 		return;
+	follow.behind = true;
 	if (is_early()) {
 		loop_timer_set(follow.loop, &follow.again, EARLY_MS);
 		return;
@@ -280,6 +283,11 @@ void enforcer_packet_follow(void)
 	}
 	follow.running = true;
 	follow.loaded = true;
+}
+
+bool enforcer_packet_is_current(void)
+{
+	return !follow.behind;
 }
 
 void enforcer_packet_begin(void)
@@ -308,6 +316,7 @@ void enforcer_packet_init(struct loop *control)
 {
 	follow.loop = control;
 	follow.again.handle = again_handle;
+	follow.behind = true;
 	follow.delay = AGAIN_MS;
 	/* An earlier router's */
 	follow.loaded = true;

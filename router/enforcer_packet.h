@@ -3,6 +3,8 @@
 #ifndef ENFORCER_PACKET_H
 #define ENFORCER_PACKET_H
 
+#include <stdbool.h>
+
 #include "loop.h"
 
 /* Control thread, as all of these. */
@@ -16,6 +18,9 @@ void enforcer_packet_begin(void);
 
 /* The policy, its members or the containers here have changed: begins to follow. */
 void enforcer_packet_follow(void);
+
+/* Do nftables say what is in force, of all containers that are here? */
+bool enforcer_packet_is_current(void);
 
 void enforcer_packet_exit(void);
 

@@ -17,12 +17,15 @@
 #include "diag.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "enforcer_packet.h"
 #include "fdlimit.h"
 #include "host_key.h"
 #include "ledger.h"
 #include "listener.h"
 #include "log.h"
 #include "peer.h"
+#include "policy_force.h"
+#include "reload.h"
 #include "ruleset.h"
 #include "ruleset_policy.h"
 #include "../include/slim/version.h"
@@ -279,6 +282,21 @@ static void count_listener(const struct listener_endpoint *listener, void *data)
 	++*(int *)data;
 }
 
+/* null: there is none */
+static json_t *report_policy(void)
+{
+	const struct policy_compiled *compiled = policy_in_force();
+
+	if (!compiled && !reload_is_closed())
+		return json_null();
+	return json_pack("{s:s, s:i, s:I, s:b, s:b}",
+			 "file", config->policy,
+			 "rules", compiled ? (int)compiled->policy->rules_num : 0,
+			 "generation", (json_int_t)policy_generation(),
+			 "closed", (int)reload_is_closed(),
+			 "packet_path_current", (int)enforcer_packet_is_current());
+}
+
 json_t *report_status(void)
 {
 	struct peers_state state = { 0 };
@@ -288,7 +306,7 @@ json_t *report_status(void)
 	peers_each(count_peer, &state);
 	listener_each(count_listener, &listeners);
 	return json_pack("{s:s, s:s, s:i, s:f, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:i, s:i, s:I, "
-			 "s:i, s:i, s:o, s:I, s:o, s:i}",
+			 "s:i, s:i, s:o, s:I, s:o, s:i, s:o}",
 			 "host", config->host_name,
 			 "version_text", SLIM_VERSION,
 			 "pid", (int)getpid(),
@@ -309,7 +327,8 @@ json_t *report_status(void)
 			 "counters", report_counters(),
 			 "fd_limit", (json_int_t)fdlimit_get(),
 			 "fds", fds ? json_integer((json_int_t)fds) : json_null(),
-			 "containers_packet", containers_on_packet_path());
+			 "containers_packet", containers_on_packet_path(),
+			 "policy", report_policy());
 }
 
 /* --- listeners --- */

@@ -48,6 +48,24 @@ static void print_peers(const json_t *reply)
 	print_line("peers", text);
 }
 
+static void print_policy(const json_t *reply)
+{
+	const json_t *policy = json_object_get(reply, "policy");
+	const char *file = json_string_value(json_object_get(policy, "file"));
+	char text[SLIMCTL_TEXT_MAX];
+
+	if (!file)
+		snprintf(text, sizeof(text), "none: all is allowed within tenants");
+	else if (json_is_true(json_object_get(policy, "closed")))
+		snprintf(text, sizeof(text), "%s has errors: nothing is allowed", file);
+	else
+		snprintf(text, sizeof(text), "%s, %" JSON_INTEGER_FORMAT " rules%s", file,
+			 json_integer_value(json_object_get(policy, "rules")),
+			 json_is_false(json_object_get(policy, "packet_path_current")) ?
+			 "; the packet path follows" : "");
+	print_line("policy", text);
+}
+
 static void print_counters(json_t *counters)
 {
 	static const struct table_column columns[] = { { "COUNTER", 0 }, { "VALUE", 1 } };
@@ -79,6 +97,7 @@ int slimctl_status(const struct slimctl *ctl)
 		print_line(lines[i].title, text);
 	}
 	print_peers(reply);
+	print_policy(reply);
 	putchar('\n');
 	slimctl_print_tenants(json_object_get(reply, "tenants"));
 	putchar('\n');

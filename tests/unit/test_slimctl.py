@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import unittest.mock
 
 SLIMCTL = os.environ.get("SLIMCTL", "build/slimctl")
 SLIM_RUN = os.environ.get("SLIM_RUN", "build/slim-run")
@@ -75,6 +76,8 @@ REPLIES = {
                      "containers": 1}],
         "containers": 1, "containers_packet": 1, "listeners": 2, "connections": 3,
         "peers_up": 0, "peers": 1,
+        "policy": {"file": "/etc/slim/policy", "rules": 12, "generation": 3, "closed": False,
+                   "packet_path_current": False},
         "counters": {"connects_slim": 5, "new_one": 12345}},
 }
 
@@ -219,8 +222,17 @@ class Slimctl(unittest.TestCase):
     def test_status(self):
         out = self.run_ctl("status")
         for line in ("host            h1", "uptime          3.2s", "peers           0 of 1 up", "on packet path  1",
-                     "blue    100           1  10.32.0.0/16,fd32::/48", "new_one        12345"):
+                     "blue    100           1  10.32.0.0/16,fd32::/48", "new_one        12345",
+                     "policy          /etc/slim/policy, 12 rules; the packet path follows"):
             self.assertIn(line + "\n", out)
+
+    def test_status_policy(self):
+        policy = REPLIES["status"]["policy"]
+        for now, line in ((None, "none: all is allowed within tenants"),
+                          ({**policy, "closed": True}, "/etc/slim/policy has errors: nothing is allowed"),
+                          ({**policy, "packet_path_current": True}, "/etc/slim/policy, 12 rules")):
+            with self.subTest(now), unittest.mock.patch.dict(REPLIES["status"], {"policy": now}):
+                self.assertIn(f"\npolicy          {line}\n", self.run_ctl("status"))
 
     def test_json(self):
         for command in ("status", "containers", "listeners", "connections", "peers"):
