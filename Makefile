@@ -44,7 +44,7 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
-	check-fuzz check-asan check-robust check-faults check-long fuzz demo bench bench-attach bench-policy lint \
+	check-fuzz check-asan check-policy check-robust check-faults check-long fuzz demo bench bench-attach bench-policy lint \
 	install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
@@ -118,6 +118,10 @@ check-fuzz: $(FUZZ_BIN)
 # The same for an hour, until one finds something; what they learn stays in build/fuzz/corpus.
 fuzz: $(FUZZ_BIN)
 	$(Q)tests/fuzz/run --keep --stop 3600
+
+# Policies over restarts, on live connections and packets, their rates and limits, and between tenants
+check-policy: all $(E2E_BIN)
+	$(Q)tests/e2e/run --policy
 
 # What crashes, containers, strangers and peers that mean ill may change for others: nothing
 check-robust: all $(E2E_BIN)

@@ -84,6 +84,15 @@ struct container *container_by_id(uint32_t id)
 	return node ? caa_container_of(node, struct container, id_node) : NULL;
 }
 
+void containers_each(void (*each)(struct container *container, void *data), void *data)
+{
+	struct container *container;
+	struct cds_lfht_iter iter;
+
+	cds_lfht_for_each_entry(by_id, &iter, container, id_node)
+		each(container, data);
+}
+
 struct container *container_by_address(uint32_t vni, const struct in6_addr *addr)
 {
 	struct container_address key = { .vni = vni, .addr = *addr };

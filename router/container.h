@@ -128,6 +128,9 @@ struct container *container_by_id(uint32_t id);
 struct container *container_by_address(uint32_t vni, const struct in6_addr *addr);
 bool container_has_address(const struct container *container, const struct in6_addr *addr);
 
+/* All of them, at any moment meanwhile. */
+void containers_each(void (*each)(struct container *container, void *data), void *data);
+
 /* Takes a reference; false where the container is being freed. */
 bool container_get(struct container *container);
 void container_put(struct container *container);

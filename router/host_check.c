@@ -8,6 +8,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,6 +17,8 @@
 #include "endpoint.h"
 #include "host_key.h"
 #include "log.h"
+#include "policy.h"
+#include "policy_archive.h"
 
 #define SAY_MAX	256
 
@@ -109,6 +112,48 @@ static int check_state(const char *path)
 	return access(path, W_OK | X_OK) < 0 ? complain("state", path, strerror(errno)) : 0;
 }
 
+/* --- the policy --- */
+
+/* Does what an earlier router had in force still fit? */
+static bool earlier_fits(const struct config *config, bool resumes)
+{
+	struct policy_sources sources;
+	struct policy *policy = NULL;
+	char *errors = NULL;
+	bool fits;
+
+	if (policy_archive_read(config->state, &sources))
+		return false;
+	if (sources.files_num)
+		policy = policy_load_saved(&sources, config, &errors);
+	fits = sources.files_num ? policy != NULL : resumes;
+	policy_free(policy);
+	policy_sources_free(&sources);
+	free(errors);
+	return fits;
+}
+
+static int check_policy(const struct config *config, bool resumes)
+{
+	struct policy *policy;
+	char *errors;
+
+	if (access(config->policy, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	policy = policy_load(config->policy, config, &errors);
+	if (policy) {
+		policy_free(policy);
+		return 0;
+	}
+	fputs(errors ? errors : "policy: memory does not suffice for it\n", stderr);
+	free(errors);
+	if (!earlier_fits(config, resumes))
+		return -EINVAL;
+	fprintf(stderr, "warning: policy %s: what an earlier router had in force stays\n",
+		config->policy);
+	return 0;
+}
+
 /* --- the addresses --- */
 
 static bool is_here(const struct ifaddrs *list, const struct in6_addr *addr)
@@ -161,12 +206,13 @@ void host_check_addresses(const struct config *config)
 	each_missing(config, warn);
 }
 
-int host_check(const struct config *config)
+int host_check(const struct config *config, bool resumes)
 {
 	int key = check_key(config);
 	int control = check_control(config->control);
 	int state = check_state(config->state);
+	int policy = check_policy(config, resumes);
 
 	each_missing(config, print);
-	return key || control || state ? -EINVAL : 0;
+	return key || control || state || policy ? -EINVAL : 0;
 }

@@ -418,7 +418,7 @@ static int do_mode(enum mode mode, char **argv)
 	}
 	switch (mode) {
 	case MODE_TEST:
-		return host_check(config) ? EXIT_FAILURE : EXIT_SUCCESS;
+		return host_check(config, false) ? EXIT_FAILURE : EXIT_SUCCESS;
 	case MODE_CLEAN:
 		return clean_up();
 	case MODE_REHEARSE:

@@ -65,7 +65,7 @@ static bool denies(const struct container *container, const struct slim_endpoint
 	return !verdict.allowed && !verdict.provisional;
 }
 
-static bool is_judged(const struct container *container, const struct diag_socket *socket)
+bool packet_cutting_judges(const struct container *container, const struct diag_socket *socket)
 {
 	struct in6_addr local = endpoint_addr(&socket->local);
 	struct in6_addr peer = endpoint_addr(&socket->peer);
@@ -79,7 +79,7 @@ static void collect(const struct diag_socket *socket, void *data)
 	const struct container *container = suspects->container;
 	bool suspect;
 
-	if (!is_judged(container, socket))
+	if (!packet_cutting_judges(container, socket))
 		return;
 	rcu_read_lock();
 	suspect = denies(container, &socket->local, &socket->peer) ||

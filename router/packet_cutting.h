@@ -19,6 +19,8 @@
 
 #include <stdbool.h>
 
+#include "container.h"
+#include "diag.h"
 #include "loop.h"
 
 /* Before packet_cutting_start(). */
@@ -29,6 +31,9 @@ void packet_cutting_init(struct loop *control);
  * the one under way. @hurry: at once. Control thread.
  */
 void packet_cutting_start(bool hurry);
+
+/* Is it policy's at all? One of the sockets of the container's namespace; any thread. */
+bool packet_cutting_judges(const struct container *container, const struct diag_socket *socket);
 
 /* The control thread is out of its loop. */
 void packet_cutting_exit(void);

@@ -12,35 +12,15 @@
 #include <urcu.h>
 
 #include "control.h"
-#include "diag.h"
-#include "directory.h"
-#include "endpoint.h"
-#include "ledger.h"
 #include "policy_compare.h"
 #include "policy_force.h"
 #include "policy_members.h"
 #include "policy_pack.h"
 #include "policy_show.h"
-#include "tags.h"
+#include "policy_victims.h"
 #include "text.h"
 
 #define SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-
-/* A connection that the other policy denies; @rule: POLICY_NONE: by default */
-struct victim {
-	uint64_t cookie;
-	uint32_t rule;
-	bool out, alive;
-	struct ends ends;
-};
-
-struct survey {
-	struct policy_compiled *compiled;
-	struct policy_members *members;
-	struct victim *victims;
-	size_t num, max;
-	int error;
-};
 
 static const struct config *config;
 
@@ -173,131 +153,11 @@ static json_t *compare(const struct policy *before, const struct policy *after)
 	return array;
 }
 
-/* --- connections --- */
-
-static void judge(struct ledger_entry *entry, void *data)
-{
-	const struct ends ends = ledger_ends(entry);
-	struct policy_question question = policy_question_tcp(&ends);
-	struct survey *survey = data;
-	struct policy_verdict verdict;
-
-	policy_ask_other(survey->compiled, survey->members, &question, &verdict);
-	if (verdict.allowed || verdict.provisional)
-		return;
-	if (survey->num == survey->max) {
-		size_t more = survey->max ? survey->max * 2 : 256;
-		struct victim *bigger = reallocarray(survey->victims, more, sizeof(*bigger));
-
-		if (!bigger) {
-			survey->error = -ENOMEM;
-			return;
-		}
-		survey->victims = bigger;
-		survey->max = more;
-	}
-	survey->victims[survey->num++] = (struct victim){
-		.cookie = entry->cookie, .ends = ends, .out = entry->direction == LEDGER_OUT,
-		.rule = verdict.rule ? verdict.number : POLICY_NONE,
-	};
-}
-
-static int compare_cookies(const void *a, const void *b)
-{
-	const struct victim *first = a, *second = b;
-
-	return first->cookie < second->cookie ? -1 : first->cookie > second->cookie;
-}
-
-static void find(const struct diag_socket *socket, void *data)
-{
-	const struct victim key = { .cookie = socket->cookie };
-	struct survey *survey = data;
-	struct victim *victim = bsearch(&key, survey->victims, survey->num, sizeof(key),
-					compare_cookies);
-
-	if (victim)
-		victim->alive = true;
-}
-
-/* The ledger learns a moment later what is over. A dump can miss a socket, so there are two. */
-static int find_alive(struct survey *survey)
-{
-	struct diag *diag;
-	int err = 0;
-
-	if (!survey->num)
-		return 0;
-	qsort(survey->victims, survey->num, sizeof(*survey->victims), compare_cookies);
-	diag = diag_open(-1);
-	if (!diag)
-		return -errno;
-	for (int i = 0; i < 2 && (!err || err == -EINTR); i++)
-		err = diag_dump(diag, DIAG_LIVE, 0, 0, false, find, survey);
-	diag_close(diag);
-	return err == -EINTR ? 0 : err;
-}
-
-static json_t *container_name(uint32_t vni, const struct slim_endpoint *end)
-{
-	struct in6_addr addr = endpoint_addr(end);
-	const struct tags *tags = directory_tags(vni, &addr);
-
-	return tags ? text_json(tags_name(tags), strlen(tags_name(tags))) : json_null();
-}
-
-static const char *tenant_name(uint32_t vni)
-{
-	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
-
-	return tenant ? tenant->name : "?";
-}
-
-static json_t *list_victim(const struct victim *victim, const struct policy *policy)
-{
-	const struct ends *ends = &victim->ends;
-	const struct policy_rule *rule = victim->rule == POLICY_NONE ? NULL :
-					 &policy->rules[victim->rule];
-	char source[ENDPOINT_STRLEN], destination[ENDPOINT_STRLEN], id[24];
-
-	snprintf(id, sizeof(id), "%" PRIu64, victim->cookie);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "id", id,
-			 "tenant", tenant_name(victim->out ? ends->source_vni : ends->destination_vni),
-			 "peer_tenant",
-			 tenant_name(victim->out ? ends->destination_vni : ends->source_vni),
-			 "direction", victim->out ? "out" : "in",
-			 "source", endpoint_format(&ends->source, source, sizeof(source)),
-			 "source_container", container_name(ends->source_vni, &ends->source),
-			 "destination", endpoint_format(&ends->destination, destination,
-							sizeof(destination)),
-			 "destination_container",
-			 container_name(ends->destination_vni, &ends->destination),
-			 "rule", rule ? policy_show_place(policy, &rule->place) : json_null());
-}
-
-/* Which of them the other policy would cut; read lock held */
-static json_t *list_victims(struct policy_compiled *compiled, struct policy_members *members)
-{
-	struct survey survey = { .compiled = compiled, .members = members };
-	json_t *array = NULL;
-
-	ledger_each(judge, &survey);
-	if (!survey.error)
-		survey.error = find_alive(&survey);
-	if (!survey.error)
-		array = json_array();
-	for (size_t i = 0; array && i < survey.num; i++)
-		if (survey.victims[i].alive)
-			append(&array, list_victim(&survey.victims[i], compiled->policy));
-	free(survey.victims);
-	return array;
-}
-
 static json_t *differ(struct policy_compiled *compiled, struct policy_members *members)
 {
 	const struct policy_compiled *present = policy_in_force();
 	json_t *changes = compare(present ? present->policy : NULL, compiled->policy);
-	json_t *victims = changes ? list_victims(compiled, members) : NULL;
+	json_t *victims = changes ? policy_victims(compiled, members, config) : NULL;
 
 	if (!victims) {
 		json_decref(changes);

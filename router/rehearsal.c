@@ -80,7 +80,7 @@ int rehearsal_run(const struct config *config)
 {
 	int err;
 
-	if (host_check(config) || check_state(config) || check_containers(config))
+	if (host_check(config, true) || check_state(config) || check_containers(config))
 		return EXIT_FAILURE;
 	err = keeper_rehearse();
 	if (err) {

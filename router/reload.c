@@ -282,13 +282,6 @@ void reload_forget(struct reload_waiter *waiter)
 /* What an earlier router had in force, whatever the file says by now. False: it cannot be had. */
 static bool restore(void)
 {
-	int err = policy_archive_read(state_directory(), &reload.saved);
-
-	if (err) {
-		log_warning("cannot read which policy was in force: %s; reading it anew",
-			    strerror(-err));
-		return false;
-	}
 	reload.restoring = true;
 	run(NULL);
 	reload.restoring = false;
@@ -296,24 +289,58 @@ static bool restore(void)
 	if (is_good())
 		return true;
 	log_lines(reload.error ? reload.error : "out of memory\n");
-	log_warning("the policy that was in force does not fit the configuration: reading it anew");
+	log_warning("the policy that was in force does not fit the configuration");
 	give_up();
 	free(reload.error);
+	reload.error = NULL;
 	return false;
+}
+
+static bool resume(void)
+{
+	int err = policy_archive_read(state_directory(), &reload.saved);
+
+	if (!err)
+		return restore();
+	log_warning("cannot read which policy was in force: %s; reading it anew", strerror(-err));
+	return false;
+}
+
+/* The file has errors: an earlier router's policy stays, if there was one. */
+static void fall_back(void)
+{
+	char *error = reload.error;
+	int err = reload.err;
+
+	if (policy_archive_read(state_directory(), &reload.saved) || !reload.saved.files_num)
+		return;
+	give_up();
+	reload.error = NULL;
+	if (!restore()) {
+		reload.err = err;
+		reload.error = error;
+		return;
+	}
+	log_lines(error ? error : "out of memory\n");
+	log_error("the policy was not loaded: what an earlier router had in force stays");
+	counter_inc(reloads_failed);
+	free(error);
 }
 
 int reload_init(const struct config *config, struct loop *control, bool resumed)
 {
 	struct reload_outcome is;
-	int err = 0;
+	int err;
 
 	reload.config = config;
 	policy_roll_init(control);
 	cutting_init(control);
 	enforcer_packet_init(control);
 	enforcer_rates_init(config, control);
-	if (!resumed || !restore())
+	if (!resumed || !resume())
 		run(NULL);
+	if (!resumed && !is_good())
+		fall_back();
 	finish();
 	err = is_good() ? 0 : -EINVAL;
 	reload.closed = err && resumed;

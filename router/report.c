@@ -282,15 +282,12 @@ static void count_listener(const struct listener_endpoint *listener, void *data)
 	++*(int *)data;
 }
 
-/* null: there is none */
 static json_t *report_policy(void)
 {
 	const struct policy_compiled *compiled = policy_in_force();
 
-	if (!compiled && !reload_is_closed())
-		return json_null();
-	return json_pack("{s:s, s:i, s:I, s:b, s:b}",
-			 "file", config->policy,
+	return json_pack("{s:s?, s:i, s:I, s:b, s:b}",
+			 "file", compiled || reload_is_closed() ? config->policy : NULL,
 			 "rules", compiled ? (int)compiled->policy->rules_num : 0,
 			 "generation", (json_int_t)policy_generation(),
 			 "closed", (int)reload_is_closed(),

@@ -73,7 +73,7 @@ static void name_end(char *out, size_t size, const json_t *item, const char *end
 static void print_connections(const json_t *reply)
 {
 	static const struct table_column columns[] = {
-		{ "CUT", 0 }, { "TENANT", 0 }, { "SOURCE", 0 }, { "DESTINATION", 0 }, { "RULE", 0 },
+		{ "CUT", 0 }, { "PATH", 0 }, { "TENANT", 0 }, { "SOURCE", 0 }, { "DESTINATION", 0 }, { "RULE", 0 },
 	};
 	const json_t *list = json_object_get(reply, "connections"), *item;
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
@@ -84,6 +84,7 @@ static void print_connections(const json_t *reply)
 		const char *rule = slimctl_text(item, "rule");
 
 		table_add(table, slimctl_text(item, "id"));
+		table_add(table, slimctl_text(item, "path"));
 		table_add(table, slimctl_text(item, "tenant"));
 		name_end(text, sizeof(text), item, "source", "source_container");
 		table_add(table, text);

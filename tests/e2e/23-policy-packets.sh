@@ -10,33 +10,6 @@ pairs=("h1c1 h1c2" "h1c1 h2c1" "h1c2 h2c1" "h2c1 h1c1" "h2c2 h2c1" "h2c1 h1c2")
 
 put() { printf '%s\n' "$@" >"$policy.new" && mv "$policy.new" "$policy"; }
 
-# table_handle HOST: it is another one whenever chains were made again
-table_handle()
-{
-	ip netns exec "$(space "$1")" nft -j list table netdev slim_policy 2>/dev/null |
-		jq -c '[.nftables[] | .table.handle?, (select(.chain.name? == "always") | .chain.handle)]'
-}
-
-# follows HOST: does nftables since the last reload?
-follows()
-{
-	[[ $(table_handle "$1") != "${handle[$1]:-}" ]]
-}
-
-declare -A handle=()
-reload_all()
-{
-	local host
-
-	for host in $(hosts); do
-		handle[$host]=$(table_handle "$host" || true)
-		ctl "$host" reload >/dev/null
-	done
-	for host in $(hosts); do
-		poll 10 follows "$host"
-	done
-}
-
 # expected FROM TO PORT PROTOCOL [-6]
 expected()
 {
@@ -116,7 +89,6 @@ equal "and refuse" false "$(found plain h1c1 h2c1 80 tcp)"
 
 # --- a container that has the packet path alone ---
 
-handle[h1]=$(table_handle h1)
 ctl h1 detach h1c1 >/dev/null
 ctl h1 attach h1c1 --netns "/run/netns/$(space h1c1)" --tenant t1 --path packet \
 	--ip "$(address h1c1),$(address -6 h1c1)" >/dev/null
@@ -240,18 +212,15 @@ kept()
 		'[.nftables[].set? | select(. and .table == "slim_policy") | [.name, .handle]] | sort'
 }
 before="$(kept) $(packets_denied)"
-handle[h1]=$(table_handle h1)
 ctl h1 detach h1c1 >/dev/null
-check "a container goes, and nftables follow" poll 5 follows h1
+check "a container goes, and nftables follow" poll 5 followed h1
 equal "what of the rules is the same, is not made anew" "$before" "$(kept) $(packets_denied)"
-handle[h1]=$(table_handle h1)
 attach h1c1 >/dev/null
-check "it comes back, and nftables follow" poll 5 follows h1
+check "it comes back, and nftables follow" poll 5 followed h1
 equal "the same" "$before" "$(kept) $(packets_denied)"
 ip netns exec "$(space h1)" nft delete table netdev slim_policy
-handle[h1]=
 ctl h1 reload >/dev/null
-check "where somebody has deleted it, the table is made anew" poll 5 follows h1
+check "where somebody has deleted it, the table is made anew" poll 5 followed h1
 equal "and refuses" false "$(found plain h1c2 h2c1 80 tcp)"
 kill -KILL "$(ctl h1 -j status | jq .pid)"
 poll 5 ctl h1 status

@@ -139,6 +139,22 @@ containers()
 # counter HOST NAME: one of `slimctl status`
 counter() { ctl "$1" -j status | jq ".counters.$2"; }
 
+# followed HOST: do its nftables say what the policy in force says?
+followed() { ctl "$1" -j status | jq -e .policy.packet_path_current; }
+
+# reload_all: the policy of all hosts; it is in force on both paths then
+reload_all()
+{
+	local host
+
+	for host in $(hosts); do
+		ctl "$host" reload >/dev/null
+	done
+	for host in $(hosts); do
+		poll 10 followed "$host"
+	done
+}
+
 # device_bytes CONTAINER: what went over its veth so far, both ways
 device_bytes()
 {

@@ -48,30 +48,39 @@ exec {ends_fd}>"$work/in-ends"
 check "$((STAY + GO)) connections are open" poll 240 is_open
 equal "all of them on the slim path" $((STAY + GO)) "$(ctl h1 -j status | jq .connections)"
 
-# --- one reload ---
+# --- one reload, while a client sets up a connection each 5 ms ---
 
+served setups h2c1 7904 "$many" server 7904 2
+background stall in_ h1c1 "$many" setups "$server" 7904 200 10 1
+sleep 4
 put "default allow" "deny tcp to $server port 7901"
 others_begin
 began=$(now)
 took=$(ctl h1 -j reload | jq .took_ms)
 all_cut() { (($(counter h1 connections_cut) >= GO)); }
 check "all that are denied are cut" poll 20 all_cut
+check "set-ups go on" finish stall
 others_end
-sleep 1
 exec {ends_fd}>&-
 finish ends || true
 tail -n 1 "$work/ends-out" | grep -o '{.*' >"$work/held-ends"
 equal "those end, and no other" "$GO 0" "$(of_port 7901 ended) $(of_port 7900 ended)"
 total=$(ms "$began" "$(of_port 7901 last)")
 echo "         in force after $took ms; the last connection ended $total ms after the request"
+# slowest SECONDS: of the set-ups of these, in us
+slowest() { jq -s "[.[] | select(.second != null and ($1)) | .max_us] | max | floor" "$work/stall"; }
+median=$(jq -s '[.[].p50_us | select(. != null)] | sort | .[length / 2 | floor] | floor' "$work/stall")
+echo "         set-ups: median $median us, slowest $(slowest ".second < 3") us before, $(slowest ".second >= 3") us meanwhile"
 if [[ $disturbed ]]; then
-	skip "gone within 100 ms of the publication and 500 ms of the request: $disturbed"
+	skip "gone within 100 ms of the publication and 500 ms of the request; no stall: $disturbed"
 else
+	check "set-ups stall for less than 5 ms" holds "$(slowest ".second >= 3") - $median < 5000"
 	check "gone within 500 ms of the request" holds "$total < 500"
 	check "gone within 100 ms of the publication" holds "$total - ${took%.*} < 100"
 fi
 stop stay
 stop go
+stop setups
 
 # --- reloads without a pause, under set-ups ---
 

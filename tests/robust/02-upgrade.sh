@@ -116,6 +116,12 @@ tested()
 	fi
 }
 
+bad_policy()
+{
+	echo "tennant t1" >"$work/policy"
+	sed -i "/^policy /d; /^state /d" "$work/tested.conf"
+	printf '%s\n' "policy \"$work/policy\";" "state \"$work/no-state\";" >>"$work/tested.conf"
+}
 edit() { sed -i "$1" "$work/tested.conf"; }
 check "-t: nothing to say" tested "" true
 check "-t: a key that others can read" tested "^failed" chmod 644 "$work/tested.key"
@@ -126,6 +132,8 @@ check "-t: a control socket that is a file" tested "^failed" edit 's|^control .*
 check "-t: a control socket's directory that is not there" tested "^failed" \
 	edit 's|^control .*|control "/nonexistent/a/b/sock";|'
 check "-t: a state directory that is a file" tested "^failed" edit '$ a state "/etc/passwd";'
+check "-t: a policy with errors" tested "^failed" bad_policy
+check "... is shown, and where" has "$work/tested" "$work/policy:1:1: found \"tennant\""
 check "-t: another host's address is said" tested "no device" edit 's/address 198.18.0.1;/address 198.18.0.77;/'
 check_not "... but is no error" has "$work/tested" failed
 

@@ -65,7 +65,7 @@ REPLIES = {
             {"change": "removed", "what": "rule", "tenant": "blue", "before": "/p:4",
              "before_text": "deny icmp", "after": None, "after_text": None}],
         "connections": [
-            {"id": "7", "tenant": "blue", "direction": "out", "source": "10.32.1.2:4711",
+            {"id": "7", "path": "slim", "tenant": "blue", "direction": "out", "source": "10.32.1.2:4711",
              "source_container": "h1c1", "destination": "10.32.9.9:80",
              "destination_container": None, "rule": None}]},
     "status": {
@@ -205,8 +205,8 @@ class Slimctl(unittest.TestCase):
             "- /p:1: tenant blue: group a = any", "+ /q:1: tenant blue: group a = ?[2J",
             "~ /q:2: tenant blue: deny udp", "- /p:4: tenant blue: deny icmp",
             "3 changes; 1 live connections of this host would be cut", "",
-            "CUT  TENANT  SOURCE                 DESTINATION   RULE",
-            "7    blue    h1c1 (10.32.1.2:4711)  10.32.9.9:80  by default"])
+            "CUT  PATH  TENANT  SOURCE                 DESTINATION   RULE",
+            "7    slim  blue    h1c1 (10.32.1.2:4711)  10.32.9.9:80  by default"])
         (request, fds), = self.router.requests
         self.assertEqual((request["command"], len(fds)), ("policy-diff", 1))
 
@@ -228,7 +228,7 @@ class Slimctl(unittest.TestCase):
 
     def test_status_policy(self):
         policy = REPLIES["status"]["policy"]
-        for now, line in ((None, "none: all is allowed within tenants"),
+        for now, line in (({**policy, "file": None}, "none: all is allowed within tenants"),
                           ({**policy, "closed": True}, "/etc/slim/policy has errors: nothing is allowed"),
                           ({**policy, "packet_path_current": True}, "/etc/slim/policy, 12 rules")):
             with self.subTest(now), unittest.mock.patch.dict(REPLIES["status"], {"policy": now}):

@@ -113,6 +113,15 @@ equal "the accepting host names both, each by its rule" \
 	"$(printf '%s\n' '["in","h1c1",null]' "[\"in\",\"h3c1\",\"$other:4\"]")" \
 	"$(ctl h2 -j policy diff "$other" | jq -c '.connections | sort_by(.source_container)[] |
 		[.direction, .source_container, .rule]')"
+background packets plain h1c1 python3 "$cut" connect "$server" 7001 read
+check "a connection over the packet path is up" poll 5 has "$work/packets" up
+of_packets() { ctl "$1" -j policy diff "$other" | jq -c '[.connections[] | select(.path == "packet") |
+	[.direction, .source_container, .destination_container, .rule]]'; }
+equal "it is named, too" '[["out","h1c1","h2c1",null]]' "$(of_packets h1)"
+equal "... by the accepting host" '[["in","h1c1","h2c1",null]]' "$(of_packets h2)"
+stop packets
+gone() { same '[] []' "$(of_packets h1) $(of_packets h2)"; }
+check "... and no more when it has ended" poll 5 gone
 equal "what lives elsewhere is not this host's" '[]' \
 	"$(ctl h1 -j policy diff "$other" | jq -c '[.connections[] | select(.source_container == "h3c1")]')"
 write "$other" "tenant t1" "allow"

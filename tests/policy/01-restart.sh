@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A policy that speaks of names, and routers that are killed: what is allowed goes on, also while nobody
 # can say yet who is called how; what is denied stays so.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 policy=/run/slim-lab/$name/policy
 cut=$e2e/cut.py
@@ -96,6 +96,11 @@ check "... and nothing else" poll 10 reaches_slim h1c1 h2c1 7000
 check "... another container is denied" poll 5 denied h1c2 h2c1 7000
 check "h1's router is replaced; the file has errors" ctl h1 upgrade
 equal "... what was in force is in force" "$(tail -n +2 <<<"$before")" "$(shown | tail -n +2)"
+check "... another container is denied" poll 10 denied h1c2 h2c1 7000
+check "h1's router is stopped" lab router h1 stop
+check "... and one starts; the file has errors" lab router h1 start
+equal "... what was in force is in force" "$(tail -n +2 <<<"$before")" "$(shown | tail -n +2)"
+check "... which is said" has <(lab router h1 log) "what an earlier router had in force stays"
 check "... another container is denied" poll 10 denied h1c2 h2c1 7000
 put "tenant t1"
 check "h1's router is killed; the file allows all" kill_child h1

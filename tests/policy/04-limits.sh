@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A rule's limits: connections at once and set-ups a second of each source container, counted exactly whoever
 # asks at once, whatever is reloaded or killed meanwhile.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 policy=/run/slim-lab/$name/policy
 crowd=$e2e/crowd.py

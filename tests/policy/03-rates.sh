@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Rates of a policy: of each connection, of containers and of tenants; on both paths, on the wire and on
 # the host; when they change while connections live. (tests/long/05 measures longer.)
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 policy=/run/slim-lab/$name/policy
 port=5201

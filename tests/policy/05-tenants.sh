@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Connections from tenant to tenant: where both say so, over the slim path and no other.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 policy=/run/slim-lab/$name/policy
 cut=$e2e/cut.py

@@ -2,35 +2,12 @@
 # SPDX-License-Identifier: MIT
 # Policy on the packet path, of what lives: connections that become denied end with an error on both
 # sides, whatever their owners do; all others feel nothing.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 
 policy=/run/slim-lab/$name/policy
 cut=$e2e/cut.py
 
 put() { printf '%s\n' "$@" >"$policy.new" && mv "$policy.new" "$policy"; }
-
-# table_handle HOST: it is another one whenever chains were made again
-table_handle()
-{
-	ip netns exec "$(space "$1")" nft -j list table netdev slim_policy 2>/dev/null |
-		jq -c '[.nftables[] | .table.handle?, (select(.chain.name? == "always") | .chain.handle)]'
-}
-
-follows() { [[ $(table_handle "$1") != "${handle[$1]:-}" ]]; }
-
-declare -A handle=()
-reload_all()
-{
-	local host
-
-	for host in $(hosts); do
-		handle[$host]=$(table_handle "$host" || true)
-		ctl "$host" reload >/dev/null
-	done
-	for host in $(hosts); do
-		poll 10 follows "$host"
-	done
-}
 
 # up TAG FROM TO PORT HOW SERVE [SOURCE-PORT]: a connection over the packet path; -6 before FROM: by IPv6
 up()
