@@ -45,7 +45,7 @@ enum policy_member_type {
 };
 
 /*
- * @range:	both ends included; IPv4 mapped, of one family
+ * @range:	both ends included; IPv4 mapped; of one family: ::/0 holds no IPv4 address
  * @group:	index into policy.groups
  * @name:	string: of the container, or the label's key; @value: the label's
  */

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "endpoint.h"
+
 /* Room for one more of @num in *@array; at most CLASSIFIER_RANGES_MAX */
 static int grow(void **array, uint32_t num, uint32_t *max, size_t size)
 {
@@ -130,6 +132,29 @@ static int add_outside(struct policy_resolved *resolved, const struct config_ten
 	return err;
 }
 
+/* --- ranges --- */
+
+/* IPv4 addresses are mapped ones, but in no range of IPv6 addresses. */
+static int add_addresses(struct policy_resolved *resolved, const struct in6_addr *first,
+			 const struct in6_addr *last)
+{
+	struct in6_addr lowest4 = addr_map4(0), highest4 = addr_map4(INADDR_BROADCAST);
+	uint8_t below[16], above[16];
+	int err;
+
+	if (addr_is4(first) || memcmp(first, &lowest4, sizeof(*first)) > 0 ||
+	    memcmp(last, &highest4, sizeof(*last)) < 0)
+		return add_range(resolved, first, last);
+	memcpy(below, &lowest4, sizeof(below));
+	memcpy(above, &highest4, sizeof(above));
+	step_down(below);
+	step_up(above);
+	err = add_range(resolved, first, below);
+	if (err || memcmp(above, last, sizeof(above)) > 0)
+		return err;
+	return add_range(resolved, above, last);
+}
+
 /* --- sets --- */
 
 /* All of a set that has been dissolved */
@@ -163,7 +188,7 @@ static int add_member(struct policy_resolved *resolved, const struct policy *pol
 	case POLICY_MEMBER_OUTSIDE:
 		return add_outside(resolved, tenant);
 	case POLICY_MEMBER_RANGE:
-		return add_range(resolved, &member->range.first, &member->range.last);
+		return add_addresses(resolved, &member->range.first, &member->range.last);
 	case POLICY_MEMBER_GROUP:
 		return add_set(resolved, &resolved->sets[policy->groups[member->group].set]);
 	case POLICY_MEMBER_CONTAINER:

@@ -309,6 +309,46 @@ START_TEST(test_roll)
 }
 END_TEST
 
+/* A range of IPv6 addresses around those that stand for IPv4 holds none of these. */
+static const struct {
+	const char *ends, *address;
+	bool holds;
+} families[] = {
+	{ "::/0", "10.1.0.1", false },
+	{ "::/0", "0.0.0.0", false },
+	{ "::/0", "255.255.255.255", false },
+	{ "::/0", "::", true },
+	{ "::/0", "::fffe:ffff:ffff", true },
+	{ "::/0", "::1:0:0:0", true },
+	{ "::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true },
+	{ "::/1", "10.1.0.1", false },
+	{ "::/64", "10.1.0.1", false },
+	{ "::/64", "::ffff:ffff:ffff:ffff", true },
+	{ "::fffe:0:0/95", "10.1.0.1", false },
+	{ "::fffe:0:0/95", "::fffe:0:1", true },
+	{ "::1-fd00::", "10.1.0.1", false },
+	{ "::1-fd00::", "fd00::", true },
+	{ "::1-fd00::", "fd00::1", false },
+	{ "::/0, 10.1.0.0/16", "10.1.0.1", true },
+	{ "::/0, 10.1.0.0/16", "10.2.0.1", false },
+	{ "0.0.0.0/0", "10.1.0.1", true },
+	{ "0.0.0.0/0", "fd01::1", false },
+	{ "::ffff:10.1.0.0/112", "10.1.0.1", true },
+	{ "any", "10.1.0.1", true },
+	{ "any", "fd01::1", true },
+};
+
+START_TEST(test_families)
+{
+	char text[128];
+
+	sprintf(text, "tenant blue\ndefault deny\nallow tcp from %s\n", families[_i].ends);
+	in_force(text);
+	ck_assert_int_eq(decides(BLUE, families[_i].address, BLUE, "10.1.0.2", TCP(1)),
+			 families[_i].holds ? 3 : -1000);
+}
+END_TEST
+
 static bool is_provisional(const char *source, const char *destination, uint32_t service)
 {
 	struct policy_question asked = question(BLUE, source, BLUE, destination, service);
@@ -542,7 +582,8 @@ static bool member_is(const struct policy *policy, const struct policy_member *m
 	case POLICY_MEMBER_OUTSIDE:
 		return !config_tenant_covers(tenant, addr);
 	case POLICY_MEMBER_RANGE:
-		return memcmp(addr, &member->range.first, 16) >= 0 &&
+		return addr_is4(addr) == addr_is4(&member->range.first) &&
+		       memcmp(addr, &member->range.first, 16) >= 0 &&
 		       memcmp(addr, &member->range.last, 16) <= 0;
 	case POLICY_MEMBER_GROUP:
 		return is_member(policy, policy->groups[member->group].set, addr);
@@ -784,6 +825,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_cases, 0, COUNT(cases));
+	tcase_add_loop_test(tc, test_families, 0, COUNT(families));
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_roll);
 	tcase_add_test(tc, test_limits_of_two);
