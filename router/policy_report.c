@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config_report.h"
+#include "memstream.h"
 
 #define LINE_SHOWN	160	/* bytes of the line that a message quotes */
 
@@ -123,13 +124,10 @@ void policy_report_plain(struct policy_report *report, const char *fmt, ...)
 
 char *policy_report_end(struct policy_report *report)
 {
-	bool failed;
-
 	if (report->errors > POLICY_ERRORS_SHOWN)
 		fprintf(report->out, "%u more errors, not shown here\n",
 			report->errors - POLICY_ERRORS_SHOWN);
-	failed = ferror(report->out);
-	if (fclose(report->out) || failed) {
+	if (!memstream_close(report->out, &report->text)) {
 		free(report->text);
 		report->text = NULL;
 	}

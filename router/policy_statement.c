@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "endpoint.h"
+#include "memstream.h"
 #include "policy_lex.h"
 
 /*
@@ -136,27 +138,17 @@ static void add_all(struct writing *writing)
 
 /* --- all of it --- */
 
-/* FNV-1a (draft-eastlake-fnv) */
-static uint64_t hash_more(uint64_t hash, const char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3;
-	return hash;
-}
-
 static void finish(struct policy_statements *all)
 {
 	for (uint32_t i = 0; i < all->num; i++) {
 		struct policy_statement *statement = &all->list[i];
-		const char kind = (char)statement->kind;
-		uint64_t hash = 0xcbf29ce484222325;
+		uint64_t hash;
 
 		statement->text = all->text + (uintptr_t)statement->text;
 		if (!statement->name_len)
 			statement->name_len = strlen(statement->text);
-		hash = hash_more(hash, &kind, 1);
-		hash = hash_more(hash, statement->tenant, strlen(statement->tenant) + 1);
-		statement->hash = hash_more(hash, statement->text, statement->name_len);
+		hash = hash_bytes(statement->tenant, strlen(statement->tenant), statement->kind);
+		statement->hash = hash_bytes(statement->text, statement->name_len, hash);
 	}
 }
 
@@ -189,7 +181,7 @@ int policy_statements_make(struct policy_statements *statements, const struct po
 	err = statements->list && writing.out ? index_files(&writing) : -ENOMEM;
 	if (!err)
 		add_all(&writing);
-	if (writing.out && (ferror(writing.out) | fclose(writing.out)))
+	if (!memstream_close(writing.out, &statements->text))
 		err = -ENOMEM;
 	free_lines(&writing);
 	if (err)

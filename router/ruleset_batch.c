@@ -8,6 +8,7 @@
 
 #include "endpoint.h"
 #include "log.h"
+#include "memstream.h"
 #include "nft_process.h"
 
 int ruleset_batch_begin(struct ruleset_batch *batch)
@@ -33,12 +34,9 @@ static void say(const char *what, char *said)
 
 int ruleset_batch_run(struct ruleset_batch *batch, const char *what)
 {
-	bool whole = !ferror(batch->out);
-	char *said;
-	int err;
+	int err = memstream_close(batch->out, &batch->text) ? 0 : -ENOMEM;
+	char *said = NULL;
 
-	said = NULL;
-	err = fclose(batch->out) || !whole ? -ENOMEM : 0;
 	if (!err)
 		err = nft_process_run(batch->text, batch->len, &said);
 	free(batch->text);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "link_request.h"
+#include "memstream.h"
 
 #define SEND_BUFFER	(256 * 1024)	/* a transaction is one datagram */
 #define TABLES_FOUND	256		/* to remove in one go */
@@ -154,9 +155,7 @@ int ruleset_transaction_run(struct ruleset_transaction *transaction)
 	int err = 0;
 
 	ruleset_transaction_add(transaction, bracket(NFNL_MSG_BATCH_END));
-	if (ferror(transaction->out))
-		transaction->failed = true;
-	if (fclose(transaction->out) || transaction->failed)
+	if (!memstream_close(transaction->out, &transaction->data) || transaction->failed)
 		err = -ENOMEM;
 	else if (sendto(fd, transaction->data, transaction->len, 0, (struct sockaddr *)&kernel,
 			sizeof(kernel)) < 0)

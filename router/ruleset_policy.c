@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "memstream.h"
 #include "packet_denials.h"
 #include "packet_sets.h"
 #include "ruleset_load.h"
@@ -288,25 +289,14 @@ static int load_open(struct load *load)
 	return load->out && load->maps && load->chains ? 0 : -ENOMEM;
 }
 
-/* False: not all of it was written. */
-static bool close_stream(FILE **stream)
-{
-	bool whole = *stream && !ferror(*stream);
-
-	if (*stream && fclose(*stream))
-		whole = false;
-	*stream = NULL;
-	return whole;
-}
-
-/* The texts are good then. (A stream that has no memory when it is closed leaves none, and says nothing.) */
+/* The texts are good then. */
 static int load_end(struct load *load)
 {
-	bool whole = close_stream(&load->out);
+	bool whole = memstream_close(load->out, &load->out_text);
 
-	whole = close_stream(&load->maps) && whole;
-	whole = close_stream(&load->chains) && whole;
-	whole = whole && load->out_text && load->maps_text && load->chains_text;
+	whole = memstream_close(load->maps, &load->maps_text) && whole;
+	whole = memstream_close(load->chains, &load->chains_text) && whole;
+	load->out = load->maps = load->chains = NULL;
 	return whole && !load->failed ? 0 : -ENOMEM;
 }
 

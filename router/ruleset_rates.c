@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "endpoint.h"
+#include "memstream.h"
 #include "ruleset.h"
 #include "ruleset_load.h"
 #include "shaping_tree.h"
@@ -106,7 +107,6 @@ static void put_ports(FILE *out, const struct shaping_plan *plan)
 static int write_text(const struct shaping_plan *plan, char **text, size_t *len)
 {
 	FILE *out = open_memstream(text, len);
-	bool whole;
 
 	if (!out)
 		return -ENOMEM;
@@ -115,8 +115,7 @@ static int write_text(const struct shaping_plan *plan, char **text, size_t *len)
 		put_host(out, plan);
 		put_ports(out, plan);
 	}
-	whole = !ferror(out);
-	return fclose(out) || !whole || !*text ? -ENOMEM : 0;
+	return memstream_close(out, text) ? 0 : -ENOMEM;
 }
 
 int ruleset_rates_load(const struct shaping_plan *plan, char *error, size_t size)

@@ -6,6 +6,7 @@
  * libs: check
  */
 #include <check.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,32 @@
 
 #include "../../router/policy_compare.h"
 #include "../../router/policy_pack.h"
+
+/* A stream that has no memory at its end: it says nothing, and leaves no text. */
+static bool starved;
+
+static ssize_t take_all(void *cookie, const char *bytes, size_t len)
+{
+	(void)cookie;
+	(void)bytes;
+	return (ssize_t)len;
+}
+
+static FILE *starved_stream(char **text, size_t *len)
+{
+	*text = NULL;
+	*len = 0;
+	return fopencookie(NULL, "w", (cookie_io_functions_t){ .write = take_all });
+}
+
+FILE *open_memstream(char **text, size_t *len)
+{
+	static FILE *(*libc_open_memstream)(char **text, size_t *len);
+
+	if (!libc_open_memstream)
+		libc_open_memstream = (FILE *(*)(char **, size_t *))dlsym(RTLD_NEXT, "open_memstream");
+	return starved ? starved_stream(text, len) : libc_open_memstream(text, len);
+}
 
 static struct policy *parse(const char *text)
 {
@@ -279,6 +306,21 @@ START_TEST(fewest_moves)
 }
 END_TEST
 
+START_TEST(no_memory)
+{
+	struct policy *policy = parse("tenant a\nallow tcp\n");
+	struct policy_statements statements;
+
+	starved = true;
+	ck_assert_int_eq(policy_statements_make(&statements, policy), -ENOMEM);
+	policy_statements_free(&statements);
+	starved = false;
+	ck_assert_int_eq(policy_statements_make(&statements, policy), 0);
+	policy_statements_free(&statements);
+	policy_free(policy);
+}
+END_TEST
+
 /* --- files in one --- */
 
 START_TEST(packed)
@@ -318,6 +360,7 @@ int main(void)
 	tcase_add_loop_test(tc, known, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_loop_test(tc, random_rows, 0, 4);
 	tcase_add_test(tc, fewest_moves);
+	tcase_add_test(tc, no_memory);
 	tcase_add_test(tc, packed);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
