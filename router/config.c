@@ -84,6 +84,8 @@ void config_free(struct config *config)
 		free(config->tenants[i].prefixes);
 	for (size_t i = 0; i < config->peers_num; i++)
 		free(config->peers[i].addresses);
+	free(config->by_name);
+	free(config->by_vni);
 	free(config->tenants);
 	free(config->peers);
 	free(config->addresses);
@@ -92,6 +94,43 @@ void config_free(struct config *config)
 	free(config->state);
 	free(config->policy);
 	free(config);
+}
+
+/* --- tenants --- */
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct config_tenant *const *first = a, *const *second = b;
+
+	return strcmp((*first)->name, (*second)->name);
+}
+
+static int compare_vnis(const void *a, const void *b)
+{
+	const struct config_tenant *const *first = a, *const *second = b;
+
+	return ((*first)->vni > (*second)->vni) - ((*first)->vni < (*second)->vni);
+}
+
+static struct config_tenant **sort_tenants(const struct config *config,
+					   int (*compare)(const void *a, const void *b))
+{
+	struct config_tenant **sorted = calloc(config->tenants_num + 1, sizeof(struct config_tenant *));
+
+	if (!sorted)
+		return NULL;
+	for (size_t i = 0; i < config->tenants_num; i++)
+		sorted[i] = &config->tenants[i];
+	qsort(sorted, config->tenants_num, sizeof(struct config_tenant *), compare);
+	return sorted;
+}
+
+/* They stay where they are from now on. */
+static int index_tenants(struct config *config)
+{
+	config->by_name = sort_tenants(config, compare_names);
+	config->by_vni = sort_tenants(config, compare_vnis);
+	return config->by_name && config->by_vni ? 0 : -ENOMEM;
 }
 
 struct config *config_parse(const char *name, const char *text, size_t len, char *error,
@@ -106,6 +145,8 @@ struct config *config_parse(const char *name, const char *text, size_t len, char
 		err = config_parse_text(config, text, len, &report);
 	if (!err)
 		err = paths_default(config);
+	if (!err)
+		err = index_tenants(config);
 	if (err == -ENOMEM)
 		config_report_file(&report, "not enough memory to read it");
 	if (!err)
@@ -157,18 +198,45 @@ struct config *config_load(const char *file, char *error, size_t size)
 
 const struct config_tenant *config_tenant_by_name(const struct config *config, const char *name)
 {
-	for (size_t i = 0; i < config->tenants_num; i++)
-		if (!strcmp(config->tenants[i].name, name))
-			return &config->tenants[i];
+	size_t low = 0, high = config->tenants_num;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(config->by_name[middle]->name, name);
+
+		if (!order)
+			return config->by_name[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return NULL;
 }
 
 const struct config_tenant *config_tenant_by_vni(const struct config *config, uint32_t vni)
 {
-	for (size_t i = 0; i < config->tenants_num; i++)
-		if (config->tenants[i].vni == vni)
-			return &config->tenants[i];
+	size_t low = 0, high = config->tenants_num;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct config_tenant *tenant = config->by_vni[middle];
+
+		if (tenant->vni == vni)
+			return tenant;
+		if (tenant->vni < vni)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return NULL;
+}
+
+const char *config_tenant_name(const struct config *config, uint32_t vni)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
+
+	return tenant ? tenant->name : "?";
 }
 
 bool config_tenant_covers(const struct config_tenant *tenant, const struct in6_addr *addr)

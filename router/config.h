@@ -77,6 +77,7 @@ struct config {
 	enum log_level log_level;	/* default info */
 	struct config_limits limits;
 	struct config_tenant *tenants;
+	struct config_tenant **by_name, **by_vni;	/* the same, sorted */
 	size_t tenants_num;
 	struct config_peer *peers;
 	size_t peers_num;
@@ -104,6 +105,9 @@ const struct config_tenant *config_tenant_by_name(const struct config *config,
 						  const char *name);
 const struct config_tenant *config_tenant_by_vni(const struct config *config,
 						 uint32_t vni);
+
+/* Its name; "?" where there is none. */
+const char *config_tenant_name(const struct config *config, uint32_t vni);
 
 /* Whether @addr lies in one of the tenant's prefixes. */
 bool config_tenant_covers(const struct config_tenant *tenant, const struct in6_addr *addr);

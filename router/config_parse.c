@@ -353,12 +353,20 @@ static bool host_open(struct parser *p, const struct value *name)
 	return true;
 }
 
+static const struct config_tenant *tenant_by_name(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->tenants_num; i++)
+		if (!strcmp(config->tenants[i].name, name))
+			return &config->tenants[i];
+	return NULL;
+}
+
 static bool tenant_open(struct parser *p, const struct value *name)
 {
 	struct config *config = p->config;
 	struct config_tenant *tenant;
 
-	if (config_tenant_by_name(config, name->text)) {
+	if (tenant_by_name(config, name->text)) {
 		config_report_expected(p->report, &name->token, "a name that no other tenant has");
 		return false;
 	}

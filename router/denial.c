@@ -60,13 +60,6 @@ static const char *by(const struct policy_verdict *verdict, char out[PLACE_LEN])
 	return out;
 }
 
-static const char *tenant_name(uint32_t vni)
-{
-	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
-
-	return tenant ? tenant->name : "?";
-}
-
 static void say(const char *what, const struct policy_verdict *verdict, const struct ends *ends)
 {
 	char from[END_LEN], to[END_LEN], place[PLACE_LEN];
@@ -75,8 +68,8 @@ static void say(const char *what, const struct policy_verdict *verdict, const st
 	end(ends->source_vni, &ends->source, from);
 	end(ends->destination_vni, &ends->destination, to);
 	log_info("policy: %s %s tenant %s%s%s: %s to %s, %s", what, within ? "in" : "from",
-		 tenant_name(ends->source_vni), within ? "" : " to ",
-		 within ? "" : tenant_name(ends->destination_vni), from, to, by(verdict, place));
+		 config_tenant_name(config, ends->source_vni), within ? "" : " to ",
+		 within ? "" : config_tenant_name(config, ends->destination_vni), from, to, by(verdict, place));
 }
 
 void denial_say(const struct policy_verdict *verdict, const struct ends *ends)

@@ -117,22 +117,27 @@ uint32_t policy_build_string(struct policy_build *build, const char *text, size_
 	return n;
 }
 
-/* Tenants are few. */
 uint32_t policy_build_tenant(struct policy_build *build, uint32_t name, uint32_t vni)
 {
 	struct policy *policy = build->policy;
+	struct policy_index *index = &build->tenants;
+	uint32_t hash = (uint32_t)hash_bytes(&name, sizeof(name), 0), at = hash, n;
 
-	for (uint32_t i = 0; i < policy->tenants_num; i++)
-		if (policy->tenants[i].name == name)
-			return i;
+	if (!index_room(build, index))
+		return POLICY_NONE;
+	while ((n = index_next(index, hash, &at)) != POLICY_NONE)
+		if (policy->tenants[n].name == name)
+			return n;
 	if (!GROW(build, policy->tenants, policy->tenants_num, 1))
 		return POLICY_NONE;
-	policy->tenants[policy->tenants_num] = (struct policy_tenant){
+	n = policy->tenants_num++;
+	policy->tenants[n] = (struct policy_tenant){
 		.name = name,
 		.vni = vni,
 		.action = POLICY_ALLOW,
 	};
-	return policy->tenants_num++;
+	index_put(index, hash, at, n);
+	return n;
 }
 
 uint32_t policy_build_group(struct policy_build *build, uint32_t tenant, uint32_t name,
@@ -247,6 +252,7 @@ int policy_build_init(struct policy_build *build)
 	if (!build->policy)
 		return -ENOMEM;
 	if (index_resize(&build->strings, INDEX_SIZE) ||
+	    index_resize(&build->tenants, INDEX_SIZE) ||
 	    index_resize(&build->sets, INDEX_SIZE) ||
 	    index_resize(&build->groups, INDEX_SIZE)) {
 		policy_build_exit(build);
@@ -259,6 +265,7 @@ int policy_build_init(struct policy_build *build)
 void policy_build_exit(struct policy_build *build)
 {
 	free(build->strings.slots);
+	free(build->tenants.slots);
 	free(build->sets.slots);
 	free(build->groups.slots);
 }

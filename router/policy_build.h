@@ -2,7 +2,7 @@
 /*
  * policy_build.h - a policy that grows while it is read
  *
- * What is equal is stored once: strings, sets, names of groups.
+ * What is equal is stored once: strings, tenants, sets, names of groups.
  */
 #ifndef POLICY_BUILD_H
 #define POLICY_BUILD_H
@@ -27,7 +27,7 @@ struct policy_index {
 /* @no_memory: something was left out */
 struct policy_build {
 	struct policy *policy;
-	struct policy_index strings, sets, groups;
+	struct policy_index strings, tenants, sets, groups;
 	uint32_t set_first;
 	bool no_memory;
 };

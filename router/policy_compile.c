@@ -24,7 +24,7 @@ static const struct classifier_interval all_services[] = {
 /*
  * @domain_of:	of each of the policy's rules
  * @rule_num:	what there are of each domain
- * @number_of:	of each of the policy's sets its number in the domain that is being made
+ * @number_of:	of each of the policy's sets its number in the domain that is being made, else POLICY_NONE
  * @services:	of each of the policy's ports, in the place of those
  */
 struct work {
@@ -70,18 +70,6 @@ static struct policy_domain domain_of(const struct policy *policy, uint32_t tena
 	};
 }
 
-static int domain_add(struct policy_compiled *compiled, const struct policy_domain *domain)
-{
-	struct policy_domain *bigger = reallocarray(compiled->domains, compiled->domains_num + 1u,
-						    sizeof(*bigger));
-
-	if (!bigger)
-		return -ENOMEM;
-	compiled->domains = bigger;
-	compiled->domains[compiled->domains_num++] = *domain;
-	return 0;
-}
-
 static bool is_within(const struct policy *policy, const struct policy_rule *rule)
 {
 	return set_of(policy, rule->source)->tenant == set_of(policy, rule->destination)->tenant;
@@ -91,27 +79,29 @@ static bool is_within(const struct policy *policy, const struct policy_rule *rul
 static int make_domains(struct policy_compiled *compiled)
 {
 	const struct policy *policy = compiled->policy;
-	struct policy_domain domain;
-	int err = 0;
+	uint32_t num = policy->tenants_num, kept = 0;
+	struct policy_domain *domains;
 
-	for (uint32_t i = 0; i < policy->tenants_num && !err; i++) {
-		domain = domain_of(policy, i, NULL);
-		err = domain_add(compiled, &domain);
-	}
-	for (uint32_t i = 0; i < policy->rules_num && !err; i++) {
-		if (is_within(policy, &policy->rules[i]))
-			continue;
-		domain = domain_of(policy, policy->rules[i].tenant, &policy->rules[i]);
-		for (uint32_t j = policy->tenants_num; j < compiled->domains_num; j++)
-			if (!compare_domains(&compiled->domains[j], &domain))
-				goto there;
-		err = domain_add(compiled, &domain);
-there:;
-	}
-	if (compiled->domains_num)
-		qsort(compiled->domains, compiled->domains_num, sizeof(*compiled->domains),
-		      compare_domains);
-	return err;
+	for (uint32_t i = 0; i < policy->rules_num; i++)
+		num += !is_within(policy, &policy->rules[i]);
+	domains = calloc(num + 1u, sizeof(*domains));
+	if (!domains)
+		return -ENOMEM;
+	num = 0;
+	for (uint32_t i = 0; i < policy->tenants_num; i++)
+		domains[num++] = domain_of(policy, i, NULL);
+	for (uint32_t i = 0; i < policy->rules_num; i++)
+		if (!is_within(policy, &policy->rules[i]))
+			domains[num++] = domain_of(policy, policy->rules[i].tenant, &policy->rules[i]);
+	qsort(domains, num, sizeof(*domains), compare_domains);
+	for (uint32_t i = 0; i < num; i++)
+		if (!kept || compare_domains(&domains[i], &domains[kept - 1]))
+			domains[kept++] = domains[i];
+	compiled->domains = reallocarray(domains, kept + 1u, sizeof(*domains));
+	if (!compiled->domains)
+		compiled->domains = domains;
+	compiled->domains_num = kept;
+	return 0;
 }
 
 const struct policy_domain *policy_domain_find(const struct policy_compiled *compiled,
@@ -170,7 +160,6 @@ static uint32_t number_sets(struct work *work, struct policy_domain *domain)
 	const struct policy *policy = work->compiled->policy;
 	uint32_t num = 0;
 
-	memset(work->number_of, 0xff, policy->sets_num * sizeof(*work->number_of));
 	for (int dynamic = 1; dynamic >= 0; dynamic--)
 		for (uint32_t i = 0; i < domain->rules_num; i++) {
 			const struct policy_rule *rule = &policy->rules[domain->rules[i]];
@@ -198,6 +187,17 @@ static void make_rules(struct work *work, const struct policy_domain *domain)
 	}
 }
 
+static void forget_numbers(struct work *work, const struct policy_domain *domain)
+{
+	const struct policy *policy = work->compiled->policy;
+
+	for (uint32_t i = 0; i < domain->rules_num; i++) {
+		const struct policy_rule *rule = &policy->rules[domain->rules[i]];
+
+		work->number_of[rule->source] = work->number_of[rule->destination] = POLICY_NONE;
+	}
+}
+
 static int make_domain(struct work *work, struct policy_domain *domain)
 {
 	struct classifier_policy policy = { .sets = work->sets, .rules = work->rules };
@@ -212,6 +212,7 @@ static int make_domain(struct work *work, struct policy_domain *domain)
 	policy.dynamic_num = domain->dynamic_num;
 	policy.rules_num = domain->rules_num;
 	make_rules(work, domain);
+	forget_numbers(work, domain);
 	smaller = realloc(domain->dynamic, (domain->dynamic_num + 1u) * sizeof(*smaller));
 	if (smaller)
 		domain->dynamic = smaller;
@@ -263,6 +264,7 @@ static int make_classifiers(struct policy_compiled *compiled)
 	int err = -ENOMEM;
 
 	if (work.domain_of && work.number_of && work.services && work.sets && work.rules) {
+		memset(work.number_of, 0xff, policy->sets_num * sizeof(*work.number_of));
 		make_services(&work);
 		err = deal_rules(&work);
 	}
@@ -386,6 +388,15 @@ static bool is_crossing(const struct policy_compiled *compiled, const struct pol
 		!policy_domain_find(compiled, domain->source, domain->source, domain->destination));
 }
 
+static int compare_crossings(const void *a, const void *b)
+{
+	const struct policy_crossing *first = a, *second = b;
+
+	if (first->from != second->from)
+		return first->from < second->from ? -1 : 1;
+	return (first->to->vni > second->to->vni) - (first->to->vni < second->to->vni);
+}
+
 static int make_crossings(struct policy_compiled *compiled, const struct config *config)
 {
 	compiled->crossings = calloc(compiled->domains_num + 1u, sizeof(*compiled->crossings));
@@ -402,6 +413,8 @@ static int make_crossings(struct policy_compiled *compiled, const struct config 
 			(struct policy_crossing){ domain->source, to };
 		compiled->crossing_stamp = (uint32_t)hash_bytes(hashed, sizeof(hashed), 0) | 1;
 	}
+	qsort(compiled->crossings, compiled->crossings_num, sizeof(*compiled->crossings),
+	      compare_crossings);
 	return 0;
 }
 

@@ -53,7 +53,7 @@ struct policy_crossing {
  * @policy:	owned
  * @domains:	sorted by owner, source, destination
  * @uses:	sorted by VNI and by name and value as text
- * @crossings:	each once; @crossing_stamp: a hash of them, 0: there are none
+ * @crossings:	each once, sorted by where they are from; @crossing_stamp: a hash of them, 0: there are none
  * @hits:	how often each rule has decided, atomic
  * @quotas:	of each rule with limits of its own policy_identity_of(), of others 0; NULL: there are none
  */

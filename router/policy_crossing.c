@@ -26,14 +26,34 @@ uint32_t policy_crossing_to(uint32_t vni, const struct in6_addr *addr)
 	return search.vni;
 }
 
+/* The first of those from @vni, where there are any */
+static uint32_t find(const struct policy_compiled *compiled, uint32_t vni)
+{
+	uint32_t low = 0, high = compiled->crossings_num;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (compiled->crossings[middle].from < vni)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 void policy_crossing_each(uint32_t vni, void (*each)(const struct config_tenant *tenant, void *data),
 			  void *data)
 {
 	const struct policy_compiled *compiled = policy_in_force();
 
-	for (uint32_t i = 0; compiled && i < compiled->crossings_num; i++)
-		if (compiled->crossings[i].from == vni)
-			each(compiled->crossings[i].to, data);
+	if (!compiled)
+		return;
+	for (uint32_t i = find(compiled, vni); i < compiled->crossings_num; i++) {
+		if (compiled->crossings[i].from != vni)
+			break;
+		each(compiled->crossings[i].to, data);
+	}
 }
 
 uint32_t policy_crossing_stamp(void)

@@ -161,13 +161,6 @@ static json_t *own_answer(const struct policy_question *question)
 			 policy_show_line(verdict.policy, &verdict.rule->place) : json_null());
 }
 
-static const char *tenant_name(uint32_t vni)
-{
-	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
-
-	return tenant ? tenant->name : "?";
-}
-
 static json_t *text_or_null(const char *text)
 {
 	return *text ? text_json(text, strlen(text)) : json_null();
@@ -190,8 +183,8 @@ static json_t *reply_begin(const struct policy_question *question, const struct 
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
 	json_t *reply = own_answer(question), *more;
 
-	more = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "tenant", tenant_name(source->vni),
-			 "destination_tenant", tenant_name(destination->vni),
+	more = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "tenant", config_tenant_name(config, source->vni),
+			 "destination_tenant", config_tenant_name(config, destination->vni),
 			 "source", addr_format(&source->addr, from, sizeof(from)),
 			 "destination", addr_format(&destination->addr, to, sizeof(to)),
 			 "source_host", host_of(directory_owner_of(source->vni, &source->addr)),

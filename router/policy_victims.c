@@ -222,13 +222,6 @@ static json_t *container_name(uint32_t vni, const struct slim_endpoint *end)
 	return tags ? text_json(tags_name(tags), strlen(tags_name(tags))) : json_null();
 }
 
-static const char *tenant_name(const struct config *config, uint32_t vni)
-{
-	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
-
-	return tenant ? tenant->name : "?";
-}
-
 static json_t *report(const struct victim *victim, const struct policy *policy,
 		      const struct config *config)
 {
@@ -242,8 +235,8 @@ static json_t *report(const struct victim *victim, const struct policy *policy,
 	snprintf(id, sizeof(id), "%" PRIu64, victim->cookie);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "id", id,
 			 "path", victim->packet ? "packet" : "slim",
-			 "tenant", tenant_name(config, here),
-			 "peer_tenant", tenant_name(config, there),
+			 "tenant", config_tenant_name(config, here),
+			 "peer_tenant", config_tenant_name(config, there),
 			 "direction", victim->out ? "out" : "in",
 			 "source", endpoint_format(&ends->source, source, sizeof(source)),
 			 "source_container", container_name(ends->source_vni, &ends->source),

@@ -80,13 +80,6 @@ static json_t *mac(const uint8_t *bytes)
 			    bytes[3], bytes[4], bytes[5]);
 }
 
-static const char *tenant_name(uint32_t vni)
-{
-	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
-
-	return tenant ? tenant->name : "?";
-}
-
 static json_t *report_limits(const struct container *container)
 {
 	const unsigned int used[LIMIT_NUM] = {
@@ -335,7 +328,7 @@ static json_t *listener(const char *container, const char *host, uint32_t vni,
 			int sockets)
 {
 	return json_pack("{s:s?, s:s, s:s, s:o, s:i, s:s, s:b, s:i}",
-			 "container", container, "host", host, "tenant", tenant_name(vni),
+			 "container", container, "host", host, "tenant", config_tenant_name(config, vni),
 			 "address", address(addr), "port", (int)port, "where", where,
 			 "busy", (int)busy, "sockets", sockets);
 }
@@ -428,8 +421,8 @@ static json_t *connection(const struct diag_socket *socket, const struct ledger_
 	return json_pack(
 		"{s:o, s:s, s:s, s:s?, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:f, s:I, s:I, s:I}",
 		"id", json_sprintf("%" PRIu64, entry->cookie),
-		"tenant", tenant_name(entry->vni),
-		"peer_tenant", tenant_name(entry->peer_vni),
+		"tenant", config_tenant_name(config, entry->vni),
+		"peer_tenant", config_tenant_name(config, entry->peer_vni),
 		"container", container ? container->name : NULL,
 		"direction", entry->direction == LEDGER_OUT ? "out" : "in",
 		"path", entry->spliced ? "spliced" : "slim",

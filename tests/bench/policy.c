@@ -2,9 +2,9 @@
 /*
  * policy.c - how long a policy takes to be read and compiled, in processor time
  *
- *	policy FILE [TIMES]
+ *	policy FILE [TIMES [CONFIGURATION]]
  *
- * The file's tenant is t1. Says milliseconds for reading and for compiling, and bytes a rule.
+ * Without a configuration the file's tenant is t1. Says milliseconds for reading and for compiling, and bytes a rule.
  *
  * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_identity.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  */
@@ -28,6 +28,7 @@ static int once(const char *file, const struct config *config)
 	double began = now(), parsed, compiled_at;
 	struct policy_compiled *compiled;
 	struct classifier_stats stats;
+	size_t size = 0;
 	struct policy *policy;
 	char *errors;
 	int err;
@@ -46,10 +47,15 @@ static int once(const char *file, const struct config *config)
 		return EXIT_FAILURE;
 	}
 	compiled_at = now();
-	classifier_stats(compiled->domains[0].classifier, &stats);
+	for (uint32_t i = 0; i < compiled->domains_num; i++) {
+		if (!compiled->domains[i].classifier)
+			continue;
+		classifier_stats(compiled->domains[i].classifier, &stats);
+		size += stats.size;
+	}
 	printf("%u rules: read %.1f ms, compiled %.1f ms, together %.1f ms; %.1f bytes a rule\n",
 	       policy->rules_num, parsed - began, compiled_at - parsed, compiled_at - began,
-	       (double)stats.size / policy->rules_num);
+	       (double)size / policy->rules_num);
 	policy_compiled_free(compiled);
 	return EXIT_SUCCESS;
 }
@@ -63,10 +69,11 @@ int main(int argc, char **argv)
 	char error[512];
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: %s FILE [TIMES]\n", argv[0]);
+		fprintf(stderr, "usage: %s FILE [TIMES [CONFIGURATION]]\n", argv[0]);
 		return 2;
 	}
-	config = config_parse("bench", text, strlen(text), error, sizeof(error));
+	config = argc > 3 ? config_load(argv[3], error, sizeof(error)) :
+			    config_parse("bench", text, strlen(text), error, sizeof(error));
 	if (!config) {
 		fputs(error, stderr);
 		return EXIT_FAILURE;

@@ -145,6 +145,31 @@ START_TEST(everything_lists)
 }
 END_TEST
 
+/* In neither order of theirs */
+START_TEST(tenants)
+{
+	struct config *config;
+	char text[4096] = "host h1 { address 192.0.2.1; }\n", name[8];
+
+	for (unsigned int i = 0; i < 37; i++)
+		sprintf(text + strlen(text), "tenant t%u { vni %u; prefix 10.%u.0.0/16; }\n", i * 5 % 37,
+			i * 7 % 37 + 1, i);
+	config = parse_good(text);
+	ck_assert_uint_eq(config->tenants_num, 37);
+	for (unsigned int i = 0; i < 37; i++) {
+		sprintf(name, "t%u", i * 5 % 37);
+		ck_assert_ptr_eq(config_tenant_by_name(config, name), &config->tenants[i]);
+		ck_assert_ptr_eq(config_tenant_by_vni(config, i * 7 % 37 + 1), &config->tenants[i]);
+		ck_assert_str_eq(config_tenant_name(config, i * 7 % 37 + 1), name);
+	}
+	ck_assert_ptr_null(config_tenant_by_name(config, "t"));
+	ck_assert_ptr_null(config_tenant_by_name(config, "t37"));
+	ck_assert_ptr_null(config_tenant_by_vni(config, 38));
+	ck_assert_str_eq(config_tenant_name(config, 38), "?");
+	config_free(config);
+}
+END_TEST
+
 static const struct {
 	const char *prefix, *addr;
 	bool covers;
@@ -404,6 +429,7 @@ static Suite *suite(void)
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, everything_globals);
 	tcase_add_test(t, everything_lists);
+	tcase_add_test(t, tenants);
 	tcase_add_loop_test(t, covers, 0, COUNT(covered));
 	tcase_add_loop_test(t, refused, 0, COUNT(wrong));
 	tcase_add_loop_test(t, too_many, 0, COUNT(many));

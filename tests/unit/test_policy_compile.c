@@ -87,7 +87,8 @@ static void setup(void)
 {
 	static const char text[] = "host h1 { address 192.0.2.1; }\n"
 				   "tenant blue { vni 1; prefix 10.1.0.0/16; prefix fd01::/48; }\n"
-				   "tenant green { vni 2; prefix 10.2.0.0/16; }\n";
+				   "tenant green { vni 2; prefix 10.2.0.0/16; }\n"
+				   "tenant red { vni 4; prefix 10.4.0.0/16; }\n";
 	char error[512];
 
 	config = config_parse("t", text, strlen(text), error, sizeof(error));
@@ -478,6 +479,30 @@ START_TEST(test_crossings)
 }
 END_TEST
 
+static uint32_t crossings_of(uint32_t vni)
+{
+	uint32_t to = 0;
+
+	policy_crossing_each(vni, note_vni, &to);
+	return to;
+}
+
+START_TEST(test_crossings_of_many)
+{
+	in_force("tenant blue\nallow tcp from any of red\nallow tcp to any of green\n"
+		 "tenant green\nallow tcp to any of red\nallow tcp to any of blue\n"
+		 "tenant red\nallow tcp from any of blue\n");
+	rcu_read_lock();
+	ck_assert_uint_eq(crossings_of(0), 0);
+	ck_assert_uint_eq(crossings_of(BLUE), 24);
+	ck_assert_uint_eq(crossings_of(GREEN), 14);
+	ck_assert_uint_eq(crossings_of(3), 0);
+	ck_assert_uint_eq(crossings_of(4), 1);
+	ck_assert_uint_eq(crossings_of(5), 0);
+	rcu_read_unlock();
+}
+END_TEST
+
 START_TEST(test_provisional)
 {
 	peers_untold = true;
@@ -830,6 +855,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_roll);
 	tcase_add_test(tc, test_limits_of_two);
 	tcase_add_loop_test(tc, test_crossings, 0, COUNT(crossings));
+	tcase_add_test(tc, test_crossings_of_many);
 	tcase_add_loop_test(tc, test_limits, 0, COUNT(limited));
 	tcase_add_test(tc, test_provisional);
 	tcase_add_test(tc, test_hits);
