@@ -42,3 +42,23 @@ unsigned int config_word_distance(const struct config_token *token, const char *
 	}
 	return cost[a_len][b_len];
 }
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool config_word_is_nearer(const struct config_token *token, const char *word, unsigned int *least)
+{
+	size_t len = strlen(word);
+	size_t longer = len > token->len ? len - token->len : token->len - len;
+	unsigned int distance;
+
+	if (!token->len || !is_letter(token->text[0]) || longer >= *least)
+		return false;
+	distance = config_word_distance(token, word);
+	if (distance >= *least || distance >= len)
+		return false;
+	*least = distance;
+	return true;
+}

@@ -22,4 +22,12 @@ static inline bool config_word_is(const struct config_token *token, const char *
  */
 unsigned int config_word_distance(const struct config_token *token, const char *word);
 
+#define CONFIG_WORD_FAR		3	/* words that differ in this many letters are not alike */
+
+/*
+ * Does a token that begins with a letter resemble @word more than the one that it resembles most so far, by
+ * *@least? Then sets that. It begins with CONFIG_WORD_FAR.
+ */
+bool config_word_is_nearer(const struct config_token *token, const char *word, unsigned int *least);
+
 #endif

@@ -46,7 +46,7 @@ enum policy_member_type {
 
 /*
  * @range:	both ends included; IPv4 mapped; of one family: ::/0 holds no IPv4 address
- * @group:	index into policy.groups
+ * @group:	index into policy.groups; @named: the same while it is read, a string and where it stands
  * @name:	string: of the container, or the label's key; @value: the label's
  */
 struct policy_member {
@@ -56,6 +56,9 @@ struct policy_member {
 			struct in6_addr first, last;
 		} range;
 		uint32_t group;
+		struct {
+			uint32_t name, line, column;
+		} named;
 		struct {
 			uint32_t name, value;
 		} text;

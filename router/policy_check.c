@@ -14,7 +14,7 @@ static void check_defined(const struct policy *policy, struct policy_report *rep
 		const struct policy_group *group = &policy->groups[i];
 
 		if (group->set == POLICY_NONE)
-			policy_report_place(report, &group->place,
+			policy_report_place(report, &group->place, 1,
 					    "there is no group \"%s\" in tenant \"%s\"",
 					    policy_string(policy, group->name),
 					    policy_string(policy,
@@ -63,7 +63,7 @@ static void check_circle(const struct policy *policy, uint32_t first, struct vis
 			if (!depth--)
 				return;
 		} else if (colours[inner] == GREY) {
-			policy_report_place(report, &policy->groups[stack[depth].group].place,
+			policy_report_place(report, &policy->groups[stack[depth].group].place, 1,
 					    "group \"%s\" holds itself, by group \"%s\"",
 					    policy_string(policy, policy->groups[inner].name),
 					    policy_string(policy,
@@ -123,7 +123,7 @@ static void check_overlap(const struct policy *policy, const struct config *conf
 	a = config_tenant_by_name(config, tenant_name(policy, source));
 	b = config_tenant_by_name(config, tenant_name(policy, destination));
 	if (a && b && overlap(a, b, &pa, &pb))
-		policy_report_place(report, &rule->place,
+		policy_report_place(report, &rule->place, 1,
 				    "tenants \"%s\" and \"%s\" cannot talk: their prefixes %s and "
 				    "%s overlap", a->name, b->name,
 				    config_value_prefix_format(pa, ta),
@@ -139,11 +139,11 @@ static void check_rule(const struct policy *policy, const struct config *config,
 	if (source == destination && source == rule->tenant)
 		return;
 	if (source != rule->tenant && destination != rule->tenant)
-		policy_report_place(report, &rule->place,
+		policy_report_place(report, &rule->place, 1,
 				    "neither end of this rule is in tenant \"%s\"",
 				    tenant_name(policy, rule->tenant));
 	else if (rule->protocol != POLICY_PROTOCOL_TCP)
-		policy_report_place(report, &rule->place,
+		policy_report_place(report, &rule->place, 1,
 				    "only tcp connections go from tenant to tenant");
 	else if (config)
 		check_overlap(policy, config, rule, source, destination, report);

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "policy_build.h"
+#include "policy_parser.h"
 #include "policy_report.h"
 
 /**
@@ -18,5 +19,9 @@
  */
 void policy_parse_file(struct policy_build *build, struct policy_report *report,
 		       const struct config *config, bool includes);
+
+/* Parses another of its files, which @outer includes: it goes on with that one's tenant, and changes nothing
+ * there. */
+void policy_parse_included(const struct policy_parser *outer, uint32_t file);
 
 #endif

@@ -52,6 +52,11 @@ static void show_line(struct policy_report *report, const struct policy_place *p
 	putc('\n', report->out);
 }
 
+bool policy_report_is_shown(const struct policy_report *report)
+{
+	return report->errors < POLICY_ERRORS_SHOWN;
+}
+
 /* Counts a message. Is it shown? */
 static bool count(struct policy_report *report)
 {
@@ -70,27 +75,11 @@ static void add(struct policy_report *report, const struct policy_place *place, 
 	show_line(report, place, width);
 }
 
-static struct policy_place place_of(uint32_t file, const struct config_token *token)
-{
-	return (struct policy_place){ file, token->line, token->column };
-}
-
-void policy_report_add(struct policy_report *report, uint32_t file,
-		       const struct config_token *token, const char *fmt, ...)
-{
-	struct policy_place place = place_of(file, token);
-	va_list args;
-
-	va_start(args, fmt);
-	add(report, &place, token->len, "", fmt, args);
-	va_end(args);
-}
-
 void policy_report_expected(struct policy_report *report, uint32_t file,
 			    const struct config_token *token, const char *fmt, ...)
 {
 	char found[CONFIG_FOUND_MAX], before[CONFIG_FOUND_MAX + 32];
-	struct policy_place place = place_of(file, token);
+	struct policy_place place = { file, token->line, token->column };
 	va_list args;
 
 	snprintf(before, sizeof(before), "found %s, expected ",
@@ -100,13 +89,13 @@ void policy_report_expected(struct policy_report *report, uint32_t file,
 	va_end(args);
 }
 
-void policy_report_place(struct policy_report *report, const struct policy_place *place,
+void policy_report_place(struct policy_report *report, const struct policy_place *place, size_t width,
 			 const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	add(report, place, 1, "", fmt, args);
+	add(report, place, width, "", fmt, args);
 	va_end(args);
 }
 

@@ -7,6 +7,7 @@
 #ifndef POLICY_REPORT_H
 #define POLICY_REPORT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "config_lex.h"
@@ -26,19 +27,17 @@ struct policy_report {
 /* @sources is borrowed. Returns 0 or -ENOMEM. */
 int policy_report_init(struct policy_report *report, const struct policy_sources *sources);
 
-/* Adds a message about @token of file @file. */
-void policy_report_add(struct policy_report *report, uint32_t file,
-		       const struct config_token *token, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-/* Adds "found TOKEN, expected WHAT". */
+/* Adds "found TOKEN, expected WHAT" about @token of file @file. */
 void policy_report_expected(struct policy_report *report, uint32_t file,
 			    const struct config_token *token, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Adds a message about what was said at @place. */
-void policy_report_place(struct policy_report *report, const struct policy_place *place,
-			 const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Adds a message about the @width bytes that stand at @place. */
+void policy_report_place(struct policy_report *report, const struct policy_place *place, size_t width,
+			 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Is the next message one of those that are shown? */
+bool policy_report_is_shown(const struct policy_report *report);
 
 /* Adds a message about the policy as such. */
 void policy_report_plain(struct policy_report *report, const char *fmt, ...)

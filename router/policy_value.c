@@ -109,6 +109,16 @@ int policy_value_ports(const char *text, uint16_t *first, uint16_t *last)
 	return 0;
 }
 
+static int number(const char *text, unsigned long min, unsigned long max, uint64_t *out)
+{
+	unsigned long value;
+	int err = config_value_number(text, min, max, &value);
+
+	if (!err)
+		*out = value;
+	return err;
+}
+
 /* The unit that @text ends with, in bits; 0: none. @len is set to what is in front. */
 static uint64_t rate_unit(const char *text, size_t *len)
 {
@@ -173,56 +183,73 @@ int policy_value_rate(const char *text, uint64_t *out)
 	return 0;
 }
 
-int policy_value_frequency(const char *text, uint32_t *out)
+int policy_value_frequency(const char *text, uint64_t *out)
 {
 	size_t len = strlen(text);
-	unsigned long number;
 	char digits[16];
-	int err;
 
 	if (len < 3 || strcmp(text + len - 2, "/s") != 0 || len - 2 >= sizeof(digits))
 		return -EINVAL;
 	memcpy(digits, text, len - 2);
 	digits[len - 2] = '\0';
-	err = config_value_number(digits, 1, 1000000, &number);
-	if (!err)
-		*out = (uint32_t)number;
-	return err;
+	return number(digits, 1, 1000000, out);
 }
 
-int policy_value_dscp(const char *text, int16_t *out)
+int policy_value_connections(const char *text, uint64_t *out)
 {
-	unsigned long number;
+	return number(text, 1, 1000000, out);
+}
 
-	if (text[0] == 'c' && text[1] == 's' && text[2] >= '0' && text[2] <= '7' && !text[3])
-		number = (unsigned long)(text[2] - '0') * 8;
-	else if (text[0] == 'a' && text[1] == 'f' && text[2] >= '1' && text[2] <= '4' &&
-		 text[3] >= '1' && text[3] <= '3' && !text[4])
-		number = (unsigned long)(text[2] - '0') * 8 + (unsigned long)(text[3] - '0') * 2;
-	else if (!strcmp(text, "ef"))
-		number = 46;
-	else if (!strcmp(text, "le"))
-		number = 1;
-	else if (config_value_number(text, 0, 63, &number))
+int policy_value_priority(const char *text, uint64_t *out)
+{
+	return number(text, 0, 6, out);
+}
+
+/* --- code points --- */
+
+static const char *const dscp_names[] = {
+	"cs0", "cs1", "cs2", "cs3", "cs4", "cs5", "cs6", "cs7", "af11", "af12", "af13", "af21", "af22",
+	"af23", "af31", "af32", "af33", "af41", "af42", "af43", "ef", "le",
+};
+
+static const uint8_t dscp_numbers[] = {
+	0, 8, 16, 24, 32, 40, 48, 56, 10, 12, 14, 18, 20, 22, 26, 28, 30, 34, 36, 38, 46, 1,
+};
+
+#define DSCP_NUM	(sizeof(dscp_names) / sizeof(dscp_names[0]))
+
+const char *const *policy_value_dscp_names(size_t *num)
+{
+	*num = DSCP_NUM;
+	return dscp_names;
+}
+
+int policy_value_dscp(const char *text, uint64_t *out)
+{
+	uint64_t code;
+
+	for (size_t i = 0; i < DSCP_NUM; i++) {
+		if (!strcmp(text, dscp_names[i])) {
+			*out = (uint64_t)dscp_numbers[i] << 2;
+			return 0;
+		}
+	}
+	if (number(text, 0, 63, &code))
 		return -EINVAL;
-	*out = (int16_t)(number << 2);
+	*out = code << 2;
 	return 0;
 }
 
-int policy_value_tos(const char *text, int16_t *out)
+int policy_value_tos(const char *text, uint64_t *out)
 {
-	unsigned long number;
-	char *end;
+	const char *digits = text + 2;
+	size_t len;
 
-	if (text[0] == '0' && text[1] == 'x') {
-		if (!strchr("0123456789abcdefABCDEF", text[2]) || !text[2])
-			return -EINVAL;
-		number = strtoul(text + 2, &end, 16);
-		if (*end || number > 255)
-			return -EINVAL;
-	} else if (config_value_number(text, 0, 255, &number)) {
+	if (text[0] != '0' || text[1] != 'x')
+		return number(text, 0, 255, out) ? -EINVAL : 0;
+	len = strspn(digits, "0123456789abcdefABCDEF");
+	if (!len || len > 2 || digits[len])
 		return -EINVAL;
-	}
-	*out = (int16_t)number;
+	*out = strtoul(digits, NULL, 16);
 	return 0;
 }

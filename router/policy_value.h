@@ -8,6 +8,7 @@
 #define POLICY_VALUE_H
 
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* An address, a prefix, or two addresses of one family with '-' between. -ERANGE where a
@@ -22,13 +23,22 @@ int policy_value_ports(const char *text, uint16_t *first, uint16_t *last);
 int policy_value_rate(const char *text, uint64_t *out);
 
 /* "50/s": @out a second, 1 to 1000000 (else -ERANGE) */
-int policy_value_frequency(const char *text, uint32_t *out);
+int policy_value_frequency(const char *text, uint64_t *out);
+
+/* 1 to 1000000, else -ERANGE */
+int policy_value_connections(const char *text, uint64_t *out);
+
+/* 0 to 6, else -ERANGE */
+int policy_value_priority(const char *text, uint64_t *out);
 
 /* A code point of RFC 2474, 2597, 3246, 8622 by name (cs0-cs7, af11-af43, ef, le) or number
  * 0-63: @out is the octet that it gives. */
-int policy_value_dscp(const char *text, int16_t *out);
+int policy_value_dscp(const char *text, uint64_t *out);
+
+/* Those names: @num of them */
+const char *const *policy_value_dscp_names(size_t *num);
 
 /* The octet itself: 0 to 255, or 0x0 to 0xff */
-int policy_value_tos(const char *text, int16_t *out);
+int policy_value_tos(const char *text, uint64_t *out);
 
 #endif

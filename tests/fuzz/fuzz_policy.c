@@ -2,7 +2,7 @@
 /*
  * fuzz_policy.c - any bytes as slim-policy(5)
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compare.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_statement.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compare.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_source.c router/policy_statement.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
  * libs:
  *
  * What is accepted must hold what compiling relies on, and be equal to itself; what is refused must be said.

@@ -2,7 +2,7 @@
 /*
  * fuzz_slimctl.c - any bytes as a router's replies to slimctl
  *
- * links: tools/client.c tools/format.c tools/netns.c tools/slimctl.c tools/slimctl_attach.c tools/slimctl_upgrade.c tools/slimctl_policy.c tools/slimctl_policy_diff.c tools/slimctl_policy_test.c router/policy_pack.c router/policy.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/endpoint.c router/log.c tools/slimctl_key.c tools/slimctl_show.c tools/slimctl_status.c tools/slimctl_text.c tools/table.c router/host_key.c router/base64.c
+ * links: tools/client.c tools/format.c tools/netns.c tools/slimctl.c tools/slimctl_attach.c tools/slimctl_upgrade.c tools/slimctl_policy.c tools/slimctl_policy_diff.c tools/slimctl_policy_test.c router/policy_pack.c router/policy.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/endpoint.c router/log.c tools/slimctl_key.c tools/slimctl_show.c tools/slimctl_status.c tools/slimctl_text.c tools/table.c router/host_key.c router/base64.c
  * without: tools/client.c tools/slimctl.c
  * libs: jansson crypto
  *

@@ -2,7 +2,7 @@
 /*
  * test_policy_parse.c - slim-policy(5): what is taken, what is refused, and how it is said
  *
- * links: router/policy.c router/policy_archive.c router/policy_pack.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_parse.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
+ * links: router/policy.c router/policy_archive.c router/policy_pack.c router/policy_build.c router/policy_check.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
  * libs: check
  */
 #include <check.h>
@@ -190,7 +190,9 @@ static const struct {
 	{ "tenant blue\nallow tcp tos 256\n", "p:2:15: found \"256\", expected an octet: 0 to 255, "
 	  "or 0x00 to 0xff\n", "256" },
 	{ "tenant blue\nallow tcp dscp af44\n", "p:2:16: found \"af44\", expected a code point: cs0 "
-	  "to cs7, af11 to af43, ef, le, or 0 to 63\n", "af44" },
+	  "to cs7, af11 to af43, ef, le, or 0 to 63; did you mean \"af41\"?\n", "af44" },
+	{ "tenant blue\nallow tcp dscp 64\n", "p:2:16: found \"64\", expected a code point: cs0 "
+	  "to cs7, af11 to af43, ef, le, or 0 to 63\n", "64" },
 	{ "tenant blue\nallow tcp dscp ef tos 4\n", "p:2:19: \"dscp\" and \"tos\" are two ways to "
 	  "say the same\n", "t" },
 	{ "tenant blue\nallow tcp setups 0/s\n", "p:2:18: found \"0/s\", expected a number of "
@@ -326,9 +328,7 @@ START_TEST(values)
 {
 	struct in6_addr first, last;
 	uint16_t from, to;
-	uint64_t rate;
-	uint32_t frequency;
-	int16_t tos;
+	uint64_t rate, frequency, tos;
 	char text[INET6_ADDRSTRLEN];
 
 	ck_assert_int_eq(policy_value_addresses("0.0.0.0/0", &first, &last), 0);
@@ -371,14 +371,17 @@ START_TEST(values)
 	ck_assert_int_eq(policy_value_frequency("5", &frequency), -EINVAL);
 
 	ck_assert_int_eq(policy_value_dscp("ef", &tos), 0);
-	ck_assert_int_eq(tos, 46 << 2);
+	ck_assert_uint_eq(tos, 46 << 2);
 	ck_assert_int_eq(policy_value_dscp("cs7", &tos), 0);
-	ck_assert_int_eq(tos, 56 << 2);
+	ck_assert_uint_eq(tos, 56 << 2);
 	ck_assert_int_eq(policy_value_dscp("64", &tos), -EINVAL);
 	ck_assert_int_eq(policy_value_tos("0xfF", &tos), 0);
-	ck_assert_int_eq(tos, 255);
+	ck_assert_uint_eq(tos, 255);
 	ck_assert_int_eq(policy_value_tos("0x", &tos), -EINVAL);
 	ck_assert_int_eq(policy_value_tos("0x100", &tos), -EINVAL);
+	ck_assert_int_eq(policy_value_tos("0x0x5", &tos), -EINVAL);
+	ck_assert_int_eq(policy_value_tos("0x 5", &tos), -EINVAL);
+	ck_assert_int_eq(policy_value_tos("256", &tos), -EINVAL);
 }
 END_TEST
 
