@@ -57,7 +57,7 @@ bool config_word_is_nearer(const struct config_token *token, const char *word, u
 	if (!token->len || !is_letter(token->text[0]) || longer >= *least)
 		return false;
 	distance = config_word_distance(token, word);
-	if (distance >= *least || distance >= len)
+	if (distance >= *least || distance * 2 > len)
 		return false;
 	*least = distance;
 	return true;

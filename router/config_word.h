@@ -25,8 +25,8 @@ unsigned int config_word_distance(const struct config_token *token, const char *
 #define CONFIG_WORD_FAR		3	/* words that differ in this many letters are not alike */
 
 /*
- * Does a token that begins with a letter resemble @word more than the one that it resembles most so far, by
- * *@least? Then sets that. It begins with CONFIG_WORD_FAR.
+ * Does a token that begins with a letter resemble @word (in half of its letters at least) more than the one
+ * that it resembles most so far, by *@least? Then sets that. It begins with CONFIG_WORD_FAR.
  */
 bool config_word_is_nearer(const struct config_token *token, const char *word, unsigned int *least);
 

@@ -119,7 +119,8 @@ struct policy_tenant {
 	uint32_t vni;
 	enum policy_action action;	/* of what no rule matches; default allow */
 	struct policy_place place;	/* of its `default`, where @said */
-	bool said;
+	struct policy_place limit;	/* of its own limit, where @limited */
+	bool said, limited;
 };
 
 /* Strings are offsets into @strings, each with a final zero. */

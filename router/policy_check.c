@@ -3,23 +3,49 @@
 #include "policy_check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "config_value.h"
+#include "config_word.h"
+#include "policy_ends.h"
 
 /* --- groups --- */
 
+/* What the name of a group that is not defined resembles most: another one of its tenant, or a word; NULL */
+static const char *nearest(const struct policy *policy, const struct policy_group *group)
+{
+	const char *name = policy_string(policy, group->name), *best;
+	struct config_token token = { .type = CONFIG_TOKEN_WORD, .text = name, .len = strlen(name) };
+	unsigned int distance = CONFIG_WORD_FAR;
+
+	best = policy_ends_nearest(&token, &distance);
+	for (uint32_t i = 0; i < policy->groups_num; i++) {
+		const struct policy_group *other = &policy->groups[i];
+
+		if (other->tenant == group->tenant && other->set != POLICY_NONE &&
+		    config_word_is_nearer(&token, policy_string(policy, other->name), &distance))
+			best = policy_string(policy, other->name);
+	}
+	return best;
+}
+
+static void report_undefined(const struct policy *policy, const struct policy_group *group,
+			     struct policy_report *report)
+{
+	const char *best = policy_report_is_shown(report) ? nearest(policy, group) : NULL;
+	const char *name = policy_string(policy, group->name);
+
+	policy_report_place(report, &group->place, strlen(name),
+			    "there is no group \"%s\" in tenant \"%s\"%s%s%s", name,
+			    policy_string(policy, policy->tenants[group->tenant].name),
+			    best ? "; did you mean \"" : "", best ? best : "", best ? "\"?" : "");
+}
+
 static void check_defined(const struct policy *policy, struct policy_report *report)
 {
-	for (uint32_t i = 0; i < policy->groups_num; i++) {
-		const struct policy_group *group = &policy->groups[i];
-
-		if (group->set == POLICY_NONE)
-			policy_report_place(report, &group->place, 1,
-					    "there is no group \"%s\" in tenant \"%s\"",
-					    policy_string(policy, group->name),
-					    policy_string(policy,
-							  policy->tenants[group->tenant].name));
-	}
+	for (uint32_t i = 0; i < policy->groups_num; i++)
+		if (policy->groups[i].set == POLICY_NONE)
+			report_undefined(policy, &policy->groups[i], report);
 }
 
 /* How far a group has been looked at: its next member */

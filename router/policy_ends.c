@@ -143,13 +143,13 @@ static void member_label(struct policy_parser *p, struct policy_member *member)
 	char text[CONFIG_NAME_MAX];
 
 	member->type = POLICY_MEMBER_LABEL;
-	member->text.name = policy_parser_name(p, "a label as KEY=VALUE");
+	member->text.name = policy_parser_text(p, "a label as KEY=VALUE, of 63 bytes each at most");
 	if (!p->bad && !policy_parser_accept_mark(p, CONFIG_TOKEN_EQUALS))
 		policy_parser_expected(p, "\"=\" and the label's value");
 	if (p->bad)
 		return;
 	if (!policy_parser_value(p, text, sizeof(text))) {
-		policy_parser_expected(p, "the label's value");
+		policy_parser_expected(p, "the label's value, of 63 bytes at most");
 		return;
 	}
 	member->text.value = policy_build_string(p->build, text, p->token.len);
@@ -165,7 +165,7 @@ static void take_member(struct policy_parser *p, struct policy_member *member)
 		member->type = POLICY_MEMBER_OUTSIDE;
 	} else if (policy_parser_accept_word(p, "container")) {
 		member->type = POLICY_MEMBER_CONTAINER;
-		member->text.name = policy_parser_name(p, "a container's name");
+		member->text.name = policy_parser_text(p, "a container's name, of 1 to 63 bytes");
 	} else if (policy_parser_accept_word(p, "label")) {
 		member_label(p, member);
 	} else if (policy_ends_is_group(p)) {

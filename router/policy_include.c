@@ -38,12 +38,18 @@ static void include_file(struct policy_parser *p, const char *path)
 		policy_parse_included(p, file);
 }
 
+/* What is wrong with each of them is said. */
 static void include_all(struct policy_parser *p, char **paths, int num)
 {
+	bool bad = false;
+
 	for (int i = 0; i < num; i++) {
+		p->bad = false;
 		include_file(p, paths[i]);
+		bad |= p->bad;
 		free(paths[i]);
 	}
+	p->bad = bad;
 	free(paths);
 }
 

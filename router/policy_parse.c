@@ -59,8 +59,8 @@ static void take_default(struct policy_parser *p)
 	}
 	if (tenant->said) {
 		policy_parser_wrong(p, &p->start, "the default of this tenant is said before, at %s:%u",
-		      p->build->policy->sources.files[tenant->place.file].name,
-		      tenant->place.line);
+				    p->build->policy->sources.files[tenant->place.file].name,
+				    tenant->place.line);
 		return;
 	}
 	policy_parser_advance(p);
@@ -76,8 +76,8 @@ static void take_group(struct policy_parser *p)
 	uint32_t name, set, n;
 
 	if (!policy_ends_is_group(p)) {
-		policy_parser_expected(p, "a group's name, which begins with a letter and is no word of the "
-			    "language");
+		policy_parser_expected(p, "a group's name, which begins with a letter and is no word of "
+				       "the language");
 		return;
 	}
 	name = policy_parser_name(p, "a group's name");
@@ -94,7 +94,8 @@ static void take_group(struct policy_parser *p)
 	group = &p->build->policy->groups[n];
 	if (group->set != POLICY_NONE) {
 		policy_parser_wrong(p, &where, "this group is defined before, at %s:%u",
-		      p->build->policy->sources.files[group->place.file].name, group->place.line);
+				    p->build->policy->sources.files[group->place.file].name,
+				    group->place.line);
 		return;
 	}
 	if (p->build->policy->sets[set].tenant != p->tenant)
@@ -103,29 +104,50 @@ static void take_group(struct policy_parser *p)
 	group->place = where;
 }
 
+/* Whom it limits: each of some, or all of the tenant's together, which is said once */
+static void take_limited(struct policy_parser *p, struct policy_limit *limit)
+{
+	static const char *const names[] = { "tenant", "each" };
+	struct policy *policy = p->build->policy;
+	const struct policy_tenant *tenant = &policy->tenants[p->tenant];
+	struct policy_place where;
+
+	if (policy_parser_accept_word(p, "each")) {
+		where = policy_parser_place(p);
+		limit->set = policy_ends_take(p);
+		if (!p->bad && policy->sets[limit->set].tenant != p->tenant)
+			policy_parser_wrong(p, &where, "a limit is of the tenant's own containers");
+		return;
+	}
+	if (!policy_parser_accept_word(p, "tenant"))
+		policy_parser_expected_of(p, "tenant, or each and whom it limits", names, 2);
+	else if (tenant->limited)
+		policy_parser_wrong(p, &p->start, "the limit of this tenant is said before, at %s:%u",
+				    policy->sources.files[tenant->limit.file].name, tenant->limit.line);
+}
+
 static void take_limit(struct policy_parser *p)
 {
+	static const char *const rate = "rate";
+	struct policy_tenant *tenant = &p->build->policy->tenants[p->tenant];
 	struct policy_limit limit = {
 		.place = p->start,
 		.tenant = p->tenant,
 		.set = POLICY_NONE,
 	};
-	struct policy_place where;
 
-	if (policy_parser_accept_word(p, "each")) {
-		where = policy_parser_place(p);
-		limit.set = policy_ends_take(p);
-		if (!p->bad && p->build->policy->sets[limit.set].tenant != p->tenant)
-			policy_parser_wrong(p, &where, "a limit is of the tenant's own containers");
-	} else if (!policy_parser_accept_word(p, "tenant")) {
-		policy_parser_expected(p, "tenant, or each and whom it limits");
-	}
-	if (!p->bad && !policy_parser_accept_word(p, "rate"))
-		policy_parser_expected(p, "rate");
+	take_limited(p, &limit);
+	if (!p->bad && !policy_parser_accept_word(p, rate))
+		policy_parser_expected_of(p, rate, &rate, 1);
 	if (!p->bad)
 		limit.rate = policy_parser_rate(p);
-	if (!p->bad)
-		policy_build_limit(p->build, &limit);
+	if (p->bad)
+		return;
+	if (limit.set == POLICY_NONE) {
+		tenant->limited = true;
+		tenant->limit = p->start;
+	}
+	policy_build_limit(p->build, &limit);
 }
 
 /* --- statements --- */

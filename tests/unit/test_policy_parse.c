@@ -180,9 +180,20 @@ static const struct {
 	{ "tenant blue\nallow tcp to 10.1.0.1, any\n", "p:2:14: \"any\" includes what else is "
 	  "listed\n", "1" },
 	{ "tenant blue\nallow tcp to webb\n", "p:2:14: there is no group \"webb\" in tenant "
-	  "\"blue\"\n", "w" },
+	  "\"blue\"\n", "webb" },
+	{ "tenant green\ngroup wobb = any\ntenant blue\ngroup bew = any\ngroup web = any\n"
+	  "group wxxb = any\nallow tcp to 10.1.0.1, webb\n", "p:7:24: there is no group \"webb\" in "
+	  "tenant \"blue\"; did you mean \"web\"?\n", "webb" },
+	{ "tenant blue\nallow tcp to api\n", "p:2:14: there is no group \"api\" in tenant \"blue\"\n",
+	  "api" },
+	{ "tenant blue\nallow tcp to outsde\n", "p:2:14: there is no group \"outsde\" in tenant "
+	  "\"blue\"; did you mean \"outside\"?\n", "outsde" },
+	{ "tenant blue\nallow tcp to 10.1.0.1,\\\n  webb\n", "p:3:3: there is no group \"webb\" in "
+	  "tenant \"blue\"\n", "webb" },
+	{ "tenant blue\nallow tcp to web of gren\n", "p:2:21: found \"gren\", expected a tenant of "
+	  "slimrouter.conf; did you mean \"green\"?\n", "gren" },
 	{ "tenant blue\nallow tcp to container\n", "p:2:23: found the end of the line, expected a "
-	  "container's name\n", "" },
+	  "container's name, of 1 to 63 bytes\n", "" },
 	{ "tenant blue\nallow tcp to label tier\n", "p:2:24: found the end of the line, expected "
 	  "\"=\" and the label's value\n", "" },
 	{ "tenant blue\nallow tcp rate 5mb\n", "p:2:16: found \"5mb\", expected a rate from 8bit to "
@@ -222,6 +233,21 @@ static const struct {
 	  "before, at p:2\n", "d" },
 	{ "tenant blue\ndefault maybe\n", "p:2:9: found \"maybe\", expected allow or deny\n",
 	  "maybe" },
+	{ "tenant blue\nlimit tenent rate 1gbit\n", "p:2:7: found \"tenent\", expected tenant, or each "
+	  "and whom it limits; did you mean \"tenant\"?\n", "tenent" },
+	{ "tenant blue\nlimit eahc any rate 1gbit\n", "p:2:7: found \"eahc\", expected tenant, or each "
+	  "and whom it limits; did you mean \"each\"?\n", "eahc" },
+	{ "tenant blue\nlimit tenant rte 1gbit\n", "p:2:14: found \"rte\", expected rate; did you mean "
+	  "\"rate\"?\n", "rte" },
+	{ "tenant blue\nlimit tenant rate 1gbit\nlimit tenant rate 2gbit\n", "p:3:1: the limit of this "
+	  "tenant is said before, at p:2\n", "l" },
+	{ "tenant blue\nallow tcp to container \"\"\n", "p:2:24: found \"\", expected a container's "
+	  "name, of 1 to 63 bytes\n", "\"" },
+	{ "tenant blue\nallow tcp to label \"\"=x\n", "p:2:20: found \"\", expected a label as "
+	  "KEY=VALUE, of 63 bytes each at most\n", "\"" },
+	{ "tenant blue\nallow tcp to label a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/a/b/c/d/e/12"
+	  "=x\n", "p:2:20: found \"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/...\", "
+	  "expected a label as KEY=VALUE, of 63 bytes each at most\n", "a/b" },
 	{ "tenant blue\nlimit each any\n", "p:2:15: found the end of the line, expected rate\n", "" },
 	{ "tenant blue\nlimit rate 1gbit\n", "p:2:7: found \"rate\", expected tenant, or each and "
 	  "whom it limits\n", "rate" },
@@ -258,6 +284,42 @@ START_TEST(wrong)
 		      "the caret is in the wrong place:\n%s", errors);
 	ck_assert_msg(!strchr(strchr(caret, '\n') + 1, ':'), "more is said:\n%s", errors);
 	free(errors);
+}
+END_TEST
+
+/* Two are said then: what stands behind the word is not expected there. */
+START_TEST(words_as_groups)
+{
+	static const char text[] = "tenant blue\nallow tcp from contaner db1\nallow tcp to lable a=b\n";
+	char *errors;
+
+	ck_assert_ptr_null(policy_parse("p", text, strlen(text), config, &errors));
+	ck_assert_ptr_nonnull(strstr(errors, "p:2:16: there is no group \"contaner\" in tenant \"blue\"; "
+				     "did you mean \"container\"?\n"));
+	ck_assert_ptr_nonnull(strstr(errors, "p:3:14: there is no group \"lable\" in tenant \"blue\"; "
+				     "did you mean \"label\"?\n"));
+	free(errors);
+}
+END_TEST
+
+/* What containers may be called, and have for labels */
+START_TEST(tags)
+{
+	struct policy *policy = good("tenant blue\nallow tcp from container web+1, container \"a:b\" to "
+				     "label app.kubernetes.io/name=web, label \"a b=c,#\"=\"\", "
+				     "label \"\xc3\xa9\"=\"any\", label any=x\n");
+	const struct policy_member *member = members(policy, policy->rules[0].source);
+
+	ck_assert_str_eq(policy_string(policy, member[0].text.name), "web+1");
+	ck_assert_str_eq(policy_string(policy, member[1].text.name), "a:b");
+	member = members(policy, policy->rules[0].destination);
+	ck_assert_str_eq(policy_string(policy, member[0].text.name), "app.kubernetes.io/name");
+	ck_assert_str_eq(policy_string(policy, member[0].text.value), "web");
+	ck_assert_str_eq(policy_string(policy, member[1].text.name), "a b=c,#");
+	ck_assert_str_eq(policy_string(policy, member[1].text.value), "");
+	ck_assert_str_eq(policy_string(policy, member[2].text.name), "\xc3\xa9");
+	ck_assert_str_eq(policy_string(policy, member[3].text.name), "any");
+	policy_free(policy);
 }
 END_TEST
 
@@ -572,6 +634,18 @@ START_TEST(bad_includes)
 	ck_assert_ptr_null(load("absent", &errors));
 	ck_assert_ptr_nonnull(strstr(errors, "/absent: No such file or directory\n"));
 	free(errors);
+	/* Of a directory each one */
+	put("main", "tenant blue\ninclude d\n");
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/d/%d.policy", dir, i);
+		ck_assert_int_eq(mkfifo(path, 0600), 0);
+	}
+	ck_assert_ptr_null(load("main", &errors));
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "/d/%d.policy: Invalid argument\n", i);
+		ck_assert_ptr_nonnull(strstr(errors, path));
+	}
+	free(errors);
 }
 END_TEST
 
@@ -632,6 +706,8 @@ int main(void)
 	tcase_add_test(texts, whole);
 	tcase_add_test(texts, between_tenants);
 	tcase_add_loop_test(texts, wrong, 0, COUNT(wrongs));
+	tcase_add_test(texts, words_as_groups);
+	tcase_add_test(texts, tags);
 	tcase_add_test(texts, all_at_once);
 	tcase_add_test(texts, offline);
 	tcase_add_test(texts, long_line);
