@@ -38,8 +38,9 @@ ROUTER_SRC := $(wildcard router/*.c) $(wildcard core/*.c)
 ROUTER_OBJ := $(ROUTER_SRC:%.c=$(B)/%.o)
 ROUTER_ASAN_OBJ := $(ROUTER_SRC:%.c=$(B)/asan/%.o)
 SLIMCTL_SRC := $(filter-out tools/slim_run.c,$(wildcard tools/*.c)) router/host_key.c router/base64.c \
-	       $(addprefix router/policy,.c _build.c _check.c _ends.c _include.c _lex.c _pack.c _parse.c _parser.c _report.c _rule.c _source.c _value.c) \
-	       $(wildcard router/config*.c) router/endpoint.c router/log.c
+	       $(addprefix router/policy,.c _build.c _check.c _compile.c _domain.c _ends.c _identity.c _include.c \
+		 _lex.c _pack.c _parse.c _parser.c _report.c _resolve.c _rule.c _source.c _uses.c _value.c) \
+	       $(wildcard router/config*.c core/classifier*.c) router/endpoint.c router/log.c
 SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 

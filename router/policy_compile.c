@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "policy_domain.h"
 #include "policy_identity.h"
+#include "policy_report.h"
+#include "policy_uses.h"
 
 static const struct classifier_allocator allocator = { malloc, free };
 
@@ -22,101 +25,16 @@ static const struct classifier_interval all_services[] = {
 };
 
 /*
- * @domain_of:	of each of the policy's rules
- * @rule_num:	what there are of each domain
  * @number_of:	of each of the policy's sets its number in the domain that is being made, else POLICY_NONE
  * @services:	of each of the policy's ports, in the place of those
  */
 struct work {
 	struct policy_compiled *compiled;
-	uint32_t *domain_of;
 	uint32_t *number_of;
 	struct classifier_interval *services;
 	struct classifier_set *sets;
 	struct classifier_rule *rules;
 };
-
-static const struct policy_set *set_of(const struct policy *policy, uint32_t n)
-{
-	return &policy->sets[n];
-}
-
-/* --- domains --- */
-
-static int compare_domains(const void *a, const void *b)
-{
-	const struct policy_domain *first = a, *second = b;
-
-	if (first->owner != second->owner)
-		return first->owner < second->owner ? -1 : 1;
-	if (first->source != second->source)
-		return first->source < second->source ? -1 : 1;
-	return first->destination < second->destination ? -1 :
-	       first->destination > second->destination;
-}
-
-/* With tenants for VNIs: its own of a tenant, or the one of a rule */
-static struct policy_domain domain_of(const struct policy *policy, uint32_t tenant,
-				      const struct policy_rule *rule)
-{
-	uint32_t source = rule ? set_of(policy, rule->source)->tenant : tenant;
-	uint32_t destination = rule ? set_of(policy, rule->destination)->tenant : tenant;
-
-	return (struct policy_domain){
-		.owner = policy->tenants[tenant].vni,
-		.source = policy->tenants[source].vni,
-		.destination = policy->tenants[destination].vni,
-		.action = source == destination ? policy->tenants[tenant].action : POLICY_DENY,
-	};
-}
-
-static bool is_within(const struct policy *policy, const struct policy_rule *rule)
-{
-	return set_of(policy, rule->source)->tenant == set_of(policy, rule->destination)->tenant;
-}
-
-/* One of each tenant, and those that rules between tenants name, sorted */
-static int make_domains(struct policy_compiled *compiled)
-{
-	const struct policy *policy = compiled->policy;
-	uint32_t num = policy->tenants_num, kept = 0;
-	struct policy_domain *domains;
-
-	for (uint32_t i = 0; i < policy->rules_num; i++)
-		num += !is_within(policy, &policy->rules[i]);
-	domains = calloc(num + 1u, sizeof(*domains));
-	if (!domains)
-		return -ENOMEM;
-	num = 0;
-	for (uint32_t i = 0; i < policy->tenants_num; i++)
-		domains[num++] = domain_of(policy, i, NULL);
-	for (uint32_t i = 0; i < policy->rules_num; i++)
-		if (!is_within(policy, &policy->rules[i]))
-			domains[num++] = domain_of(policy, policy->rules[i].tenant, &policy->rules[i]);
-	qsort(domains, num, sizeof(*domains), compare_domains);
-	for (uint32_t i = 0; i < num; i++)
-		if (!kept || compare_domains(&domains[i], &domains[kept - 1]))
-			domains[kept++] = domains[i];
-	compiled->domains = reallocarray(domains, kept + 1u, sizeof(*domains));
-	if (!compiled->domains)
-		compiled->domains = domains;
-	compiled->domains_num = kept;
-	return 0;
-}
-
-const struct policy_domain *policy_domain_find(const struct policy_compiled *compiled,
-					       uint32_t owner, uint32_t source,
-					       uint32_t destination)
-{
-	struct policy_domain key = {
-		.owner = owner, .source = source, .destination = destination,
-	};
-
-	if (!compiled->domains_num)
-		return NULL;
-	return bsearch(&key, compiled->domains, compiled->domains_num, sizeof(key),
-		       compare_domains);
-}
 
 /* --- one domain --- */
 
@@ -219,43 +137,12 @@ static int make_domain(struct work *work, struct policy_domain *domain)
 	return classifier_build(&policy, &allocator, &domain->classifier);
 }
 
-/* Which rules are whose */
-static int deal_rules(struct work *work)
-{
-	struct policy_compiled *compiled = work->compiled;
-	const struct policy *policy = compiled->policy;
-
-	for (uint32_t i = 0; i < policy->rules_num; i++) {
-		const struct policy_rule *rule = &policy->rules[i];
-		struct policy_domain key = domain_of(policy, rule->tenant, rule);
-		const struct policy_domain *domain =
-			policy_domain_find(compiled, key.owner, key.source, key.destination);
-
-		work->domain_of[i] = (uint32_t)(domain - compiled->domains);
-		compiled->domains[work->domain_of[i]].rules_num++;
-	}
-	for (uint32_t i = 0; i < compiled->domains_num; i++) {
-		struct policy_domain *domain = &compiled->domains[i];
-
-		domain->rules = calloc(domain->rules_num + 1u, sizeof(*domain->rules));
-		if (!domain->rules)
-			return -ENOMEM;
-		domain->rules_num = 0;
-	}
-	for (uint32_t i = 0; i < policy->rules_num; i++) {
-		struct policy_domain *domain = &compiled->domains[work->domain_of[i]];
-
-		domain->rules[domain->rules_num++] = i;
-	}
-	return 0;
-}
-
-static int make_classifiers(struct policy_compiled *compiled)
+/* @failed: set to how many domains were tried */
+static int make_classifiers(struct policy_compiled *compiled, uint32_t *failed)
 {
 	const struct policy *policy = compiled->policy;
 	struct work work = {
 		.compiled = compiled,
-		.domain_of = calloc(policy->rules_num + 1u, sizeof(*work.domain_of)),
 		.number_of = calloc(policy->sets_num + 1u, sizeof(*work.number_of)),
 		.services = calloc(policy->ports_num + 1u, sizeof(*work.services)),
 		.sets = calloc(policy->sets_num + 1u, sizeof(*work.sets)),
@@ -263,119 +150,18 @@ static int make_classifiers(struct policy_compiled *compiled)
 	};
 	int err = -ENOMEM;
 
-	if (work.domain_of && work.number_of && work.services && work.sets && work.rules) {
+	if (work.number_of && work.services && work.sets && work.rules) {
 		memset(work.number_of, 0xff, policy->sets_num * sizeof(*work.number_of));
 		make_services(&work);
-		err = deal_rules(&work);
+		err = 0;
 	}
-	for (uint32_t i = 0; i < compiled->domains_num && !err; i++)
-		err = make_domain(&work, &compiled->domains[i]);
-	free(work.domain_of);
+	for (*failed = 0; *failed < compiled->domains_num && !err; ++*failed)
+		err = make_domain(&work, &compiled->domains[*failed]);
 	free(work.number_of);
 	free(work.services);
 	free(work.sets);
 	free(work.rules);
 	return err;
-}
-
-/* --- uses --- */
-
-/* @value: NULL, which comes first, for a name */
-static int compare_texts(uint32_t vni, const char *name, const char *value, uint32_t other_vni,
-			 const char *other_name, const char *other_value)
-{
-	int order;
-
-	if (vni != other_vni)
-		return vni < other_vni ? -1 : 1;
-	if (!value != !other_value)
-		return value ? 1 : -1;
-	order = strcmp(name, other_name);
-	return order || !value ? order : strcmp(value, other_value);
-}
-
-static const char *value_of(const struct policy *policy, const struct policy_use *use)
-{
-	return use->test.value == POLICY_NONE ? NULL : policy_string(policy, use->test.value);
-}
-
-static int compare_uses(const void *a, const void *b, void *data)
-{
-	const struct policy_use *first = a, *second = b;
-	const struct policy *policy = data;
-
-	return compare_texts(first->vni, policy_string(policy, first->test.name),
-			     value_of(policy, first), second->vni,
-			     policy_string(policy, second->test.name), value_of(policy, second));
-}
-
-static uint64_t count_uses(const struct policy_compiled *compiled)
-{
-	uint64_t num = 0;
-
-	for (uint32_t i = 0; i < compiled->domains_num; i++)
-		for (uint32_t j = 0; j < compiled->domains[i].dynamic_num; j++)
-			num += compiled->resolved.sets[compiled->domains[i].dynamic[j]].tests_num;
-	return num;
-}
-
-static void add_uses(struct policy_compiled *compiled, uint32_t domain, uint32_t number)
-{
-	const struct policy *policy = compiled->policy;
-	uint32_t n = compiled->domains[domain].dynamic[number];
-	const struct policy_resolved_set *set = &compiled->resolved.sets[n];
-
-	for (uint32_t i = 0; i < set->tests_num; i++)
-		compiled->uses[compiled->uses_num++] = (struct policy_use){
-			.vni = policy->tenants[policy->sets[n].tenant].vni,
-			.test = compiled->resolved.tests[set->tests + i],
-			.domain = domain,
-			.set = number,
-		};
-}
-
-static int make_uses(struct policy_compiled *compiled)
-{
-	uint64_t num = count_uses(compiled);
-
-	if (num > CLASSIFIER_RANGES_MAX)
-		return -E2BIG;
-	compiled->uses = calloc(num + 1, sizeof(*compiled->uses));
-	if (!compiled->uses)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < compiled->domains_num; i++)
-		for (uint32_t j = 0; j < compiled->domains[i].dynamic_num; j++)
-			add_uses(compiled, i, j);
-	qsort_r(compiled->uses, compiled->uses_num, sizeof(*compiled->uses), compare_uses,
-		compiled->policy);
-	return 0;
-}
-
-const struct policy_use *policy_uses_find(const struct policy_compiled *compiled, uint32_t vni,
-					  const char *name, const char *value, uint32_t *num)
-{
-	const struct policy *policy = compiled->policy;
-	uint32_t low = 0, high = compiled->uses_num, end;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		const struct policy_use *use = &compiled->uses[middle];
-
-		if (compare_texts(use->vni, policy_string(policy, use->test.name),
-				  value_of(policy, use), vni, name, value) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < compiled->uses_num; end++) {
-		const struct policy_use *use = &compiled->uses[end];
-
-		if (compare_texts(use->vni, policy_string(policy, use->test.name),
-				  value_of(policy, use), vni, name, value))
-			break;
-	}
-	*num = end - low;
-	return compiled->uses + low;
 }
 
 /* --- from tenant to tenant --- */
@@ -441,32 +227,93 @@ static int make_quotas(struct policy_compiled *compiled)
 	return 0;
 }
 
+/* --- what is too much --- */
+
+/* Where the set is said: a group's, or the first rule's or limit's that names it */
+static const struct policy_place *place_of_set(const struct policy *policy, uint32_t n)
+{
+	for (uint32_t i = 0; i < policy->groups_num; i++)
+		if (policy->groups[i].set == n)
+			return &policy->groups[i].place;
+	for (uint32_t i = 0; i < policy->rules_num; i++)
+		if (policy->rules[i].source == n || policy->rules[i].destination == n)
+			return &policy->rules[i].place;
+	for (uint32_t i = 0; i < policy->limits_num; i++)
+		if (policy->limits[i].set == n)
+			return &policy->limits[i].place;
+	return NULL;
+}
+
+static const char *owner_of(const struct policy *policy, const struct policy_domain *domain)
+{
+	return policy_string(policy, policy->tenants[policy->rules[domain->rules[0]].tenant].name);
+}
+
+/* @domains: of how many there was the attempt to make a classifier, 0: not that far. In words, to be freed */
+static char *explain(const struct policy_compiled *compiled, int err, uint32_t domains)
+{
+	const struct policy *policy = compiled->policy;
+	const char *file = policy->sources.files[0].name;
+	const struct policy_place *place = NULL;
+	struct policy_report report;
+
+	if (err == -ENOMEM || policy_report_init(&report, &policy->sources))
+		return NULL;
+	if (compiled->resolved.failed != POLICY_NONE)
+		place = place_of_set(policy, compiled->resolved.failed);
+	if (place)
+		policy_report_place(&report, place, 1, "with this there are more than %u ranges of addresses, or "
+				    "names and labels of containers, in all that groups stand for",
+				    CLASSIFIER_RANGES_MAX);
+	else if (err == -E2BIG && domains)
+		policy_report_plain(&report, "%s: the rules of tenant \"%s\" are too many, or name too many "
+				    "addresses and ports", file,
+				    owner_of(policy, &compiled->domains[domains - 1]));
+	else if (err == -E2BIG)
+		policy_report_plain(&report, "%s: rules name more than %u containers and labels in all that "
+				    "groups stand for", file, CLASSIFIER_RANGES_MAX);
+	else
+		policy_report_plain(&report, "%s: %s", file, strerror(-err));
+	return policy_report_end(&report);
+}
+
 /* --- all of it --- */
 
+/* @domains: as explain() has it */
+static int compile(struct policy_compiled *compiled, const struct config *config, uint32_t *domains)
+{
+	struct policy *policy = compiled->policy;
+	int err = policy_resolve(&compiled->resolved, policy, config);
+
+	if (!err)
+		err = policy_domains_make(compiled);
+	if (!err)
+		err = make_classifiers(compiled, domains);
+	if (err)
+		return err;
+	*domains = 0;
+	compiled->hits = calloc(policy->rules_num + 1u, sizeof(*compiled->hits));
+	err = compiled->hits ? policy_uses_make(compiled) : -ENOMEM;
+	if (!err)
+		err = make_crossings(compiled, config);
+	return err ? err : make_quotas(compiled);
+}
+
 struct policy_compiled *policy_compile(struct policy *policy, const struct config *config,
-				       int *error)
+				       char **errors)
 {
 	struct policy_compiled *compiled = calloc(1, sizeof(*compiled));
+	uint32_t domains = 0;
+	int err;
 
-	*error = -ENOMEM;
+	*errors = NULL;
 	if (!compiled)
 		return NULL;
 	compiled->policy = policy;
-	compiled->hits = calloc(policy->rules_num + 1u, sizeof(*compiled->hits));
-	if (compiled->hits)
-		*error = policy_resolve(&compiled->resolved, policy, config);
-	if (!*error)
-		*error = make_domains(compiled);
-	if (!*error)
-		*error = make_classifiers(compiled);
-	if (!*error)
-		*error = make_uses(compiled);
-	if (!*error)
-		*error = make_crossings(compiled, config);
-	if (!*error)
-		*error = make_quotas(compiled);
-	if (!*error)
+	err = compile(compiled, config, &domains);
+	if (!err)
 		return compiled;
+	*errors = explain(compiled, err, domains);
 	compiled->policy = NULL;
 	policy_compiled_free(compiled);
 	return NULL;

@@ -74,22 +74,18 @@ struct policy_compiled {
  * policy_compile() - compile a policy
  * @policy:	without errors, made with @config, which outlives the result; the result's from then on
  *		if there is one
- * @error:	set where there is none: -ENOMEM, or -E2BIG (too many addresses)
+ * @errors:	set to what there is too much of, in words (policy_report.h), or to NULL; to be freed
  *
- * Returns what policy_compiled_free() frees, or NULL. Any thread.
+ * Returns what policy_compiled_free() frees; NULL with *@errors set (but for memory that did not suffice).
+ * Any thread.
  */
 struct policy_compiled *policy_compile(struct policy *policy, const struct config *config,
-				       int *error);
+				       char **errors);
 void policy_compiled_free(struct policy_compiled *compiled);
 
 /* NULL: the policy says nothing of these. */
 const struct policy_domain *policy_domain_find(const struct policy_compiled *compiled,
 					       uint32_t owner, uint32_t source,
 					       uint32_t destination);
-
-/* The first of those uses that are of this container's name (@value: NULL) or label, and their
- * number */
-const struct policy_use *policy_uses_find(const struct policy_compiled *compiled, uint32_t vni,
-					  const char *name, const char *value, uint32_t *num);
 
 #endif

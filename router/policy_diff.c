@@ -52,15 +52,14 @@ static struct policy_compiled *compile(const struct policy_sources *sources, jso
 {
 	struct policy_compiled *compiled = NULL;
 	struct policy *policy;
-	int err = -ENOMEM;
 	char *errors;
 
 	policy = policy_load_saved(sources, config, &errors);
 	if (policy)
-		compiled = policy_compile(policy, config, &err);
+		compiled = policy_compile(policy, config, &errors);
 	if (!compiled) {
 		policy_free(policy);
-		*failure = control_failure(errors ? errors : strerror(-err));
+		*failure = control_failure(errors ? errors : "out of memory");
 	}
 	free(errors);
 	return compiled;

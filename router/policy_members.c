@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "directory.h"
+#include "policy_uses.h"
 #include "tags.h"
 
 static const struct classifier_allocator allocator = { malloc, free };

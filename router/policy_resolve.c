@@ -258,8 +258,10 @@ static int resolve_set(struct policy_resolved *resolved, const struct policy *po
 	out->tests = resolved->tests_num;
 	for (uint32_t i = 0; i < set->num && !err; i++)
 		err = add_member(resolved, policy, &policy->members[set->first + i], tenant);
-	if (err)
+	if (err) {
+		resolved->failed = n;
 		return err;
+	}
 	merge_ranges(resolved, out->ranges);
 	merge_tests(resolved, out->tests);
 	out->ranges_num = resolved->ranges_num - out->ranges;
@@ -321,6 +323,7 @@ int policy_resolve(struct policy_resolved *resolved, const struct policy *policy
 	int err = 0;
 
 	memset(resolved, 0, sizeof(*resolved));
+	resolved->failed = POLICY_NONE;
 	resolved->sets = calloc(policy->sets_num + 1u, sizeof(*resolved->sets));
 	if (!stack || !resolved->sets)
 		err = -ENOMEM;

@@ -28,13 +28,14 @@ struct policy_resolved_set {
 	bool done;
 };
 
-/* @sets: as the policy's */
+/* @sets: as the policy's; @failed: the one that there was no room for, else POLICY_NONE */
 struct policy_resolved {
 	struct policy_resolved_set *sets;
 	struct classifier_range *ranges;
 	struct policy_test *tests;
 	uint32_t ranges_num, ranges_max;
 	uint32_t tests_num, tests_max;
+	uint32_t failed;
 };
 
 /*

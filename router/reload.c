@@ -76,17 +76,16 @@ static bool is_none(void)
 static void compile(void)
 {
 	struct policy *policy;
-	int err = -ENOMEM;
 
 	policy = reload.restoring ?
 		 policy_load_saved(&reload.saved, reload.config, &reload.error) :
 		 policy_load(reload.config->policy, reload.config, &reload.error);
 	if (policy)
-		reload.compiled = policy_compile(policy, reload.config, &err);
+		reload.compiled = policy_compile(policy, reload.config, &reload.error);
 	if (reload.compiled)
 		return;
 	policy_free(policy);
-	fail(err);
+	fail(-ENOMEM);
 }
 
 static void stage(void)

@@ -12,6 +12,7 @@
 #include "table.h"
 
 #include "../router/config.h"
+#include "../router/policy_compile.h"
 
 static void print_reload(const json_t *reply)
 {
@@ -61,6 +62,20 @@ static int load_config(const struct slimctl *ctl, const char *file, struct confi
 	return slimctl_fail(ctl, "cannot check a policy with that configuration");
 }
 
+/* @policy as it is, or NULL as policy_compile() has it */
+static struct policy *compilable(struct policy *policy, const struct config *config, char **errors)
+{
+	struct policy_compiled *compiled = policy_compile(policy, config, errors);
+
+	if (!compiled) {
+		policy_free(policy);
+		return NULL;
+	}
+	compiled->policy = NULL;
+	policy_compiled_free(compiled);
+	return policy;
+}
+
 int slimctl_policy_load(const struct slimctl *ctl, char **args, struct policy **policy, bool *checked)
 {
 	struct config *config;
@@ -71,6 +86,8 @@ int slimctl_policy_load(const struct slimctl *ctl, char **args, struct policy **
 		return status;
 	*checked = config != NULL;
 	*policy = policy_load(args[0], config, &errors);
+	if (*policy && config)
+		*policy = compilable(*policy, config, &errors);
 	config_free(config);
 	if (*policy)
 		return 0;
@@ -104,7 +121,8 @@ static int check(const struct slimctl *ctl, char **args)
 	if (ctl->json)
 		print_good(policy, checked);
 	else
-		printf("%s is good: %u rules%s\n", args[0], policy->rules_num, checked ? "" :
+		printf("%s is good: %u rule%s%s\n", args[0], policy->rules_num,
+		       policy->rules_num == 1 ? "" : "s", checked ? "" :
 		       "; which tenants there are was not checked, as there is no configuration");
 	policy_free(policy);
 	return 0;

@@ -12,7 +12,7 @@
 #define SLIMCTL_POLICY_TIMEOUT	60000	/* ms; hundreds of thousands of rules take a second */
 
 /**
- * slimctl_policy_load() - read a policy's files, and say what is wrong with them
+ * slimctl_policy_load() - read a policy's files, and say what is wrong with them, or too much
  * @args:	the file, and the configuration whose tenants it is about or NULL: the default one, if it
  *		can be read
  * @policy:	out; to be freed

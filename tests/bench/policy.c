@@ -6,7 +6,7 @@
  *
  * Without a configuration the file's tenant is t1. Says milliseconds for reading and for compiling, and bytes a rule.
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_identity.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_domain.c router/policy_identity.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_uses.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,6 @@ static int once(const char *file, const struct config *config)
 	size_t size = 0;
 	struct policy *policy;
 	char *errors;
-	int err;
 
 	policy = policy_load(file, config, &errors);
 	if (!policy) {
@@ -40,9 +39,10 @@ static int once(const char *file, const struct config *config)
 		return EXIT_FAILURE;
 	}
 	parsed = now();
-	compiled = policy_compile(policy, config, &err);
+	compiled = policy_compile(policy, config, &errors);
 	if (!compiled) {
-		fprintf(stderr, "%s: %s\n", file, strerror(-err));
+		fputs(errors ? errors : "out of memory\n", stderr);
+		free(errors);
 		policy_free(policy);
 		return EXIT_FAILURE;
 	}

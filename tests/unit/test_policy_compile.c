@@ -2,7 +2,7 @@
 /*
  * test_policy_compile.c - what a policy decides once it is compiled and in force
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_crossing.c router/policy_force.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_domain.c router/policy_crossing.c router/policy_force.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_uses.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  * libs: check jansson urcu urcu-common
  */
 #include <arpa/inet.h>
@@ -108,12 +108,11 @@ static struct policy_compiled *compiled_of(const char *text)
 	struct policy_compiled *compiled;
 	struct policy *policy;
 	char *errors;
-	int err;
 
 	policy = policy_parse("p", text, strlen(text), config, &errors);
 	ck_assert_msg(policy != NULL, "%s", errors);
-	compiled = policy_compile(policy, config, &err);
-	ck_assert_int_eq(err, 0);
+	compiled = policy_compile(policy, config, &errors);
+	ck_assert_msg(compiled != NULL, "%s", errors);
 	return compiled;
 }
 
@@ -573,6 +572,32 @@ START_TEST(test_deep)
 }
 END_TEST
 
+/* Groups that stand for more than there is room for: what is said, and where */
+START_TEST(test_too_many)
+{
+	char *text = malloc(1 << 20), *errors;
+	struct policy *policy;
+	size_t len = (size_t)sprintf(text, "tenant blue\ngroup all = 10.1.0.0");
+
+	for (unsigned int i = 1; i < 2048; i++)
+		len += (size_t)sprintf(text + len, ", 10.1.%u.%u", i * 2 >> 8, i * 2 & 255);
+	for (unsigned int i = 0; i < 2048; i++)
+		len += (size_t)sprintf(text + len, "\n group g%u = all, 10.9.%u.%u", i, i >> 8, i & 255);
+	len += (size_t)sprintf(text + len, "\n");
+	policy = policy_parse("p", text, len, config, &errors);
+	ck_assert_msg(policy != NULL, "%s", errors);
+	ck_assert_ptr_null(policy_compile(policy, config, &errors));
+	ck_assert_ptr_nonnull(errors);
+	/* 2048 and 2046 times 2049 have room. */
+	ck_assert_msg(strstr(errors, "p:2049:8: with this there are more than 4194304 ranges of addresses") ==
+		      errors, "%s", errors);
+	ck_assert_ptr_nonnull(strstr(errors, "\n     group g2046 = all, 10.9.7.254\n           ^"));
+	free(errors);
+	policy_free(policy);
+	free(text);
+}
+END_TEST
+
 /* --- against a plain reading of the parsed policy --- */
 
 static unsigned int rnd(unsigned int below)
@@ -860,6 +885,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_provisional);
 	tcase_add_test(tc, test_hits);
 	tcase_add_test(tc, test_deep);
+	tcase_add_test(tc, test_too_many);
 	tcase_add_test(tc, test_random);
 	suite_add_tcase(s, tc);
 	return s;

@@ -2,7 +2,7 @@
 /*
  * test_shaping.c - aggregate rates: whose classes, and their trees; connections that are changed while they live
  *
- * links: router/shaping.c router/shaping_plan.c router/shaping_tree.c router/shaping_live.c router/bpf_call.c router/policy_limit.c router/link.c router/link_request.c router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_identity.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * links: router/shaping.c router/shaping_plan.c router/shaping_tree.c router/shaping_live.c router/bpf_call.c router/policy_limit.c router/link.c router/link_request.c router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_domain.c router/policy_identity.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_uses.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  * libs: check jansson urcu urcu-common nl-3 nl-route-3
  *
  * Trees and connections are in a namespace of each test's own. Needs root.
@@ -65,13 +65,12 @@ static struct policy_compiled *compiled_of(const char *text)
 					     sizeof(error));
 	struct policy_compiled *compiled;
 	struct policy *policy;
-	int err;
 
 	ck_assert_msg(config != NULL, "%s", error);
 	policy = policy_parse("p", text, strlen(text), config, &errors);
 	ck_assert_msg(policy != NULL, "%s", errors);
-	compiled = policy_compile(policy, config, &err);
-	ck_assert_int_eq(err, 0);
+	compiled = policy_compile(policy, config, &errors);
+	ck_assert_msg(compiled != NULL, "%s", errors);
 	config_free(config);
 	return compiled;
 }

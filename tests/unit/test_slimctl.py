@@ -197,6 +197,21 @@ class Slimctl(unittest.TestCase):
             "on h1: allowed: /p:2: allow tcp",
             "on h2: not known: it did not answer within 1 s"])
 
+    def test_policy_too_much(self):
+        """What groups stand for is counted where tenants are known."""
+        path, config = self.dir + "/policy", self.dir + "/conf"
+        with open(config, "w", encoding="utf-8") as out:
+            out.write("host h1 { address 192.0.2.1; }\ntenant blue { vni 1; prefix 10.1.0.0/16; }\n")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write("tenant blue\ngroup a = " + ", ".join(f"10.1.{i >> 7}.{i * 2 & 255}" for i in range(2100)))
+            for i in range(2000):
+                out.write(f"\ngroup g{i} = a, 10.2.{i >> 8}.{i & 255}")
+        self.assertTrue(self.run_ctl("policy", "check", path, config, status=1).startswith(
+            f"{path}:1998:7: with this there are more than 4194304 ranges of addresses"))
+        with open(path, "w", encoding="utf-8") as out:
+            out.write("tenant blue\nallow tcp from 10.1.0.0/16\n")
+        self.assertEqual(self.run_ctl("policy", "check", path, config), f"{path} is good: 1 rule\n")
+
     def test_policy_diff(self):
         path = os.path.join(self.dir, "q")
         with open(path, "w", encoding="utf-8") as file:
