@@ -3,10 +3,12 @@
 #include "consultation.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "peer.h"
 #include "peer_message.h"
+#include "policy_statement.h"
 
 #define PLACE_LEN	(SLIM_WIRE_VERDICT_MAX / 2)
 
@@ -87,13 +89,13 @@ static void take_verdict(const struct peer *peer, const struct peer_verdict *ver
 static size_t write_rule(const struct policy_verdict *verdict, char text[SLIM_WIRE_VERDICT_MAX])
 {
 	const struct policy_place *place = verdict->rule ? &verdict->rule->place : NULL;
-	const char *line = NULL;
 	size_t len = 0, used = 0;
+	char *line = NULL;
 
 	if (place) {
 		snprintf(text, PLACE_LEN, "%s:%u",
 			 verdict->policy->sources.files[place->file].name, place->line);
-		line = policy_sources_line(&verdict->policy->sources, place, &len);
+		line = policy_statement_text(verdict->policy, place, &len);
 	} else {
 		text[0] = '\0';
 	}
@@ -104,6 +106,7 @@ static size_t write_rule(const struct policy_verdict *verdict, char text[SLIM_WI
 		len = SLIM_WIRE_VERDICT_MAX - used - 1;
 	if (len)
 		memcpy(text + used, line, len);
+	free(line);
 	text[used + len] = '\0';
 	/* A line may hold zeroes. */
 	return used + strlen(text + used) + 1;

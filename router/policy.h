@@ -57,7 +57,8 @@ struct policy_member {
 		} range;
 		uint32_t group;
 		struct {
-			uint32_t name, line, column;
+			uint32_t name;
+			struct policy_place place;
 		} named;
 		struct {
 			uint32_t name, value;

@@ -90,8 +90,7 @@ const char *policy_ends_nearest(const struct config_token *token, unsigned int *
 static void member_group(struct policy_parser *p, struct policy_member *member)
 {
 	member->type = POLICY_MEMBER_GROUP;
-	member->named.line = p->token.line;
-	member->named.column = p->token.column;
+	member->named.place = policy_parser_place(p);
 	member->named.name = policy_parser_name(p, "a group's name");
 }
 
@@ -102,13 +101,13 @@ static void find_groups(struct policy_parser *p, uint32_t tenant)
 
 	for (uint32_t i = p->build->set_first; i < policy->members_num; i++) {
 		struct policy_member *member = &policy->members[i], named = *member;
-		struct policy_place place = { p->file, named.named.line, named.named.column };
 
 		if (member->type != POLICY_MEMBER_GROUP)
 			continue;
 		memset(member, 0, sizeof(*member));
 		member->type = POLICY_MEMBER_GROUP;
-		member->group = policy_build_group(p->build, tenant, named.named.name, &place);
+		member->group = policy_build_group(p->build, tenant, named.named.name,
+						   &named.named.place);
 	}
 }
 

@@ -118,3 +118,15 @@ struct config_token policy_lex_next(struct config_lex *lex)
 	}
 	return token;
 }
+
+struct policy_place policy_lex_place(uint32_t file, const char *text, const struct config_token *token)
+{
+	bool quoted = token->type == CONFIG_TOKEN_STRING || token->type == CONFIG_TOKEN_OPEN_STRING;
+
+	return (struct policy_place){
+		.file = file,
+		.line = token->line,
+		.column = token->column,
+		.offset = (uint32_t)(token->text - text) - quoted,
+	};
+}

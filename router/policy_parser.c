@@ -46,7 +46,7 @@ bool policy_parser_accept_mark(struct policy_parser *p, enum config_token_type m
 
 struct policy_place policy_parser_place(const struct policy_parser *p)
 {
-	return (struct policy_place){ p->file, p->token.line, p->token.column };
+	return policy_lex_place(p->file, p->build->policy->sources.files[p->file].text, &p->token);
 }
 
 /* --- what is wrong --- */

@@ -10,6 +10,7 @@
 
 #include "config_report.h"
 #include "memstream.h"
+#include "policy_lex.h"
 
 #define LINE_SHOWN	160	/* bytes of the line that a message quotes */
 
@@ -35,7 +36,7 @@ static void show_line(struct policy_report *report, const struct policy_place *p
 	size_t len, from = 0, at = place->column - 1;
 	const char *line = policy_sources_line(report->sources, place, &len);
 
-	if (!line || at > len)
+	if (at > len)
 		return;
 	if (at > LINE_SHOWN / 2)
 		from = at - LINE_SHOWN / 2;
@@ -79,7 +80,7 @@ void policy_report_expected(struct policy_report *report, uint32_t file,
 			    const struct config_token *token, const char *fmt, ...)
 {
 	char found[CONFIG_FOUND_MAX], before[CONFIG_FOUND_MAX + 32];
-	struct policy_place place = { file, token->line, token->column };
+	struct policy_place place = policy_lex_place(file, report->sources->files[file].text, token);
 	va_list args;
 
 	snprintf(before, sizeof(before), "found %s, expected ",

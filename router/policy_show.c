@@ -2,9 +2,11 @@
 /* policy_show.c - what a policy says, as JSON for operators */
 #include "policy_show.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "policy_force.h"
+#include "policy_statement.h"
 #include "text.h"
 
 json_t *policy_show_place(const struct policy *policy, const struct policy_place *place)
@@ -20,9 +22,11 @@ json_t *policy_show_place(const struct policy *policy, const struct policy_place
 json_t *policy_show_line(const struct policy *policy, const struct policy_place *place)
 {
 	size_t len;
-	const char *line = policy_sources_line(&policy->sources, place, &len);
+	char *text = policy_statement_text(policy, place, &len);
+	json_t *json = text ? text_json(text, len) : NULL;
 
-	return line ? text_json(line, len) : json_null();
+	free(text);
+	return json;
 }
 
 json_t *policy_show_files(void)

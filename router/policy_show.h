@@ -12,7 +12,7 @@
 /* "FILE:LINE" */
 json_t *policy_show_place(const struct policy *policy, const struct policy_place *place);
 
-/* Its line. Takes long far down in a large file. */
+/* The statement that begins there, as its line has it; lines that backslashes join are one. */
 json_t *policy_show_line(const struct policy *policy, const struct policy_place *place);
 
 /* The texts of the files of the policy in force. Read lock held. */

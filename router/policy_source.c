@@ -222,16 +222,9 @@ const char *policy_sources_line(const struct policy_sources *sources,
 				const struct policy_place *place, size_t *len)
 {
 	const struct policy_source *file = &sources->files[place->file];
-	const char *line = file->text, *end = file->text + file->len, *next;
+	const char *line = file->text + place->offset - (place->column - 1);
+	const char *end = file->text + file->len, *next = memchr(line, '\n', (size_t)(end - line));
 
-	*len = 0;
-	for (uint32_t i = 1; i < place->line; i++) {
-		next = memchr(line, '\n', (size_t)(end - line));
-		if (!next)
-			return NULL;
-		line = next + 1;
-	}
-	next = memchr(line, '\n', (size_t)(end - line));
 	*len = (size_t)((next ? next : end) - line);
 	return line;
 }

@@ -11,9 +11,10 @@
 #define POLICY_FILES_MAX	4096
 #define POLICY_BYTES_MAX	(256u << 20)	/* of all files together */
 
-/* Where something was said: @file counts a policy's files, @line and @column from 1 */
+/* Where something was said: @file counts a policy's files, @line and @column from 1; @offset: bytes from the
+ * beginning of the file */
 struct policy_place {
-	uint32_t file, line, column;
+	uint32_t file, line, column, offset;
 };
 
 struct policy_source {

@@ -12,57 +12,14 @@
 #include "policy_lex.h"
 
 /*
- * @lines:	of each file, where its lines begin
  * @out:	where texts go, one after the other
  */
 struct writing {
 	const struct policy *policy;
 	struct policy_statements *statements;
-	const char ***lines;
 	FILE *out;
 	size_t size;
 };
-
-/* --- lines --- */
-
-static const char **find_lines(const struct policy_source *source)
-{
-	const char *pos = source->text, *end = pos + source->len;
-	const char **lines;
-	size_t num = 1;
-
-	for (const char *c = pos; c < end; c++)
-		num += *c == '\n';
-	lines = calloc(num, sizeof(*lines));
-	if (!lines)
-		return NULL;
-	lines[0] = pos;
-	for (num = 1; (pos = memchr(pos, '\n', (size_t)(end - pos))); num++)
-		lines[num] = ++pos;
-	return lines;
-}
-
-static int index_files(struct writing *writing)
-{
-	const struct policy_sources *sources = &writing->policy->sources;
-
-	writing->lines = calloc(sources->files_num + 1u, sizeof(*writing->lines));
-	if (!writing->lines)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < sources->files_num; i++) {
-		writing->lines[i] = find_lines(&sources->files[i]);
-		if (!writing->lines[i])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static void free_lines(struct writing *writing)
-{
-	for (uint32_t i = 0; writing->lines && i < writing->policy->sources.files_num; i++)
-		free(writing->lines[i]);
-	free(writing->lines);
-}
 
 /* --- texts --- */
 
@@ -84,7 +41,7 @@ static void put_statement(struct writing *writing, const struct policy_place *pl
 			  const char *before)
 {
 	const struct policy_source *source = &writing->policy->sources.files[place->file];
-	const char *start = writing->lines[place->file][place->line - 1] + place->column - 1;
+	const char *start = source->text + place->offset;
 	struct config_token token;
 	struct config_lex lex;
 
@@ -136,6 +93,70 @@ static void add_all(struct writing *writing)
 		    &policy->limits[i].place, "", "");
 }
 
+/* --- as it stands in the file --- */
+
+/* The last line of the statement at @place */
+static uint32_t last_line(const struct policy *policy, const struct policy_place *place)
+{
+	const struct policy_source *source = &policy->sources.files[place->file];
+	const char *start = source->text + place->offset;
+	struct config_token token;
+	struct config_lex lex;
+
+	config_lex_init(&lex, start, (size_t)(source->text + source->len - start));
+	do
+		token = policy_lex_next(&lex);
+	while (token.type != CONFIG_TOKEN_NEWLINE && token.type != CONFIG_TOKEN_END);
+	return place->line + token.line - 1;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* @line without what is around it, and without the backslash that joins it to the next one */
+static void put_joined(FILE *out, const char *line, size_t len)
+{
+	while (len && is_blank(*line)) {
+		line++;
+		len--;
+	}
+	while (len && is_blank(line[len - 1]))
+		len--;
+	if (len && line[len - 1] == '\\')
+		len--;
+	while (len && is_blank(line[len - 1]))
+		len--;
+	fwrite(line, 1, len, out);
+}
+
+char *policy_statement_text(const struct policy *policy, const struct policy_place *place, size_t *len)
+{
+	uint32_t last = last_line(policy, place);
+	struct policy_place at = *place;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len);
+
+	for (; out && at.line <= last; at.line++) {
+		size_t line_len;
+		const char *line = policy_sources_line(&policy->sources, &at, &line_len);
+
+		if (at.line > place->line)
+			putc(' ', out);
+		if (last > place->line)
+			put_joined(out, line, line_len);
+		else
+			fwrite(line, 1, line_len, out);
+		at.column = 1;
+		at.offset = (uint32_t)(line - policy->sources.files[at.file].text + line_len) + 1;
+	}
+	if (memstream_close(out, &text))
+		return text;
+	free(text);
+	return NULL;
+}
+
 /* --- all of it --- */
 
 static void finish(struct policy_statements *all)
@@ -178,12 +199,11 @@ int policy_statements_make(struct policy_statements *statements, const struct po
 	memset(statements, 0, sizeof(*statements));
 	statements->list = calloc(max + 1, sizeof(*statements->list));
 	writing.out = open_memstream(&statements->text, &writing.size);
-	err = statements->list && writing.out ? index_files(&writing) : -ENOMEM;
+	err = statements->list && writing.out ? 0 : -ENOMEM;
 	if (!err)
 		add_all(&writing);
 	if (!memstream_close(writing.out, &statements->text))
 		err = -ENOMEM;
-	free_lines(&writing);
 	if (err)
 		return err;
 	finish(statements);

@@ -39,6 +39,10 @@ struct policy_statements {
 int policy_statements_make(struct policy_statements *statements, const struct policy *policy);
 void policy_statements_free(struct policy_statements *statements);
 
+/* The statement that begins at @place, as its line has it, comments too; lines that backslashes join are one.
+ * Text of @len bytes, which may hold anything; to be freed. NULL: no memory */
+char *policy_statement_text(const struct policy *policy, const struct policy_place *place, size_t *len);
+
 const char *policy_statement_kind_name(enum policy_statement_kind kind);
 
 /* By kind and tenant: < 0, 0 or > 0 */

@@ -306,6 +306,32 @@ START_TEST(fewest_moves)
 }
 END_TEST
 
+static const struct {
+	const char *text, *shown;
+} rows[] = {
+	{ "tenant a\nallow tcp\n", "allow tcp" },
+	{ "tenant a\n\n  allow\ttcp  # \"why\" \\\ndeny any", "  allow\ttcp  # \"why\" \\" },
+	{ "tenant a\nallow tcp \\\n\tport 80 \\ \r\n  rate 1mbit  # fast\ndeny any\n",
+	  "allow tcp port 80 rate 1mbit  # fast" },
+	{ "tenant a\nallow tcp \\\n\\\n port 80", "allow tcp  port 80" },
+	{ "tenant a\nallow tcp \\\n", "allow tcp " },
+	{ "tenant a\nallow tcp \\", "allow tcp \\" },
+	{ "tenant a\n\\\n  allow tcp", "  allow tcp" },
+};
+
+START_TEST(shown)
+{
+	struct policy *policy = parse(rows[_i].text);
+	size_t len;
+	char *text = policy_statement_text(policy, &policy->rules[0].place, &len);
+
+	ck_assert_uint_eq(len, strlen(rows[_i].shown));
+	ck_assert_str_eq(text, rows[_i].shown);
+	free(text);
+	policy_free(policy);
+}
+END_TEST
+
 START_TEST(no_memory)
 {
 	struct policy *policy = parse("tenant a\nallow tcp\n");
@@ -360,6 +386,7 @@ int main(void)
 	tcase_add_loop_test(tc, known, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_loop_test(tc, random_rows, 0, 4);
 	tcase_add_test(tc, fewest_moves);
+	tcase_add_loop_test(tc, shown, 0, (int)(sizeof(rows) / sizeof(rows[0])));
 	tcase_add_test(tc, no_memory);
 	tcase_add_test(tc, packed);
 	suite_add_tcase(suite, tc);
