@@ -326,7 +326,8 @@ static void reload_done(struct reload_waiter *waiter, const struct reload_outcom
 	if (outcome->error)
 		reply_json(client, control_failure(outcome->error));
 	else
-		reply_json(client, json_pack("{s:s?, s:I, s:I, s:f}", "file", outcome->file,
+		reply_json(client, json_pack("{s:s?, s:s, s:I, s:I, s:f}", "file", outcome->file,
+					     "path", outcome->path,
 					     "rules", (json_int_t)outcome->rules,
 					     "generation", (json_int_t)outcome->generation,
 					     "took_ms", (double)outcome->took / 1000.0));
@@ -525,8 +526,7 @@ REPORT(peers)
 static json_t *show_policy(json_t *args, struct client *client)
 {
 	(void)args;
-	(void)client;
-	return policy_show_files();
+	return inquire(client, policy_show_files);
 }
 
 static json_t *stats(json_t *args, struct client *client)

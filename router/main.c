@@ -43,6 +43,7 @@
 #include "packetpath.h"
 #include "peer.h"
 #include "policy_diff.h"
+#include "policy_show.h"
 #include "policy_trial.h"
 #include "privileges.h"
 #include "recover.h"
@@ -158,6 +159,7 @@ static int start_policy(void)
 	denial_init(config);
 	shaping_live_init();
 	policy_diff_init(config);
+	policy_show_init(config);
 	policy_trial_init(config);
 	consultations_init(loop);
 	return reload_init(config, loop, resumed);

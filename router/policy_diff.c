@@ -88,16 +88,6 @@ static struct policy_compiled *read_other(int fd, json_t **failure)
 	return compiled;
 }
 
-/* Owns @item. Without memory there is no list at all, rather than one that leaves something out. */
-static bool append(json_t **array, json_t *item)
-{
-	if (!json_array_append_new(*array, item))
-		return true;
-	json_decref(*array);
-	*array = NULL;
-	return false;
-}
-
 /* --- changes --- */
 
 static json_t *place_or_null(const struct policy *policy, const struct policy_statement *statement)
@@ -119,7 +109,7 @@ static json_t *list_changes(const struct policy_changes *changes, const struct p
 		const struct policy_change *change = &changes->list[i];
 		const struct policy_statement *any = change->after ? change->after : change->before;
 
-		if (!append(&array, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+		if (!policy_show_append(&array, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
 			"change", policy_change_type_name(change->type),
 			"what", policy_statement_kind_name(any->kind),
 			"tenant", any->tenant,

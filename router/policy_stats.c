@@ -60,44 +60,68 @@ static bool hides(const struct policy_compiled *compiled, const struct policy_ru
 	       covers(&compiled->resolved, earlier->destination, rule->destination);
 }
 
-static uint32_t first_service(const struct policy *policy, const struct policy_rule *rule)
+/* @out: the first or the last address of a set that has any ranges */
+static void corner_address(const struct policy_resolved *resolved, const struct policy_resolved_set *set,
+			   bool last, uint8_t out[16])
+{
+	const struct classifier_range *ranges = &resolved->ranges[set->ranges];
+
+	memcpy(out, last ? ranges[set->ranges_num - 1].last : ranges->first, 16);
+}
+
+static uint32_t corner_service(const struct policy *policy, const struct policy_rule *rule, bool last)
 {
 	static const uint32_t protocols[POLICY_PROTOCOL_NUM] = {
 		CLASSIFIER_OTHER, CLASSIFIER_TCP, CLASSIFIER_UDP, CLASSIFIER_ICMP,
 	};
+	const struct policy_ports *ports = &policy->ports[rule->ports];
 
-	return CLASSIFIER_SERVICE(protocols[rule->protocol],
-				  rule->ports_num ? policy->ports[rule->ports].first : 0);
+	if (!rule->ports_num)
+		return CLASSIFIER_SERVICE(protocols[rule->protocol], last ? UINT16_MAX : 0);
+	return CLASSIFIER_SERVICE(protocols[rule->protocol], last ? ports[rule->ports_num - 1].last : ports->first);
+}
+
+/* The rule that decides where this one's first (or @last) addresses and ports are */
+static void ask_corner(const struct policy_compiled *compiled, const struct policy_rule *rule, bool last,
+		       struct policy_verdict *verdict)
+{
+	const struct policy *policy = compiled->policy;
+	const struct policy_resolved *resolved = &compiled->resolved;
+	uint32_t vni = policy->tenants[rule->tenant].vni;
+	struct policy_question question = {
+		.source_vni = vni, .destination_vni = vni, .service = corner_service(policy, rule, last),
+	};
+
+	corner_address(resolved, &resolved->sets[rule->source], last, question.source);
+	corner_address(resolved, &resolved->sets[rule->destination], last, question.destination);
+	policy_ask(&question, verdict);
+}
+
+static bool is_of_two_tenants(const struct policy *policy, const struct policy_rule *rule)
+{
+	return policy->sets[rule->source].tenant != rule->tenant ||
+	       policy->sets[rule->destination].tenant != rule->tenant;
 }
 
 /*
- * The earlier rule that decides whatever this one would, or NULL: it is looked for where this rule's
- * first addresses are, since it must be the one that decides there.
+ * An earlier rule that decides whatever this one would, or NULL. It is looked for where this rule's first addresses
+ * and ports are, and where its last are: one that decides at neither is not found.
  */
 static const struct policy_rule *hidden_by(const struct policy_compiled *compiled, uint32_t number)
 {
-	const struct policy *policy = compiled->policy;
-	const struct policy_rule *rule = &policy->rules[number];
+	const struct policy_rule *rule = &compiled->policy->rules[number];
 	const struct policy_resolved *resolved = &compiled->resolved;
-	const struct policy_resolved_set *source = &resolved->sets[rule->source];
-	const struct policy_resolved_set *destination = &resolved->sets[rule->destination];
-	uint32_t vni = policy->tenants[rule->tenant].vni;
-	struct policy_question question = {
-		.source_vni = policy->tenants[policy->sets[rule->source].tenant].vni,
-		.destination_vni = policy->tenants[policy->sets[rule->destination].tenant].vni,
-		.service = first_service(policy, rule),
-	};
 	struct policy_verdict verdict;
 
-	if (!source->ranges_num || !destination->ranges_num || question.source_vni != vni ||
-	    question.destination_vni != vni)
+	if (!resolved->sets[rule->source].ranges_num || !resolved->sets[rule->destination].ranges_num ||
+	    is_of_two_tenants(compiled->policy, rule))
 		return NULL;
-	memcpy(question.source, resolved->ranges[source->ranges].first, 16);
-	memcpy(question.destination, resolved->ranges[destination->ranges].first, 16);
-	policy_ask(&question, &verdict);
-	if (!verdict.rule || verdict.number >= number)
-		return NULL;
-	return hides(compiled, verdict.rule, rule) ? verdict.rule : NULL;
+	for (int last = 0; last < 2; last++) {
+		ask_corner(compiled, rule, last, &verdict);
+		if (verdict.rule && verdict.number < number && hides(compiled, verdict.rule, rule))
+			return verdict.rule;
+	}
+	return NULL;
 }
 
 static json_t *list_rules(void)
@@ -111,14 +135,15 @@ static json_t *list_rules(void)
 		const struct policy_rule *hidden = hidden_by(compiled, i);
 		uint64_t hits = __atomic_load_n(&compiled->hits[i], __ATOMIC_RELAXED);
 
-		json_array_append_new(rules, json_pack("{s:o, s:s, s:I, s:o}",
-			"rule", policy_show_place(policy, &rule->place),
-			"tenant", policy_string(policy, policy->tenants[rule->tenant].name),
-			"hits", (json_int_t)hits,
-			"hidden_by", hidden ? policy_show_place(policy, &hidden->place) : json_null()));
+		if (!policy_show_append(&rules, json_pack("{s:o, s:s, s:I, s:o, s:o}",
+				"rule", policy_show_place(policy, &rule->place),
+				"tenant", policy_string(policy, policy->tenants[rule->tenant].name),
+				"hits", (json_int_t)hits,
+				"hidden_by", hidden ? policy_show_place(policy, &hidden->place) : json_null(),
+				"text", policy_show_line(policy, &rule->place))))
+			break;
 	}
-	return json_pack("{s:I, s:o}", "generation", (json_int_t)policy_generation(),
-			 "rules", rules);
+	return rules;
 }
 
 json_t *policy_stats(int fd)
@@ -127,7 +152,11 @@ json_t *policy_stats(int fd)
 
 	(void)fd;
 	rcu_read_lock();
-	reply = list_rules();
+	reply = policy_show_force();
+	if (json_object_set_new(reply, "rules", list_rules())) {
+		json_decref(reply);
+		reply = NULL;
+	}
 	rcu_read_unlock();
 	return reply;
 }

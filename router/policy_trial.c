@@ -137,7 +137,7 @@ static int find_ends(struct end *source, struct end *destination, const char *te
 		cross(source, destination);
 		return 0;
 	}
-	snprintf(error, size, "two addresses may be of any tenant: say which");
+	snprintf(error, size, "two addresses may be of any tenant: say which by --tenant");
 	return -1;
 }
 
@@ -190,6 +190,7 @@ static json_t *reply_begin(const struct policy_question *question, const struct 
 			 "source_host", host_of(directory_owner_of(source->vni, &source->addr)),
 			 "destination_host",
 			 host_of(directory_owner_of(destination->vni, &destination->addr)));
+	json_object_set(reply, "allowed_here", json_object_get(reply, "allowed"));
 	json_object_update(reply, more);
 	json_decref(more);
 	return reply;
@@ -205,11 +206,29 @@ static bool is_waiting(const struct policy_trial *trial)
 	return false;
 }
 
+/* By all hosts that judge, each of which may deny; null: it is not known. Of no host: by @here's policy */
+static json_t *of_all(const struct policy_trial *trial, json_t *here)
+{
+	bool known = true;
+
+	if (!trial->hosts_num)
+		return json_incref(here);
+	for (size_t i = 0; i < trial->hosts_num; i++) {
+		const json_t *allowed = json_object_get(trial->hosts[i].answer, "allowed");
+
+		if (json_is_false(allowed))
+			return json_false();
+		known &= json_is_true(allowed);
+	}
+	return known ? json_true() : json_null();
+}
+
 /* All have answered, or will not: the reply, and nothing else is left. */
 static json_t *trial_end(struct policy_trial *trial)
 {
 	json_t *list = json_array(), *reply = trial->reply;
 
+	json_object_set_new(reply, "allowed", of_all(trial, json_object_get(reply, "allowed_here")));
 	for (size_t i = 0; i < trial->hosts_num; i++) {
 		struct host *host = &trial->hosts[i];
 

@@ -190,6 +190,7 @@ static struct reload_outcome outcome(bool good)
 	return (struct reload_outcome){
 		.error = good ? NULL : reload.error ? reload.error : "out of memory\n",
 		.file = compiled ? reload.config->policy : NULL,
+		.path = reload.config->policy,
 		.rules = compiled ? compiled->policy->rules_num : 0,
 		.generation = policy_generation(),
 		.took = took(),

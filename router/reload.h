@@ -18,7 +18,7 @@
 
 /*
  * @error:	why nothing has changed, lines with their ends; NULL: it has
- * @file:	that was read; NULL: there is none
+ * @file:	that was read; NULL: there is none, at @path
  * @rules:	in force now
  * @generation:	of the policy in force
  * @took:	us, from the beginning until it was in force
@@ -26,6 +26,7 @@
 struct reload_outcome {
 	const char *error;
 	const char *file;
+	const char *path;
 	uint32_t rules;
 	uint64_t generation;
 	uint64_t took;

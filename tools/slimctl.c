@@ -38,7 +38,8 @@ static const struct command {
 	{ "reload", '0', slimctl_reload, "", "read the policy again" },
 	{ "policy", '*', slimctl_policy,
 	  "check FILE [CONFIG] | diff FILE [CONFIG] | show |\n"
-	  "           stats [unused | hidden] | test SOURCE DESTINATION PORT [PROTOCOL]",
+	  "           stats [unused | hidden] |\n"
+	  "           test SOURCE DESTINATION PORT [PROTOCOL] [--tenant T]",
 	  "look at a policy" },
 	{ "upgrade", '?', slimctl_upgrade, "[PROGRAM]",
 	  "put another program into the router's place" },

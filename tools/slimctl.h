@@ -14,8 +14,8 @@
 #define SLIMCTL_USAGE	2
 
 /*
- * The command line. @name: the command's argument, or NULL. The rest is for attach: NULL or
- * empty where it was not said; @addresses: array of text, @labels: object of text.
+ * The command line. @name: the command's argument, or NULL. The rest is for attach (and @tenant for
+ * policy test): NULL or empty where it was not said; @addresses: array of text, @labels: object of text.
  */
 struct slimctl {
 	const char *socket_path;

@@ -14,30 +14,46 @@
 #include "../router/config.h"
 #include "../router/policy_compile.h"
 
+/* Says where none is in force. */
+static bool print_none(const json_t *reply)
+{
+	const char *path = slimctl_text(reply, "path");
+	bool closed = json_is_true(json_object_get(reply, "closed"));
+
+	if (closed)
+		printf("%s has errors, or is gone: nothing is allowed\n", path);
+	else if (!*slimctl_text(reply, "file"))
+		printf("there is no policy %s: all is allowed within tenants\n", path);
+	return closed || !*slimctl_text(reply, "file");
+}
+
 static void print_reload(const json_t *reply)
 {
-	const char *file = json_string_value(json_object_get(reply, "file"));
 	json_int_t rules, generation;
 	double took;
 
 	if (json_unpack((json_t *)reply, "{s:I, s:I, s:f}", "rules", &rules,
-			"generation", &generation, "took_ms", &took))
+			"generation", &generation, "took_ms", &took) || print_none(reply))
 		return;
-	if (file)
-		printf("%s is in force: %" JSON_INTEGER_FORMAT " rules, generation %"
-		       JSON_INTEGER_FORMAT ", after %.1f ms\n", file, rules, generation, took);
-	else
-		printf("there is no policy: all is allowed within tenants\n");
+	printf("%s is in force: %" JSON_INTEGER_FORMAT " rule%s, generation %" JSON_INTEGER_FORMAT
+	       ", after %.1f ms\n", slimctl_text(reply, "file"), rules, slimctl_text_plural(rules),
+	       generation, took);
+}
+
+/* For what takes long with many rules */
+static int ask(const struct slimctl *ctl, const char *command, json_t **reply)
+{
+	struct slimctl patient = *ctl;
+
+	patient.timeout = SLIMCTL_POLICY_TIMEOUT;
+	return slimctl_ask(&patient, command, NULL, -1, reply);
 }
 
 int slimctl_reload(const struct slimctl *ctl)
 {
-	struct slimctl patient = *ctl;
 	json_t *reply;
-	int status;
+	int status = ask(ctl, "reload", &reply);
 
-	patient.timeout = SLIMCTL_POLICY_TIMEOUT;
-	status = slimctl_ask(&patient, "reload", NULL, -1, &reply);
 	if (status || !reply)
 		return status;
 	print_reload(reply);
@@ -122,7 +138,7 @@ static int check(const struct slimctl *ctl, char **args)
 		print_good(policy, checked);
 	else
 		printf("%s is good: %u rule%s%s\n", args[0], policy->rules_num,
-		       policy->rules_num == 1 ? "" : "s", checked ? "" :
+		       slimctl_text_plural(policy->rules_num), checked ? "" :
 		       "; which tenants there are was not checked, as there is no configuration");
 	policy_free(policy);
 	return 0;
@@ -131,12 +147,13 @@ static int check(const struct slimctl *ctl, char **args)
 static int show(const struct slimctl *ctl, char **args)
 {
 	json_t *reply, *file;
-	int status = slimctl_ask(ctl, "policy-show", NULL, -1, &reply);
+	int status = ask(ctl, "policy-show", &reply);
 	size_t i;
 
 	(void)args;
 	if (status || !reply)
 		return status;
+	print_none(reply);
 	json_array_foreach(json_object_get(reply, "files"), i, file)
 		printf("# %s\n%s", slimctl_text(file, "file"), slimctl_text(file, "text"));
 	json_decref(reply);
@@ -156,11 +173,10 @@ static bool is_asked_for(const json_t *rule, const char *which)
 static int stats(const struct slimctl *ctl, char **args)
 {
 	static const struct table_column columns[] = {
-		{ "RULE", 0 }, { "TENANT", 0 }, { "HITS", 1 }, { "HIDDEN-BY", 0 },
+		{ "RULE", 0 }, { "TENANT", 0 }, { "HITS", 1 }, { "HIDDEN-BY", 0 }, { "TEXT", 0 },
 	};
 	struct table *table;
 	json_t *reply, *rule;
-	struct slimctl patient = *ctl;
 	char text[SLIMCTL_TEXT_MAX];
 	int status;
 	size_t i;
@@ -168,10 +184,13 @@ static int stats(const struct slimctl *ctl, char **args)
 	if (args[0] && strcmp(args[0], "unused") && strcmp(args[0], "hidden"))
 		return slimctl_usage(ctl, "policy stats shows all rules, unused or hidden ones, not \"%s\"",
 				     args[0]);
-	patient.timeout = SLIMCTL_POLICY_TIMEOUT;
-	status = slimctl_ask(&patient, "policy-stats", NULL, -1, &reply);
+	status = ask(ctl, "policy-stats", &reply);
 	if (status || !reply)
 		return status;
+	if (print_none(reply)) {
+		json_decref(reply);
+		return 0;
+	}
 	table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	json_array_foreach(json_object_get(reply, "rules"), i, rule) {
 		if (!is_asked_for(rule, args[0]))
@@ -181,6 +200,7 @@ static int stats(const struct slimctl *ctl, char **args)
 		slimctl_text_number(text, rule, "hits");
 		table_add(table, text);
 		table_add(table, slimctl_text(rule, "hidden_by"));
+		table_add(table, slimctl_text(rule, "text"));
 	}
 	table_print(table, stdout);
 	table_free(table);
@@ -190,19 +210,31 @@ static int stats(const struct slimctl *ctl, char **args)
 
 static const struct {
 	const char *name;
-	int min, max;		/* arguments */
+	int min, max;		/* arguments: how many, and which */
+	const char *which;
 	int (*run)(const struct slimctl *ctl, char **args);
 } commands[] = {
-	{ "check", 1, 2, check },
-	{ "diff", 1, 2, slimctl_policy_diff },
-	{ "show", 0, 0, show },
-	{ "stats", 0, 1, stats },
-	{ "test", 3, 4, slimctl_policy_test },
+	{ "check", 1, 2, "needs FILE, and may have CONFIGURATION", check },
+	{ "diff", 1, 2, "needs FILE, and may have CONFIGURATION", slimctl_policy_diff },
+	{ "show", 0, 0, "takes no argument", show },
+	{ "stats", 0, 1, "takes no argument but unused or hidden", stats },
+	{ "test", 3, 4, "needs SOURCE, DESTINATION and PORT, and may have PROTOCOL", slimctl_policy_test },
 };
+
+/* Those of attach, of which `test` takes one */
+static int check_options(const struct slimctl *ctl)
+{
+	if (ctl->netns || ctl->ifname || ctl->path || json_array_size(ctl->addresses) ||
+	    json_object_size(ctl->labels))
+		return slimctl_usage(ctl, "policy does not take the options of attach");
+	if (ctl->tenant && strcmp(ctl->name, "test"))
+		return slimctl_usage(ctl, "policy %s does not take --tenant", ctl->name);
+	return 0;
+}
 
 int slimctl_policy(const struct slimctl *ctl)
 {
-	int num = 0;
+	int num = 0, status;
 
 	if (!ctl->name)
 		return slimctl_usage(ctl, "policy needs one of check, diff, show, stats and test");
@@ -212,9 +244,9 @@ int slimctl_policy(const struct slimctl *ctl)
 		if (strcmp(commands[i].name, ctl->name))
 			continue;
 		if (num < commands[i].min || num > commands[i].max)
-			return slimctl_usage(ctl, "policy %s takes %d to %d arguments, not %d",
-					     ctl->name, commands[i].min, commands[i].max, num);
-		return commands[i].run(ctl, ctl->arguments + 1);
+			return slimctl_usage(ctl, "policy %s %s", ctl->name, commands[i].which);
+		status = check_options(ctl);
+		return status ? status : commands[i].run(ctl, ctl->arguments + 1);
 	}
 	return slimctl_usage(ctl, "there is no \"policy %s\"", ctl->name);
 }

@@ -102,12 +102,13 @@ static void print_connections(const json_t *reply)
 static void print_diff(const json_t *reply)
 {
 	const json_t *changes = json_object_get(reply, "changes"), *change;
-	size_t i;
+	size_t i, changes_num = json_array_size(changes);
+	size_t cut = json_array_size(json_object_get(reply, "connections"));
 
 	json_array_foreach(changes, i, change)
 		print_change(change);
-	printf("%zu changes; %zu live connections of this host would be cut\n",
-	       json_array_size(changes), json_array_size(json_object_get(reply, "connections")));
+	printf("%zu change%s; %zu live connection%s of this host would be cut\n", changes_num,
+	       slimctl_text_plural((json_int_t)changes_num), cut, slimctl_text_plural((json_int_t)cut));
 	print_connections(reply);
 }
 

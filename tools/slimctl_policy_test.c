@@ -47,20 +47,11 @@ static void print_host(const json_t *host)
 	print_rule(text, host);
 }
 
-/* Both hosts have to allow it; of addresses that nobody has this host's policy speaks. */
 static const char *say_whether(const json_t *reply)
 {
-	const json_t *hosts = json_object_get(reply, "hosts"), *host;
-	bool denied = false, unknown = false;
-	size_t i;
+	const json_t *allowed = json_object_get(reply, "allowed");
 
-	if (!json_array_size(hosts))
-		return json_is_true(json_object_get(reply, "allowed")) ? "allowed" : "denied";
-	json_array_foreach(hosts, i, host) {
-		denied |= json_is_false(json_object_get(host, "allowed"));
-		unknown |= !json_is_boolean(json_object_get(host, "allowed"));
-	}
-	return denied ? "denied" : unknown ? "not known" : "allowed";
+	return json_is_true(allowed) ? "allowed" : json_is_false(allowed) ? "denied" : "not known";
 }
 
 static void print_test(const json_t *reply)

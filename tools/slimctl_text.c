@@ -118,3 +118,8 @@ void slimctl_text_reason(char *out, const json_t *item, const char *key)
 	reason = slimctl_text(item, reason_key);
 	snprintf(out, SLIMCTL_TEXT_MAX, *reason ? "%s (%s)" : "%s", slimctl_text(item, key), reason);
 }
+
+const char *slimctl_text_plural(json_int_t num)
+{
+	return num == 1 ? "" : "s";
+}

@@ -22,6 +22,9 @@ void slimctl_text_seconds(char *out, const json_t *item, const char *key);
 void slimctl_text_milliseconds(char *out, const json_t *item, const char *key);
 void slimctl_text_microseconds(char *out, const json_t *item, const char *key);
 
+/* What makes several of one: "s", or "" */
+const char *slimctl_text_plural(json_int_t num);
+
 /* "yes" or "no" */
 void slimctl_text_bool(char *out, const json_t *item, const char *key);
 /* The strings of an array, with commas between */

@@ -183,6 +183,10 @@ for host in $(hosts); do
 		"$(ask "$host" '[.hosts[] | [.host, .ends, .allowed, .rule]]')"
 done
 check "one that denies decides" has <(ctl h1 policy test h1c1 h2c1 7000) "denied: tenant t1"
+equal "... with -j as well, and what is so here" '[false,true]' \
+	"$(ctl h1 -j policy test h1c1 h2c1 7000 | jq -c '[.allowed, .allowed_here]')"
+equal "... seen from the other one" '[false,false]' \
+	"$(ctl h2 -j policy test h1c1 h2c1 7000 | jq -c '[.allowed, .allowed_here]')"
 check "each names its rule" has <(ctl h1 policy test h1c1 h2c1 7000) \
 	"on h2: denied: $policy:4: deny tcp from container h1c1 to container h2c1 port 7000"
 check "... the one that allows, too" has <(ctl h1 policy test h1c1 h2c1 7000) \
@@ -200,6 +204,8 @@ frozen=$(ctl h2 -j status | jq .pid)
 kill -STOP "$frozen"
 check "a host that does not answer is said" has <(ctl h1 policy test h1c1 h2c1 7000) \
 	"on h2: not known: it did not answer within 1 s"
+equal "... and what is so by both is not known" '[null,true]' \
+	"$(ctl h1 -j policy test h1c1 h2c1 7000 | jq -c '[.allowed, .allowed_here]')"
 check "... after a second" holds "$(took ctl h1 policy test h1c1 h2c1 7000) < 2500"
 timeout 0.5 "$slimctl" -s "/run/slim-lab/$name/h1/control.sock" policy test h1c1 h2c1 7000 || true
 check "... who asked and went is forgotten" ctl h1 status
@@ -219,6 +225,7 @@ equal "a set-up on the slim path" $((before + 1)) "$(counter h1 connects_slim)"
 equal "stats: hits" "1 0 0" "$(ctl h1 -j policy stats | jq -r '[.rules[].hits] | join(" ")')"
 rules() { ctl h1 policy stats "$@" | awk 'NR > 1 { sub(/.*:/, "", $1); print $1 }' | xargs; }
 equal "all rules" "2 3 4" "$(rules)"
+check "... with their texts" has <(ctl h1 policy stats) "allow tcp to $server port 7000"
 equal "those that never decided" "3 4" "$(rules unused)"
 equal "those that never can" "3" "$(rules hidden)"
 check "no other ones" exits 2 ctl h1 policy stats used

@@ -40,7 +40,7 @@ reaches()
 }
 
 # What every policy below says of these two: as connections are decided, and as they fare
-decides() { [[ $(ctl h1 -j policy test "$1" h2c1 7000 | jq .allowed) == "$2" ]]; }
+decides() { [[ $(ctl h1 -j policy test "$1" h2c1 7000 | jq .allowed_here) == "$2" ]]; }
 decided() { decides h1c1 true && decides h1c2 false; }
 kept() { reaches h1c1 h2c1 7000 && denied h1c2 h2c1 7000; }
 

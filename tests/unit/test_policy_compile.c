@@ -2,7 +2,7 @@
 /*
  * test_policy_compile.c - what a policy decides once it is compiled and in force
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_domain.c router/policy_crossing.c router/policy_force.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_uses.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_domain.c router/policy_crossing.c router/policy_force.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_show.c router/policy_source.c router/policy_statement.c router/policy_stats.c router/policy_uses.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c router/text.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  * libs: check jansson urcu urcu-common
  */
 #include <arpa/inet.h>
@@ -19,6 +19,8 @@
 #include "../../router/policy_force.h"
 #include "../../router/policy_crossing.h"
 #include "../../router/policy_profile.h"
+#include "../../router/policy_show.h"
+#include "../../router/policy_stats.h"
 #include "../../router/tags.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
@@ -598,6 +600,75 @@ START_TEST(test_too_many)
 }
 END_TEST
 
+/* --- statistics --- */
+
+/* @hidden: of each rule the line of the one that hides it, 0: none */
+static const struct {
+	const char *text;
+	int hidden[4];
+} hiding[] = {
+	{ "tenant blue\nallow tcp\ndeny tcp from 10.1.0.1 port 80\ndeny udp\n", { 0, 2, 0 } },
+	{ "tenant blue\ndeny tcp from 10.1.0.1 port 80\nallow tcp\n", { 0, 0 } },
+	/* Another one decides at the first address, or at the last one. */
+	{ "tenant blue\nallow tcp from 10.1.0.1\ndeny any from 10.1.0.0/24\nallow tcp from 10.1.0.1-10.1.0.9\n",
+	  { 0, 0, 3 } },
+	{ "tenant blue\nallow tcp from 10.1.0.9\ndeny any from 10.1.0.0/24\nallow tcp from 10.1.0.1-10.1.0.9\n",
+	  { 0, 0, 3 } },
+	{ "tenant blue\nallow tcp port 80\ndeny tcp\nallow tcp port 80-90\n", { 0, 0, 3 } },
+	/* One that is not hidden by either alone */
+	{ "tenant blue\nallow tcp from 10.1.0.0/25\ndeny any from 10.1.0.128/25\nallow tcp from 10.1.0.0/24\n",
+	  { 0, 0, 0 } },
+	{ "tenant blue\nallow tcp from container c1\ndeny tcp from container c1\n", { 0, 0 } },
+	{ "tenant blue\nallow tcp to any of green\nallow tcp to any of green\n", { 0, 0 } },
+};
+
+START_TEST(test_stats)
+{
+	const char *at = strchr(hiding[_i].text, '\n') + 1, *file;
+	json_t *stats, *list, *rule;
+	char place[16];
+	size_t i;
+
+	policy_show_init(config);
+	in_force(hiding[_i].text);
+	stats = policy_stats(-1);
+	ck_assert_ptr_nonnull(stats);
+	ck_assert_int_eq(json_unpack(stats, "{s:s, s:o}", "file", &file, "rules", &list), 0);
+	ck_assert_str_eq(file, config->policy);
+	json_array_foreach(list, i, rule) {
+		const json_t *hidden = json_object_get(rule, "hidden_by");
+
+		sprintf(place, "p:%d", hiding[_i].hidden[i]);
+		ck_assert_str_eq(json_is_null(hidden) ? "p:0" : json_string_value(hidden), place);
+		ck_assert(!strncmp(at, json_string_value(json_object_get(rule, "text")), strcspn(at, "\n")));
+		at = strchr(at, '\n') + 1;
+	}
+	ck_assert_str_eq(at, "");
+	json_decref(stats);
+}
+END_TEST
+
+/* What tools are told where there is no policy */
+START_TEST(test_no_stats)
+{
+	json_t *shown;
+
+	policy_show_init(config);
+	ck_assert_int_eq(policy_publish(NULL, NULL), 0);
+	shown = policy_show_files(-1);
+	ck_assert(json_is_null(json_object_get(shown, "file")));
+	ck_assert_str_eq(json_string_value(json_object_get(shown, "path")), config->policy);
+	ck_assert(json_is_false(json_object_get(shown, "closed")));
+	ck_assert_uint_eq(json_array_size(json_object_get(shown, "files")), 0);
+	json_decref(shown);
+	ck_assert_int_eq(policy_publish_closed(), 0);
+	shown = policy_stats(-1);
+	ck_assert_str_eq(json_string_value(json_object_get(shown, "file")), config->policy);
+	ck_assert(json_is_true(json_object_get(shown, "closed")));
+	json_decref(shown);
+}
+END_TEST
+
 /* --- against a plain reading of the parsed policy --- */
 
 static unsigned int rnd(unsigned int below)
@@ -885,6 +956,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_provisional);
 	tcase_add_test(tc, test_hits);
 	tcase_add_test(tc, test_deep);
+	tcase_add_loop_test(tc, test_stats, 0, COUNT(hiding));
+	tcase_add_test(tc, test_no_stats);
 	tcase_add_test(tc, test_too_many);
 	tcase_add_test(tc, test_random);
 	suite_add_tcase(s, tc);

@@ -46,11 +46,14 @@ REPLIES = {
          "since_s": 7500, "containers": 0, "listeners": 0, "rtt_ms": 0.25,
          "syn_data": True, "refused": 3, "slowed": 0, "warning": None,
          "error": "connection refused"}]},
-    "policy-stats": {"generation": 3, "rules": [
-        {"rule": "/p:2", "tenant": "blue", "hits": 7, "hidden_by": None},
-        {"rule": "/p:3", "tenant": "blue", "hits": 0, "hidden_by": "/p:2"}]},
+    "reload": {"generation": 3, "file": "/p", "path": "/p", "rules": 1, "took_ms": 1.5},
+    "policy-show": {"generation": 3, "file": "/p", "path": "/p", "closed": False,
+                    "files": [{"file": "/p", "text": "tenant blue\n"}]},
+    "policy-stats": {"generation": 3, "file": "/p", "path": "/p", "closed": False, "rules": [
+        {"rule": "/p:2", "tenant": "blue", "hits": 7, "hidden_by": None, "text": "allow tcp"},
+        {"rule": "/p:3", "tenant": "blue", "hits": 0, "hidden_by": "/p:2", "text": "deny\ttcp"}]},
     "policy-test": {
-        "allowed": True, "rule": "/p:2", "text": "allow tcp", "tenant": "blue",
+        "allowed": None, "allowed_here": True, "rule": "/p:2", "text": "allow tcp", "tenant": "blue",
         "source": "10.32.1.2", "source_host": "h1", "destination": "10.32.2.2",
         "destination_host": "h2", "hosts": [
             {"host": "h1", "ends": "source", "allowed": True, "rule": "/p:2", "text": "allow tcp"},
@@ -188,14 +191,37 @@ class Slimctl(unittest.TestCase):
 
     def test_policy(self):
         self.assertEqual(self.run_ctl("policy", "stats").splitlines(), [
-            "RULE  TENANT  HITS  HIDDEN-BY", "/p:2  blue       7  -", "/p:3  blue       0  /p:2"])
+            "RULE  TENANT  HITS  HIDDEN-BY  TEXT", "/p:2  blue       7  -          allow tcp",
+            "/p:3  blue       0  /p:2       deny?tcp"])
         for which in "unused", "hidden":
             self.assertEqual(self.run_ctl("policy", "stats", which).splitlines()[1:],
-                             ["/p:3  blue       0  /p:2"])
+                             ["/p:3  blue       0  /p:2       deny?tcp"])
         self.assertEqual(self.run_ctl("policy", "test", "h1c1", "h2c1", "80").splitlines(), [
             "not known: tenant blue, 10.32.1.2 on h1 to 10.32.2.2 on h2",
             "on h1: allowed: /p:2: allow tcp",
             "on h2: not known: it did not answer within 1 s"])
+        for allowed, word in (True, "allowed"), (False, "denied"):
+            with unittest.mock.patch.dict(REPLIES["policy-test"], {"allowed": allowed}):
+                self.assertTrue(self.run_ctl("policy", "test", "a", "b", "0", "icmp", "--tenant", "blue")
+                                .startswith(f"{word}: tenant blue"))
+        self.assertEqual(self.router.requests[-1][0]["tenant"], "blue")
+        self.assertEqual(self.run_ctl("policy", "show"), "# /p\ntenant blue\n")
+        self.assertEqual(self.run_ctl("reload"), "/p is in force: 1 rule, generation 3, after 1.5 ms\n")
+        with unittest.mock.patch.dict(REPLIES["reload"], {"rules": 21}):
+            self.assertIn(" 21 rules, ", self.run_ctl("reload"))
+
+    def test_no_policy(self):
+        """Where it would be is said."""
+        for command, nothing in (("reload",), {}), (("policy", "show"), {"files": []}), \
+                (("policy", "stats"), {"rules": []}):
+            reply = REPLIES["-".join(command)]
+            with self.subTest(command):
+                with unittest.mock.patch.dict(reply, {"file": None, **nothing}):
+                    self.assertEqual(self.run_ctl(*command),
+                                     "there is no policy /p: all is allowed within tenants\n")
+                with unittest.mock.patch.dict(reply, {"closed": True, **nothing}):
+                    self.assertEqual(self.run_ctl(*command),
+                                     "/p has errors, or is gone: nothing is allowed\n")
 
     def test_policy_too_much(self):
         """What groups stand for is counted where tenants are known."""
@@ -219,7 +245,7 @@ class Slimctl(unittest.TestCase):
         self.assertEqual(self.run_ctl("policy", "diff", path).splitlines(), [
             "- /p:1: tenant blue: group a = any", "+ /q:1: tenant blue: group a = ?[2J",
             "~ /q:2: tenant blue: deny udp", "- /p:4: tenant blue: deny icmp",
-            "3 changes; 1 live connections of this host would be cut", "",
+            "3 changes; 1 live connection of this host would be cut", "",
             "CUT  PATH  TENANT  SOURCE                 DESTINATION   RULE",
             "7    slim  blue    h1c1 (10.32.1.2:4711)  10.32.9.9:80  by default"])
         (request, fds), = self.router.requests
@@ -296,6 +322,29 @@ class Slimctl(unittest.TestCase):
                 self.run_ctl(*args, status=2)
         self.assertEqual(self.router.requests, [])
 
+    def test_policy_usage(self):
+        for args, said in (
+                ((), "policy needs one of check, diff, show, stats and test"),
+                (("check",), "policy check needs FILE, and may have CONFIGURATION"),
+                (("diff", "a", "b", "c"), "policy diff needs FILE, and may have CONFIGURATION"),
+                (("show", "x"), "policy show takes no argument"),
+                (("stats", "unused", "x"), "policy stats takes no argument but unused or hidden"),
+                (("stats", "used"), 'policy stats shows all rules, unused or hidden ones, not "used"'),
+                (("test", "a", "b"), "policy test needs SOURCE, DESTINATION and PORT, and may have PROTOCOL"),
+                (("test", "a", "b", "http"), 'policy test: "http" is no port'),
+                (("check", "f", "--netns", "x"), "policy does not take the options of attach"),
+                (("test", "a", "b", "1", "--ip", "10.0.0.1"), "policy does not take the options of attach"),
+                (("test", "a", "b", "1", "--label", "a=b"), "policy does not take the options of attach"),
+                (("test", "a", "b", "1", "--path", "slim"), "policy does not take the options of attach"),
+                (("test", "a", "b", "1", "--ifname", "x"), "policy does not take the options of attach"),
+                (("show", "--tenant", "blue"), "policy show does not take --tenant"),
+                (("show", "-v"), "policy does not take -v"),
+                (("explain",), 'there is no "policy explain"')):
+            with self.subTest(args):
+                self.assertEqual(self.run_ctl("policy", *args, status=2),
+                                 f"slimctl: {said} (see `slimctl help`)\n")
+        self.assertEqual(self.router.requests, [])
+
     def test_usage_json(self):
         """With -j, whoever reads standard output gets an object, wherever -j stands."""
         for args in (["-j"], ["-j", "nonsense"], ["--nonsense", "-j"], ["-x", "--json"],
@@ -333,6 +382,7 @@ class Slimctl(unittest.TestCase):
 
     def test_help(self):
         self.assertIn("usage: slimctl", self.run_ctl("help"))
+        self.assertIn("PORT [PROTOCOL] [--tenant T]", self.run_ctl("help"))
         self.assertIn("usage: slimctl", self.run_ctl("--help"))
         self.assertRegex(self.run_ctl("--version"), r"^slimctl [0-9.]+\n$")
 
@@ -408,6 +458,21 @@ class SlimRun(unittest.TestCase):
 
 class Completion(unittest.TestCase):
     """bash looks for a file of the command's name."""
+
+    def words(self, *typed):
+        """What is offered for the last word"""
+        line = " ".join(f"'{word}'" for word in ("slimctl", *typed))
+        script = (f". tools/completion/slimctl.bash; COMP_WORDS=({line}); COMP_CWORD={len(typed)}; "
+                  '_slimctl; echo "${COMPREPLY[*]}"')
+        return subprocess.run(["bash", "-c", script], check=True, timeout=30, capture_output=True,
+                              text=True).stdout.split()
+
+    def test_policy(self):
+        self.assertEqual(self.words("policy", "s"), ["show", "stats"])
+        self.assertEqual(self.words("policy", "stats", ""), ["unused", "hidden"])
+        self.assertEqual(self.words("policy", "show", "-"), ["--json", "--socket"])
+        self.assertEqual(self.words("policy", "test", "--t"), ["--tenant"])
+        self.assertEqual(self.words("policy", "test", "a", "b", "80", ""), ["tcp", "udp", "icmp"])
 
     def test_installed(self):
         with tempfile.TemporaryDirectory() as root:

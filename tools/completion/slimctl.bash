@@ -85,6 +85,13 @@ _slimctl()
 	:*) _slim_words "$commands" "$cur" ;;
 	attach:-*) _slim_words "--netns --tenant --ip --label --ifname --path --json" "$cur" ;;
 	detach:*) _slim_words "$(_slimctl_column "$socket" containers NAME)" "$cur" ;;
+	policy:-*)
+		if [[ ${words[0]:-} == test ]]; then
+			_slim_words "--tenant --json --socket" "$cur"
+		else
+			_slim_words "--json --socket" "$cur"
+		fi
+		;;
 	policy:*) _slimctl_policy "$socket" "$cur" "${words[@]}" ;;
 	keygen:*|pubkey:*|upgrade:*) _slim_files "$cur" ;;
 	containers:-*) _slim_words "--verbose --json --socket" "$cur" ;;
