@@ -140,7 +140,7 @@ START_TEST(between_tenants)
 }
 END_TEST
 
-/* What is said of a text with one error: where, the words, and what the caret is below */
+/* What is said of a text with one error: where, the words, and what is marked ("": the line's end) */
 static const struct {
 	const char *text, *said, *caret;
 } wrongs[] = {
@@ -247,7 +247,8 @@ static const struct {
 	  "KEY=VALUE, of 63 bytes each at most\n", "\"" },
 	{ "tenant blue\nallow tcp to label a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/a/b/c/d/e/12"
 	  "=x\n", "p:2:20: found \"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/...\", "
-	  "expected a label as KEY=VALUE, of 63 bytes each at most\n", "a/b" },
+	  "expected a label as KEY=VALUE, of 63 bytes each at most\n",
+	  "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/a/b/c/d/e/12" },
 	{ "tenant blue\nlimit each any\n", "p:2:15: found the end of the line, expected rate\n", "" },
 	{ "tenant blue\nlimit rate 1gbit\n", "p:2:7: found \"rate\", expected tenant, or each and "
 	  "whom it limits\n", "rate" },
@@ -268,8 +269,9 @@ static const struct {
 
 START_TEST(wrong)
 {
-	const char *text = wrongs[_i].text, *said = wrongs[_i].said, *line, *caret;
+	const char *text = wrongs[_i].text, *said = wrongs[_i].said, *below = wrongs[_i].caret, *line, *caret;
 	struct policy *policy;
+	size_t width;
 	char *errors;
 
 	policy = policy_parse("p", text, strlen(text), config, &errors);
@@ -280,8 +282,11 @@ START_TEST(wrong)
 	caret = strchr(strchr(line, '\n') + 1, '^');
 	ck_assert_ptr_nonnull(caret);
 	line += caret - (strchr(line, '\n') + 1);
-	ck_assert_msg(!strncmp(line, wrongs[_i].caret, strlen(wrongs[_i].caret)),
+	ck_assert_msg(!strncmp(line, below, strlen(below)) && (*below || *line == '\n'),
 		      "the caret is in the wrong place:\n%s", errors);
+	width = 1 + strspn(caret + 1, "~");
+	ck_assert_msg(width == (*below ? strlen(below) : 1) && caret[width] == '\n',
+		      "the mark has the wrong width:\n%s", errors);
 	ck_assert_msg(!strchr(strchr(caret, '\n') + 1, ':'), "more is said:\n%s", errors);
 	free(errors);
 }
