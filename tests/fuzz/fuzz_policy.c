@@ -2,16 +2,18 @@
 /*
  * fuzz_policy.c - any bytes as slim-policy(5)
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compare.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_source.c router/policy_statement.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compare.c router/policy_compile.c router/policy_domain.c router/policy_identity.c router/policy_lex.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_report.c router/policy_resolve.c router/policy_source.c router/policy_statement.c router/policy_uses.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  * libs:
  *
- * What is accepted must hold what compiling relies on, and be equal to itself; what is refused must be said.
+ * What is accepted must hold what compiling relies on, be equal to itself, and compile; what is refused must be
+ * said. Each without a configuration, and with one.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../router/policy_compare.h"
+#include "../../router/policy_compile.h"
 
 #include "input.h"
 
@@ -41,11 +43,21 @@ static void check_set(const struct policy *policy, const struct policy_set *set)
 		check_member(policy, &policy->members[set->first + i]);
 }
 
+static void check_place(const struct policy *policy, const struct policy_place *place)
+{
+	size_t len;
+	char *text = policy_statement_text(policy, place, &len);
+
+	require(text && len && place->offset < policy->sources.files[place->file].len);
+	free(text);
+}
+
 static void check_rule(const struct policy *policy, const struct policy_rule *rule)
 {
 	require(rule->tenant < policy->tenants_num);
 	require(rule->source < policy->sets_num && rule->destination < policy->sets_num);
 	require(rule->ports_num == 0 || rule->ports + rule->ports_num <= policy->ports_num);
+	check_place(policy, &rule->place);
 	for (uint32_t i = 0; i < rule->ports_num; i++)
 		require(policy->ports[rule->ports + i].first <= policy->ports[rule->ports + i].last);
 	require(rule->action < POLICY_ACTION_NUM && rule->protocol < POLICY_PROTOCOL_NUM);
@@ -81,18 +93,50 @@ static void compare(const struct policy *policy)
 	policy_statements_free(&other);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Takes @policy. */
+static void compile(struct policy *policy, const struct config *config)
+{
+	struct policy_compiled *compiled;
+	char *errors;
+
+	compiled = policy_compile(policy, config, &errors);
+	require(!compiled != !errors);
+	if (!compiled)
+		policy_free(policy);
+	policy_compiled_free(compiled);
+	free(errors);
+}
+
+static void parse(const uint8_t *data, size_t size, const struct config *config)
 {
 	char *errors;
-	struct policy *policy = policy_parse("fuzz", (const char *)data, size, NULL, &errors);
+	struct policy *policy = policy_parse("fuzz", (const char *)data, size, config, &errors);
 
+	require(!policy != !errors);
 	if (policy) {
 		check(policy);
 		compare(policy);
-	} else {
-		require(errors && *errors);
+		if (config)
+			compile(policy, config);
+		else
+			policy_free(policy);
 	}
-	policy_free(policy);
 	free(errors);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char text[] = "host h1 { address 192.0.2.1; }\n"
+				   "tenant blue { vni 1; prefix 10.32.0.0/16; prefix fd32::/48; }\n"
+				   "tenant green { vni 2; prefix 10.33.0.0/16; }\n"
+				   "tenant red { vni 3; prefix 10.32.128.0/17; }\n";
+	static struct config *config;
+	char error[512];
+
+	if (!config)
+		config = config_parse("fuzz", text, strlen(text), error, sizeof(error));
+	require(config);
+	parse(data, size, NULL);
+	parse(data, size, config);
 	return 0;
 }
