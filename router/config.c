@@ -255,3 +255,12 @@ bool config_prefix_covers(const struct config_prefix *prefix, const struct in6_a
 		return false;
 	return !bits || !((prefix->addr.s6_addr[bytes] ^ addr->s6_addr[bytes]) >> (8 - bits));
 }
+
+struct in6_addr config_prefix_last(const struct config_prefix *prefix)
+{
+	struct in6_addr last = prefix->addr;
+
+	for (unsigned int i = prefix->len / 8; i < 16; i++)
+		last.s6_addr[i] |= i == prefix->len / 8 ? (uint8_t)(0xff >> prefix->len % 8) : 0xff;
+	return last;
+}

@@ -112,6 +112,9 @@ const char *config_tenant_name(const struct config *config, uint32_t vni);
 /* Whether @addr lies in one of the tenant's prefixes. */
 bool config_tenant_covers(const struct config_tenant *tenant, const struct in6_addr *addr);
 
+/* The last address of @prefix */
+struct in6_addr config_prefix_last(const struct config_prefix *prefix);
+
 /* Is @addr inside @prefix? */
 bool config_prefix_covers(const struct config_prefix *prefix, const struct in6_addr *addr);
 

@@ -64,12 +64,11 @@ static int compare_ranges(const void *a, const void *b)
 
 static struct classifier_range range_of(const struct config_prefix *prefix)
 {
+	struct in6_addr last = config_prefix_last(prefix);
 	struct classifier_range range;
 
 	memcpy(range.first, &prefix->addr, sizeof(range.first));
-	memcpy(range.last, &prefix->addr, sizeof(range.last));
-	for (unsigned int bit = prefix->len; bit < 128; bit++)
-		range.last[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	memcpy(range.last, &last, sizeof(range.last));
 	return range;
 }
 

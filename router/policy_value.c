@@ -14,16 +14,6 @@
 #define RATE_MAX	1000000000000ull	/* bits a second */
 #define FRACTION_MAX	1000			/* of a rate: three digits */
 
-/* The last address of a prefix */
-static struct in6_addr prefix_last(const struct config_prefix *prefix)
-{
-	struct in6_addr last = prefix->addr;
-
-	for (unsigned int i = prefix->len / 8; i < 16; i++)
-		last.s6_addr[i] |= i == prefix->len / 8 ? (uint8_t)(0xff >> prefix->len % 8) : 0xff;
-	return last;
-}
-
 static int zero_prefix(const char *text, struct in6_addr *first, struct in6_addr *last)
 {
 	struct config_prefix all = { .len = 0 };
@@ -35,7 +25,7 @@ static int zero_prefix(const char *text, struct in6_addr *first, struct in6_addr
 		return -EINVAL;
 	}
 	*first = all.addr;
-	*last = prefix_last(&all);
+	*last = config_prefix_last(&all);
 	return 0;
 }
 
@@ -50,7 +40,7 @@ static int value_prefix(const char *text, struct in6_addr *first, struct in6_add
 	if (err)
 		return err;
 	*first = prefix.addr;
-	*last = prefix_last(&prefix);
+	*last = config_prefix_last(&prefix);
 	return 0;
 }
 
