@@ -107,7 +107,7 @@ id=$(ctl h1 -j connections | jq -r '.connections[].id')
 equal "... and the connection that would be cut, with both names" \
 	"[[\"$id\",\"out\",\"h1c1\",\"h2c1\",null]]" \
 	"$(diffs '[.connections[] | [.id, .direction, .source_container, .destination_container, .rule]]')"
-check "... for people" has <(ctl h1 policy diff "$other") "1 live connections of this host would be cut"
+check "... for people" has <(ctl h1 policy diff "$other") "1 live connection of this host would be cut"
 check "... by which rule" has <(ctl h1 policy diff "$other") "by default"
 equal "the accepting host names both, each by its rule" \
 	"$(printf '%s\n' '["in","h1c1",null]' "[\"in\",\"h3c1\",\"$other:4\"]")" \
@@ -204,9 +204,9 @@ frozen=$(ctl h2 -j status | jq .pid)
 kill -STOP "$frozen"
 check "a host that does not answer is said" has <(ctl h1 policy test h1c1 h2c1 7000) \
 	"on h2: not known: it did not answer within 1 s"
-equal "... and what is so by both is not known" '[null,true]' \
-	"$(ctl h1 -j policy test h1c1 h2c1 7000 | jq -c '[.allowed, .allowed_here]')"
-check "... after a second" holds "$(took ctl h1 policy test h1c1 h2c1 7000) < 2500"
+told() { ctl h1 -j policy test h1c1 h2c1 7000 >"$work/told"; }
+check "... after a second" holds "$(took told) < 2500"
+equal "... and what is so by both is not known" '[null,true]' "$(jq -c '[.allowed, .allowed_here]' "$work/told")"
 timeout 0.5 "$slimctl" -s "/run/slim-lab/$name/h1/control.sock" policy test h1c1 h2c1 7000 || true
 check "... who asked and went is forgotten" ctl h1 status
 kill -CONT "$frozen"
