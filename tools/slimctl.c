@@ -124,21 +124,21 @@ void slimctl_print_json(const json_t *reply)
 	putchar('\n');
 }
 
-/* What is wrong with a file is said in several lines. */
-static int fail_lines(const char *text)
+void slimctl_print_lines(FILE *file, const char *text)
 {
 	while (*text) {
 		size_t len = strcspn(text, "\n");
 		char *line = strndup(text, len);
 
+		for (char *tab = line; tab && (tab = strchr(tab, '\t'));)
+			*tab = ' ';
 		if (line) {
 			table_clean(line);
-			fprintf(stderr, "%s\n", line);
+			fprintf(file, "%s\n", line);
 		}
 		free(line);
 		text += len + (text[len] == '\n');
 	}
-	return SLIMCTL_FAILED;
 }
 
 /* Prints a reply that says that the request failed. */
@@ -149,8 +149,10 @@ static int refused(const struct slimctl *ctl, const json_t *reply)
 
 	if (ctl->json)
 		slimctl_print_json(reply);
-	if (text && strchr(text, '\n'))
-		return fail_lines(text);
+	if (text && strchr(text, '\n')) {
+		slimctl_print_lines(stderr, text);
+		return SLIMCTL_FAILED;
+	}
 	return slimctl_fail(&quiet, "%s", text ? text : "the router refused, and did not say why");
 }
 

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define SLIMCTL_ADDRESSES_MAX	16	/* of a container */
 
@@ -47,6 +48,9 @@ int slimctl_ask(const struct slimctl *ctl, const char *command, json_t *request,
 
 /* Prints what -j prints. */
 void slimctl_print_json(const json_t *reply);
+
+/* What is of several lines, made to be printed: tabs become blanks. */
+void slimctl_print_lines(FILE *file, const char *text);
 
 /* With -j: a reply that says so; @text is made to be printed in place. */
 void slimctl_print_failure(char *text);

@@ -19,25 +19,31 @@ static bool print_none(const json_t *reply)
 {
 	const char *path = slimctl_text(reply, "path");
 	bool closed = json_is_true(json_object_get(reply, "closed"));
+	char text[SLIMCTL_TEXT_MAX];
 
-	if (closed)
-		printf("%s has errors, or is gone: nothing is allowed\n", path);
-	else if (!*slimctl_text(reply, "file"))
-		printf("there is no policy %s: all is allowed within tenants\n", path);
-	return closed || !*slimctl_text(reply, "file");
+	if (!closed && *slimctl_text(reply, "file"))
+		return false;
+	snprintf(text, sizeof(text), closed ? "%s has errors, or is gone: nothing is allowed" :
+		 "there is no policy %s: all is allowed within tenants", path);
+	table_clean(text);
+	puts(text);
+	return true;
 }
 
 static void print_reload(const json_t *reply)
 {
+	char text[SLIMCTL_TEXT_MAX];
 	json_int_t rules, generation;
 	double took;
 
 	if (json_unpack((json_t *)reply, "{s:I, s:I, s:f}", "rules", &rules,
 			"generation", &generation, "took_ms", &took) || print_none(reply))
 		return;
-	printf("%s is in force: %" JSON_INTEGER_FORMAT " rule%s, generation %" JSON_INTEGER_FORMAT
-	       ", after %.1f ms\n", slimctl_text(reply, "file"), rules, slimctl_text_plural(rules),
-	       generation, took);
+	snprintf(text, sizeof(text), "%s is in force: %" JSON_INTEGER_FORMAT " rule%s, generation %"
+		 JSON_INTEGER_FORMAT ", after %.1f ms", slimctl_text(reply, "file"), rules,
+		 slimctl_text_plural(rules), generation, took);
+	table_clean(text);
+	puts(text);
 }
 
 /* For what takes long with many rules */
@@ -146,6 +152,7 @@ static int check(const struct slimctl *ctl, char **args)
 
 static int show(const struct slimctl *ctl, char **args)
 {
+	char name[SLIMCTL_TEXT_MAX];
 	json_t *reply, *file;
 	int status = ask(ctl, "policy-show", &reply);
 	size_t i;
@@ -154,8 +161,12 @@ static int show(const struct slimctl *ctl, char **args)
 	if (status || !reply)
 		return status;
 	print_none(reply);
-	json_array_foreach(json_object_get(reply, "files"), i, file)
-		printf("# %s\n%s", slimctl_text(file, "file"), slimctl_text(file, "text"));
+	json_array_foreach(json_object_get(reply, "files"), i, file) {
+		snprintf(name, sizeof(name), "# %s", slimctl_text(file, "file"));
+		table_clean(name);
+		puts(name);
+		slimctl_print_lines(stdout, slimctl_text(file, "text"));
+	}
 	json_decref(reply);
 	return 0;
 }

@@ -42,6 +42,7 @@ static int clock_fixture(clockid_t clock, struct timespec *ts);
 #include "../../router/packetpath.h"
 #include "../../router/packetpath_container.h"
 #include "../../router/policy_diff.h"
+#include "../../router/policy_show.h"
 #include "../../router/policy_trial.h"
 #include "../../router/reload.h"
 #include "../../router/ruleset_policy.h"
@@ -648,6 +649,7 @@ static int start_policy(void)
 {
 	denial_init(fixture_config);
 	policy_diff_init(fixture_config);
+	policy_show_init(fixture_config);
 	policy_trial_init(fixture_config);
 	consultations_init(fixture_loop);
 	return reload_init(fixture_config, fixture_loop, false);

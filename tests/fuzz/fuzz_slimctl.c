@@ -89,6 +89,10 @@ static int run_policy(struct slimctl *ctl, uint8_t how)
 		{ "diff", (char *)policy_file() },
 	};
 
+	ctl->netns = NULL;
+	json_array_clear(ctl->addresses);
+	if ((how & 3) != 2)
+		ctl->tenant = NULL;
 	ctl->arguments = (char **)lines[how & 3];
 	ctl->name = ctl->arguments[0];
 	return slimctl_policy(ctl);

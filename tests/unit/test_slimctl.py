@@ -48,7 +48,7 @@ REPLIES = {
          "error": "connection refused"}]},
     "reload": {"generation": 3, "file": "/p", "path": "/p", "rules": 1, "took_ms": 1.5},
     "policy-show": {"generation": 3, "file": "/p", "path": "/p", "closed": False,
-                    "files": [{"file": "/p", "text": "tenant blue\n"}]},
+                    "files": [{"file": "/p", "text": "tenant\tblue # \x1b[2J\n"}]},
     "policy-stats": {"generation": 3, "file": "/p", "path": "/p", "closed": False, "rules": [
         {"rule": "/p:2", "tenant": "blue", "hits": 7, "hidden_by": None, "text": "allow tcp"},
         {"rule": "/p:3", "tenant": "blue", "hits": 0, "hidden_by": "/p:2", "text": "deny\ttcp"}]},
@@ -205,7 +205,7 @@ class Slimctl(unittest.TestCase):
                 self.assertTrue(self.run_ctl("policy", "test", "a", "b", "0", "icmp", "--tenant", "blue")
                                 .startswith(f"{word}: tenant blue"))
         self.assertEqual(self.router.requests[-1][0]["tenant"], "blue")
-        self.assertEqual(self.run_ctl("policy", "show"), "# /p\ntenant blue\n")
+        self.assertEqual(self.run_ctl("policy", "show"), "# /p\ntenant blue # ?[2J\n")
         self.assertEqual(self.run_ctl("reload"), "/p is in force: 1 rule, generation 3, after 1.5 ms\n")
         with unittest.mock.patch.dict(REPLIES["reload"], {"rules": 21}):
             self.assertIn(" 21 rules, ", self.run_ctl("reload"))
