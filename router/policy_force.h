@@ -76,7 +76,7 @@ void policy_count(const struct policy_verdict *verdict);
  */
 bool policy_is_stale(const struct policy_verdict *verdict);
 
-/* What is in force, or NULL. */
+/* What is in force, or NULL; also in the control thread without the lock, which writes it. */
 const struct policy_compiled *policy_in_force(void);
 uint64_t policy_generation(void);
 
