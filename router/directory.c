@@ -77,6 +77,7 @@ static unsigned long seed;
 static uint64_t claim_order;
 static const struct loop *loop;
 static uint64_t started_at;
+static bool given_up;		/* atomic: nobody waits for peers that have yet to tell */
 static void (*on_release)(void);
 static const struct directory_watch *watch;
 
@@ -193,7 +194,13 @@ bool directory_whose(uint32_t vni, const struct in6_addr *addr, uint64_t *host_i
 
 bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr)
 {
-	return !container_at(vni, addr) && !peers_are_complete();
+	return !__atomic_load_n(&given_up, __ATOMIC_RELAXED) && !container_at(vni, addr) &&
+	       !peers_are_complete();
+}
+
+void directory_wait_no_longer(void)
+{
+	__atomic_store_n(&given_up, true, __ATOMIC_RELAXED);
 }
 
 /* --- packet path --- */
@@ -977,6 +984,7 @@ int directory_init(struct loop *control)
 {
 	loop = control;
 	started_at = loop_now(control);
+	given_up = false;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
 	containers = table_new();

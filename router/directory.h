@@ -69,8 +69,8 @@ bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr
  * known. Any thread; read lock held. */
 bool directory_whose(uint32_t vni, const struct in6_addr *addr, uint64_t *host_id, uint32_t *id);
 
-/* Has nobody the address, as far as is known, while peers have yet to tell what they have? Any
- * thread; read lock held. */
+/* Has nobody the address, as far as is known, while peers have yet to tell what they have, and are waited
+ * for? Any thread; read lock held. */
 bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr);
 
 /*
@@ -98,6 +98,9 @@ struct directory_watch {
 	void (*settle)(void);
 	void (*told)(void);
 };
+
+/* What peers that have not told yet may have counts no more as unknown. */
+void directory_wait_no_longer(void);
 
 /* There is one at most; @watch outlives the directory. */
 void directory_watch_set(const struct directory_watch *watch);

@@ -439,6 +439,7 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 	if (!compiled)
 		return NULL;
 	compiled->policy = policy;
+	compiled->config = config;
 	compiled->hits = calloc(policy->rules_num + 1u, sizeof(*compiled->hits));
 	if (compiled->hits)
 		*error = policy_resolve(&compiled->resolved, policy, config);

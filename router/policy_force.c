@@ -40,21 +40,32 @@ static const struct policy_domain *domain_at(const struct force *now, uint32_t o
 				  question->destination_vni);
 }
 
-static bool is_unknown(uint32_t vni, const uint8_t address[16])
+/* May it be a container's at all? */
+static bool is_inside(const struct config *config, uint32_t vni, const struct in6_addr *addr)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
+
+	for (size_t i = 0; tenant && i < tenant->prefixes_num; i++)
+		if (config_prefix_covers(&tenant->prefixes[i], addr))
+			return true;
+	return false;
+}
+
+static bool is_unknown(const struct force *now, uint32_t vni, const uint8_t address[16])
 {
 	struct in6_addr addr;
 
 	memcpy(&addr, address, sizeof(addr));
-	return directory_is_unknown(vni, &addr);
+	return directory_is_unknown(vni, &addr) && is_inside(now->compiled->config, vni, &addr);
 }
 
-static bool is_provisional(const struct policy_domain *domain,
+static bool is_provisional(const struct force *now, const struct policy_domain *domain,
 			   const struct policy_question *question,
 			   const struct policy_verdict *verdict)
 {
 	return !verdict->allowed && domain->dynamic_num &&
-	       (is_unknown(question->source_vni, question->source) ||
-		is_unknown(question->destination_vni, question->destination));
+	       (is_unknown(now, question->source_vni, question->source) ||
+		is_unknown(now, question->destination_vni, question->destination));
 }
 
 static void set_limits(const struct policy_compiled *compiled, struct policy_verdict *verdict)
@@ -86,7 +97,7 @@ static void ask_domain(const struct force *now, const struct policy_domain *doma
 		verdict->allowed = verdict->rule->action == POLICY_ALLOW;
 		set_limits(now->compiled, verdict);
 	}
-	verdict->provisional = is_provisional(domain, question, verdict);
+	verdict->provisional = is_provisional(now, domain, question, verdict);
 }
 
 /* Both have to say so: the source's is asked first. */

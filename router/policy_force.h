@@ -30,8 +30,8 @@ struct policy_question {
 };
 
 /*
- * @provisional: denied, while nobody knows who has one of its ends: peers have yet to tell, since this
- *		router runs, and names or labels may allow it then
+ * @provisional: denied, while nobody knows who has one of its ends, which is a container's: peers have yet
+ *		to tell, since this router began to run, and names or labels may allow it then
  * @rule:	that has decided; NULL: none matches
  * @number:	of it in the policy
  * @policy:	NULL: there is none, or nothing is allowed

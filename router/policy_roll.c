@@ -9,14 +9,16 @@
 #include "directory.h"
 #include "enforcer_packet.h"
 #include "log.h"
+#include "packet_cutting.h"
 #include "policy_force.h"
 
 #define AGAIN_MS	100
+#define WAIT_MS		30000	/* for peers that have yet to tell what they have */
 
 static struct loop *loop;
 static uint64_t changes;	/* atomic */
 static bool due, posted;
-static struct loop_timer again;
+static struct loop_timer again, wait;
 
 static void run(struct loop_task *unused)
 {
@@ -91,6 +93,29 @@ static void told(void)
 	enforcer_packet_follow();
 }
 
+/* ... and so it is when those have not told that had the time to. */
+static void wait_handle(struct loop_timer *unused)
+{
+	(void)unused;
+	directory_wait_no_longer();
+	cutting_start();
+	packet_cutting_start(false);
+}
+
+/* The time that recovery took does not count. */
+static void wait_begin(struct loop_task *unused)
+{
+	(void)unused;
+	loop_timer_set(loop, &wait, WAIT_MS);
+}
+
+void policy_roll_begin(void)
+{
+	static struct loop_task task = { .run = wait_begin };
+
+	loop_post(loop, &task);
+}
+
 static void again_handle(struct loop_timer *unused)
 {
 	(void)unused;
@@ -105,6 +130,7 @@ void policy_roll_init(struct loop *control)
 
 	loop = control;
 	again.handle = again_handle;
+	wait.handle = wait_handle;
 	directory_watch_set(&watch);
 }
 
@@ -112,4 +138,5 @@ void policy_roll_exit(void)
 {
 	directory_watch_set(NULL);
 	loop_timer_clear(loop, &again);
+	loop_timer_clear(loop, &wait);
 }

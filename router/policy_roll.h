@@ -15,6 +15,8 @@
 
 /* Watches the directory, which is there already. */
 void policy_roll_init(struct loop *control);
+/* What an earlier router had is there: from now on peers have half a minute to tell what they have. */
+void policy_roll_begin(void);
 void policy_roll_exit(void);
 
 /* How often the directory has changed. Any thread */

@@ -366,6 +366,7 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 
 void reload_begin(void)
 {
+	policy_roll_begin();
 	enforcer_packet_begin();
 	if (reload.closed)
 		return;

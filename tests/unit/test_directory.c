@@ -576,6 +576,15 @@ START_TEST(test_unknown)
 }
 END_TEST
 
+/* ... or once nobody waits any more for those that have not. */
+START_TEST(test_no_longer_unknown)
+{
+	ck_assert(is_unknown(1));
+	directory_wait_no_longer();
+	ck_assert(!is_unknown(1));
+}
+END_TEST
+
 /* A first container here: the packet path is told of all that are there. */
 START_TEST(test_replay)
 {
@@ -634,6 +643,7 @@ int main(void)
 	tcase_add_test(tc, test_local);
 	tcase_add_test(tc, test_tags);
 	tcase_add_test(tc, test_unknown);
+	tcase_add_test(tc, test_no_longer_unknown);
 	tcase_add_test(tc, test_replay);
 	tcase_add_test(tc, test_bounds);
 	suite_add_tcase(s, tc);

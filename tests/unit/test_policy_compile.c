@@ -449,6 +449,8 @@ START_TEST(test_provisional)
 	ck_assert(is_provisional("10.1.7.2", "10.1.7.1", TCP(80)));
 	ck_assert(!is_provisional("10.1.7.1", "10.1.7.1", TCP(80)));
 	ck_assert(!is_provisional("10.1.7.1", "10.1.7.2", TCP(443)));
+	/* No container will ever be there. */
+	ck_assert(!is_provisional("10.1.7.1", "192.0.2.1", TCP(80)));
 	peers_untold = false;
 	ck_assert(!is_provisional("10.1.7.1", "10.1.7.2", TCP(80)));
 	peers_untold = true;
