@@ -225,7 +225,7 @@ static void destroy(struct round *round, struct diag *diag, const struct cut *cu
 	}
 }
 
-static void work(struct deal *deal, const struct deal_heap *heap)
+static void work(struct deal_hand *hand, struct deal *deal, const struct deal_heap *heap)
 {
 	struct round *round = round_of(deal);
 	struct diag *diag = diag_open(-1);
@@ -234,10 +234,9 @@ static void work(struct deal *deal, const struct deal_heap *heap)
 		__atomic_store_n(&round->error, -errno, __ATOMIC_RELAXED);
 		return;
 	}
-	for (size_t i = heap->first; i < heap->first + heap->num; i++) {
-		destroy(round, diag, &round->cuts[i]);
-		deal_progress(deal);
-	}
+	for (size_t i = heap->first; i < heap->first + heap->num; i++)
+		if (deal_take(hand, round->cuts[i].cookie))
+			destroy(round, diag, &round->cuts[i]);
 	diag_close(diag);
 }
 
