@@ -321,10 +321,10 @@ static void conflict_warn(const struct claim *waits, const struct claim *has)
 		    peer_name(waits->container->peer), peer_name(has->container->peer));
 }
 
-static void tell_changed(uint32_t vni)
+static void tell_changed(const struct container *container)
 {
 	if (watch)
-		watch->changed(vni);
+		watch->changed(container->vni, container->peer == peer_self());
 }
 
 /* Between the two stores nobody has the address, and connections take the packet path. */
@@ -340,7 +340,7 @@ static void claims_settle(const struct addr_key *key)
 	}
 	CMM_STORE_SHARED(first->current, true);
 	republish(first->container);
-	tell_changed(key->vni);
+	tell_changed(first->container);
 	if (current)
 		conflict_warn(current, first);
 }
@@ -489,7 +489,7 @@ static void container_drop(struct container *container)
 		claims_settle(&at);
 	}
 	released(container->peer);
-	tell_changed(container->vni);
+	tell_changed(container);
 	call_rcu(&container->rcu, container_free);
 }
 
@@ -646,7 +646,7 @@ static void replace_tags(struct container *container, struct tags *tags)
 	old->tags = container->tags;
 	rcu_assign_pointer(container->tags, tags);
 	call_rcu(&old->rcu, old_tags_free);
-	tell_changed(container->vni);
+	tell_changed(container);
 }
 
 static void tag(struct peer *peer, uint32_t vni, uint32_t id, struct tags *tags)
@@ -721,7 +721,7 @@ static int listener_new(struct claim *claim, const struct addr_key *key, bool bu
 	struct listener *listener;
 
 	if (watch)
-		watch->settle();
+		watch->settle(claim->container->peer == peer_self());
 	if (owner->listeners_num >= SLIM_WIRE_LISTENERS)
 		return -ENOSPC;
 	listener = calloc(1, sizeof(*listener));

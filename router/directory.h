@@ -89,13 +89,13 @@ const struct tags *directory_tags(uint32_t vni, const struct in6_addr *addr);
 
 /**
  * struct directory_watch - who is to hear that directory_each_tagged() has other answers
- * @changed:	called for each change
- * @settle:	called before anything is announced that may rest on a change
+ * @changed:	called for each change; @own: of a container of this host
+ * @settle:	called before anything is announced that may rest on a change; @own: by this host
  * @told:	called when a peer has told all that it has, for the first time since this router runs
  */
 struct directory_watch {
-	void (*changed)(uint32_t vni);
-	void (*settle)(void);
+	void (*changed)(uint32_t vni, bool own);
+	void (*settle)(bool own);
 	void (*told)(void);
 };
 

@@ -450,16 +450,19 @@ END_TEST
 /* --- names and labels --- */
 
 static unsigned int changes, settled, tellings;
+static bool own_changed, own_settled;	/* the last one was this host's own */
 
-static void changed(uint32_t vni)
+static void changed(uint32_t vni, bool own)
 {
 	ck_assert_uint_eq(vni, 1);
 	changes++;
+	own_changed = own;
 }
 
-static void settle(void)
+static void settle(bool own)
 {
 	settled++;
+	own_settled = own;
 }
 
 static void told(void)
@@ -495,6 +498,7 @@ static const char *named(void)
 START_TEST(test_tags)
 {
 	static const struct directory_watch watch = { changed, settle, told };
+	struct in6_addr here;
 	struct in6_addr addr = at(1);
 	unsigned int before;
 
@@ -513,6 +517,7 @@ START_TEST(test_tags)
 	/* Its listeners stay. */
 	ck_assert_int_eq(directory_remote_listener_add(&b, 1, &addr, 80, false), 0);
 	ck_assert_uint_eq(settled, 1);
+	ck_assert(!own_changed && !own_settled);
 	directory_remote_container_tag(&b, 1, 1, tags_of("db"));
 	ck_assert_ptr_eq(find(1, 80), &b);
 	ck_assert_str_eq(named(), "db:1 ");
@@ -535,6 +540,10 @@ START_TEST(test_tags)
 	ck_assert_uint_eq(told_tags, 1);
 	ck_assert_int_eq(local(3, 5), 0);
 	ck_assert_str_eq(named(), "here:5 ");
+	ck_assert(own_changed);
+	here = at(5);
+	ck_assert_int_eq(directory_listener_add(1, &here, 80), 0);
+	ck_assert(own_settled);
 }
 END_TEST
 
