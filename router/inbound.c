@@ -330,13 +330,18 @@ static struct ends ends_of(const struct inbound *inbound)
 	};
 }
 
-/* Whatever the sender's own router has allowed */
-static bool may_accept(const struct inbound *inbound, struct policy_verdict *verdict)
+/* Whatever the sender's own router has allowed; that of this host has counted and said it. */
+static bool may_accept(struct inbound *inbound, struct policy_verdict *verdict)
 {
 	const struct ends ends = ends_of(inbound);
+	bool first = !inbound->decided && inbound->from != peer_self();
 
 	policy_ask_tcp(&ends, verdict);
-	denial_say(verdict, &ends);
+	inbound->decided = true;
+	if (first)
+		policy_count(verdict);
+	if (first || !verdict->allowed)
+		denial_say(verdict, &ends);
 	if (!verdict->allowed)
 		counter_inc(accepts_denied);
 	return verdict->allowed;

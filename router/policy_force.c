@@ -114,8 +114,12 @@ static void ask_between(const struct force *now, const struct policy_question *q
 		return;
 	ask_domain(now, first, question, verdict);
 	ask_domain(now, second, question, &other);
-	if (verdict->allowed && !other.allowed)
+	if (verdict->allowed && other.allowed) {
+		verdict->second = other.rule;
+		verdict->second_number = other.number;
+	} else if (verdict->allowed) {
 		*verdict = other;
+	}
 	verdict->limits[1] = other.limits[1];
 }
 
@@ -184,8 +188,12 @@ void policy_count(const struct policy_verdict *verdict)
 {
 	const struct force *now = rcu_dereference(force);
 
-	if (verdict->rule && now->compiled && now->compiled->policy == verdict->policy)
+	if (!now || !now->compiled || now->compiled->policy != verdict->policy)
+		return;
+	if (verdict->rule)
 		__atomic_fetch_add(&now->compiled->hits[verdict->number], 1, __ATOMIC_RELAXED);
+	if (verdict->second)
+		__atomic_fetch_add(&now->compiled->hits[verdict->second_number], 1, __ATOMIC_RELAXED);
 }
 
 bool policy_is_stale(const struct policy_verdict *verdict)

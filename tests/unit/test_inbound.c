@@ -52,6 +52,8 @@ static const struct slim_endpoint from = { .port = 4000 };
 static bool complete, tuple_free, has_files, has_place;
 static unsigned int tries, tickets, refs, used_again;
 static unsigned int set_ups, places;	/* that were counted, and are taken */
+static unsigned int hits, said;
+static bool from_here;
 
 static uint8_t last_byte(const struct slim_endpoint *name)
 {
@@ -245,9 +247,21 @@ bool policy_is_stale(const struct policy_verdict *verdict)
 	return false;
 }
 
+void policy_count(const struct policy_verdict *verdict)
+{
+	(void)verdict;
+	hits++;
+}
+
 void denial_say(const struct policy_verdict *verdict, const struct ends *ends)
 {
 	(void)verdict, (void)ends;
+	said++;
+}
+
+struct peer *peer_self(void)
+{
+	return from_here ? (struct peer *)&worker : NULL;
 }
 
 const struct policy_rule *limiting_rule(const struct policy_verdict *verdict,
@@ -329,7 +343,8 @@ static void setup(void)
 	CDS_INIT_LIST_HEAD(&worker.inbounds);
 	preambles_init(&worker.preambles);
 	complete = tuple_free = has_files = has_place = true;
-	set_ups = places = 0;
+	set_ups = places = hits = said = 0;
+	from_here = false;
 	rcu_read_lock();
 }
 
@@ -466,7 +481,20 @@ START_TEST(all_are_admitted_in_the_end)
 	ck_assert_uint_eq(containers_here[0].unadmitted, 0);
 	/* However often each was tried */
 	ck_assert_uint_eq(set_ups, 10);
+	ck_assert_uint_eq(hits, 10);
+	ck_assert_uint_eq(said, 10);
 	ck_assert_uint_eq(counters.accepts_limited, reason == &has_place ? 10 : 0);
+}
+END_TEST
+
+/* One within the host was counted when it was made. */
+START_TEST(a_decision_is_counted_once_on_a_host)
+{
+	from_here = true;
+	calls(0, 3);
+	ck_assert_uint_eq(tickets, 3);
+	ck_assert_uint_eq(hits, 0);
+	ck_assert_uint_eq(said, 0);
 }
 END_TEST
 
@@ -538,6 +566,7 @@ int main(void)
 	tcase_add_test(tc, whoever_waits_takes_nobodys_place);
 	tcase_add_loop_test(tc, a_container_has_its_own_places, 0, 4);
 	tcase_add_loop_test(tc, all_are_admitted_in_the_end, 0, 4);
+	tcase_add_test(tc, a_decision_is_counted_once_on_a_host);
 	tcase_add_test(tc, it_is_tried_ever_less_often);
 	tcase_add_test(tc, tickets_of_a_group_are_not_used_again);
 	tcase_add_test(tc, a_source_of_another_tenant_is_not_the_senders);
