@@ -91,7 +91,7 @@ static void collect(struct ledger_entry *entry, void *data)
 	policy_ask_tcp(&ends, &verdict);
 	if (verdict.allowed) {
 		change(round, entry, verdict.rule);
-		if (limiting_follow(entry, &verdict) == -ENOMEM)
+		if (limiting_follow(entry, &verdict))
 			round->error = -ENOMEM;
 	}
 	if (verdict.allowed || verdict.provisional)

@@ -442,7 +442,7 @@ static int look_again(struct inbound *inbound, struct policy_verdict *verdict)
 		return 0;
 	if (!may_accept(inbound, verdict))
 		return -EPERM;
-	return entry ? limiting_follow(entry, verdict) : 0;
+	return entry ? limiting_follow_new(entry, verdict) : 0;
 }
 
 /*

@@ -556,7 +556,7 @@ static int look_again(struct attempt *attempt)
 	if (!may_connect(attempt, true))
 		return -EPERM;
 	entry = ledger_find(attempt->cookie);
-	err = entry ? limiting_follow(entry, &attempt->verdict) : 0;
+	err = entry ? limiting_follow_new(entry, &attempt->verdict) : 0;
 	if (limiting_is(err))
 		say_limit(attempt, err);
 	return err;

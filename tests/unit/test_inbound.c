@@ -307,7 +307,7 @@ void quota_sit(struct quota_seat *seat, struct quota *quota)
 	seat->quota = quota;
 }
 
-int limiting_follow(struct ledger_entry *entry, const struct policy_verdict *verdict)
+int limiting_follow_new(struct ledger_entry *entry, const struct policy_verdict *verdict)
 {
 	(void)entry, (void)verdict;
 	return 0;

@@ -48,7 +48,8 @@ REPLIES = {
          "error": "connection refused"}]},
     "policy-stats": {"generation": 3, "rules": [
         {"rule": "/p:2", "tenant": "blue", "hits": 7, "hidden_by": None},
-        {"rule": "/p:3", "tenant": "blue", "hits": 0, "hidden_by": "/p:2"}]},
+        {"rule": "/p:3", "tenant": "blue", "hits": 0, "hidden_by": "/p:2"},
+        {"rule": "/p:4", "tenant": "blue", "hits": None, "hidden_by": None}]},
     "policy-test": {
         "allowed": True, "rule": "/p:2", "text": "allow tcp", "tenant": "blue",
         "source": "10.32.1.2", "source_host": "h1", "destination": "10.32.2.2",
@@ -188,7 +189,8 @@ class Slimctl(unittest.TestCase):
 
     def test_policy(self):
         self.assertEqual(self.run_ctl("policy", "stats").splitlines(), [
-            "RULE  TENANT  HITS  HIDDEN-BY", "/p:2  blue       7  -", "/p:3  blue       0  /p:2"])
+            "RULE  TENANT  HITS  HIDDEN-BY", "/p:2  blue       7  -", "/p:3  blue       0  /p:2",
+            "/p:4  blue       -  -"])
         for which in "unused", "hidden":
             self.assertEqual(self.run_ctl("policy", "stats", which).splitlines()[1:],
                              ["/p:3  blue       0  /p:2"])
