@@ -464,6 +464,18 @@ static void container_free(struct rcu_head *head)
 	free(container);
 }
 
+static void tags_free(struct rcu_head *head)
+{
+	free(caa_container_of(head, struct tags, rcu));
+}
+
+/* Somebody may read them. */
+static void tags_retire(struct tags *tags)
+{
+	if (tags)
+		call_rcu(&tags->rcu, tags_free);
+}
+
 static void released(const struct peer *peer)
 {
 	if (on_release && peer != peer_self())
@@ -527,6 +539,8 @@ static int container_add(struct peer *peer, uint32_t vni, uint32_t id, const uin
 
 	if (!num || num > PACKETPATH_ADDRESSES)
 		return -EINVAL;
+	if (owner->tags_lost && owner->tags_vni == vni && owner->tags_id == id)
+		return -ENOMEM;
 	if (owner->containers_num >= SLIM_WIRE_CONTAINERS ||
 	    owner->addresses_num + num > SLIM_WIRE_CONTAINER_ADDRESSES)
 		return -ENOSPC;
@@ -571,14 +585,16 @@ void directory_container_remove(uint32_t vni, uint32_t id)
 }
 
 /* For the one that takes its place: they were told when this one was there already. */
-static void keep_tags(const struct container *container)
+static void keep_tags(struct container *container)
 {
 	struct directory_owner *owner = peer_owner(container->peer);
+	struct tags *tags = container->tags;
 
-	if (!container->tags)
+	if (!tags)
 		return;
-	free(owner->tags);
-	owner->tags = tags_new(container->tags->text, container->tags->len);
+	rcu_assign_pointer(container->tags, NULL);
+	tags_retire(owner->tags);
+	owner->tags = tags;
 	owner->tags_vni = container->vni;
 	owner->tags_id = container->id;
 }
@@ -620,32 +636,16 @@ void directory_watch_set(const struct directory_watch *set)
 	watch = set;
 }
 
-/* Of one that was replaced while somebody reads it */
-struct old_tags {
-	struct tags *tags;
-	struct rcu_head rcu;
-};
-
-static void old_tags_free(struct rcu_head *head)
-{
-	struct old_tags *old = caa_container_of(head, struct old_tags, rcu);
-
-	free(old->tags);
-	free(old);
-}
-
 static void replace_tags(struct container *container, struct tags *tags)
 {
-	struct old_tags *old = malloc(sizeof(*old));
+	struct tags *old = container->tags;
 
-	if (!old || (container->tags && tags_equal(container->tags, tags))) {
+	if (old && tags_equal(old, tags)) {
 		free(tags);
-		free(old);
 		return;
 	}
-	old->tags = container->tags;
 	rcu_assign_pointer(container->tags, tags);
-	call_rcu(&old->rcu, old_tags_free);
+	tags_retire(old);
 	tell_changed(container);
 }
 
@@ -656,11 +656,14 @@ static void tag(struct peer *peer, uint32_t vni, uint32_t id, struct tags *tags)
 
 	rcu_read_lock();
 	container = container_find(peer, vni, id);
-	if (container) {
+	if (container && tags) {
 		replace_tags(container, tags);
 	} else {
-		free(owner->tags);
+		if (container)
+			container_drop(container);
+		tags_retire(owner->tags);
 		owner->tags = tags;
+		owner->tags_lost = !tags;
 		owner->tags_vni = vni;
 		owner->tags_id = id;
 	}
@@ -868,6 +871,7 @@ void directory_peer_lost(struct peer *peer)
 void directory_peer_sync_begin(struct peer *peer)
 {
 	peer_owner(peer)->sync++;
+	peer_owner(peer)->tags_lost = false;
 }
 
 static void drop_old_listeners(struct container *container, unsigned int sync)

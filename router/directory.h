@@ -30,6 +30,7 @@ struct directory_owner {
 	unsigned int sync;		/* counts directory_peer_sync_begin() */
 	bool complete;			/* atomic: it has told all, since this router runs */
 	struct tags *tags;		/* of the container that it names next, or NULL */
+	bool tags_lost;			/* ... for want of memory */
 	uint32_t tags_vni, tags_id;
 };
 
@@ -142,7 +143,8 @@ int directory_remote_container_add(struct peer *peer, uint32_t vni, uint32_t id,
 				   const uint8_t mac[PACKETPATH_MAC_LEN],
 				   const struct in6_addr *addresses, size_t num);
 void directory_remote_container_remove(struct peer *peer, uint32_t vni, uint32_t id);
-/* As directory_container_tag(), of one of @peer's. */
+/* As directory_container_tag(), of one of @peer's. @tags: NULL: there was no memory for them; the container
+ * counts as not there then, until @peer tells all anew. */
 void directory_remote_container_tag(struct peer *peer, uint32_t vni, uint32_t id,
 				    struct tags *tags);
 /* -EPERM where @peer does not own the address, -ENOSPC, -ENOMEM */

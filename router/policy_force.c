@@ -45,10 +45,7 @@ static bool is_inside(const struct config *config, uint32_t vni, const struct in
 {
 	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
 
-	for (size_t i = 0; tenant && i < tenant->prefixes_num; i++)
-		if (config_prefix_covers(&tenant->prefixes[i], addr))
-			return true;
-	return false;
+	return tenant && config_tenant_covers(tenant, addr);
 }
 
 static bool is_unknown(const struct force *now, uint32_t vni, const uint8_t address[16])

@@ -547,6 +547,32 @@ START_TEST(test_tags)
 }
 END_TEST
 
+/* Without its labels a container might do what they deny. */
+START_TEST(test_lost_tags)
+{
+	static const struct directory_watch watch = { changed, settle, told };
+
+	directory_watch_set(&watch);
+	directory_remote_container_tag(&b, 1, 1, tags_of("web"));
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), 0);
+	directory_remote_container_tag(&b, 1, 1, NULL);
+	ck_assert_str_eq(named(), "");
+	ck_assert_int_eq(announce(&b, 1, 80), -EPERM);
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), -ENOMEM);
+	ck_assert_int_eq(remote(&b, 2, 0xd, 2, 0), 0);
+	directory_remote_container_tag(&b, 1, 1, tags_of("db"));
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), 0);
+	ck_assert_str_eq(named(), "db:1 ");
+	directory_remote_container_tag(&b, 1, 1, NULL);
+	directory_peer_sync_begin(&b);
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), 0);
+	directory_remote_container_tag(&b, 1, 1, tags_of("db"));
+	/* They go over to one with other addresses. */
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 3), 0);
+	ck_assert_int_eq(strlen(named()), strlen("db:1 db:3 "));
+}
+END_TEST
+
 static bool is_unknown(unsigned int last)
 {
 	struct in6_addr addr = at(last);
@@ -651,6 +677,7 @@ int main(void)
 	tcase_add_test(tc, test_sync);
 	tcase_add_test(tc, test_local);
 	tcase_add_test(tc, test_tags);
+	tcase_add_test(tc, test_lost_tags);
 	tcase_add_test(tc, test_unknown);
 	tcase_add_test(tc, test_no_longer_unknown);
 	tcase_add_test(tc, test_replay);
