@@ -19,7 +19,8 @@
 #include "limiting.h"
 #include "log.h"
 #include "policy_force.h"
-#include "shaping_live.h"
+#include "reshaping.h"
+#include "shaping.h"
 
 #define AGAIN_MS	50	/* until the next sweep looks whether anything is left; twice as long each time */
 #define AGAIN_MAX_MS	3200
@@ -36,14 +37,14 @@ struct cut {
 /*
  * What a sweep has found.
  * @destroyed:	those that were there; atomic
- * @unchanged:	connections that keep what they have, since they cannot be changed
+ * @differ:	some that stay are to have another rate, TOS or priority
  */
 struct round {
 	struct deal deal;
 	struct cut *cuts;
 	size_t num, max;
 	uint64_t destroyed;
-	size_t unchanged;
+	bool differ;
 	struct timespec began;
 	int error;
 };
@@ -60,28 +61,6 @@ static struct {
 
 /* --- the sweep: a thread of its own --- */
 
-/* One that stays: is its rule another one now? (The socket has what its rule had said, where that is known.) */
-static void change(struct round *round, const struct ledger_entry *entry,
-		   const struct policy_rule *rule)
-{
-	static const struct shaping none = { .tos = -1, .priority = -1 };
-	const struct shaping *before = entry->shaping.known ? &entry->shaping : &none;
-	struct shaping now = shaping_of(rule);
-	int err = 0;
-
-	if (!shaping_equal(before, &now)) {
-		err = shaping_live_change(entry->cookie, before, &now);
-		if (shaping_live_is_possible())
-			counter_inc(connections_changed);
-		else
-			round->unchanged++;
-	}
-	if (err)
-		round->error = err;
-	else if (!entry->shaping.known || !shaping_equal(before, &now))
-		ledger_set_shaping(entry->cookie, &now);
-}
-
 static void collect(struct ledger_entry *entry, void *data)
 {
 	const struct ends ends = ledger_ends(entry);
@@ -90,7 +69,9 @@ static void collect(struct ledger_entry *entry, void *data)
 
 	policy_ask_tcp(&ends, &verdict);
 	if (verdict.allowed) {
-		change(round, entry, verdict.rule);
+		const struct shaping now = shaping_of(verdict.rule);
+
+		round->differ |= !entry->shaping.known || !shaping_equal(&entry->shaping, &now);
 		if (limiting_follow(entry, &verdict))
 			round->error = -ENOMEM;
 	}
@@ -178,11 +159,6 @@ static int make_heaps(struct round *round)
 	return 0;
 }
 
-static bool is_live(uint64_t cookie)
-{
-	return ledger_find(cookie);
-}
-
 static void sweep_run(struct aside *unused)
 {
 	struct round *round = cutting.round;
@@ -190,7 +166,6 @@ static void sweep_run(struct aside *unused)
 
 	(void)unused;
 	rcu_read_lock();
-	shaping_live_tidy(is_live);
 	ledger_each(collect, round);
 	rcu_read_unlock();
 	if (!round->num)
@@ -266,25 +241,40 @@ static void round_free(struct deal *deal)
 
 static void proceed(void);
 
-static void sweep_done(struct aside *unused)
+static void say_error(int error)
 {
 	static struct log_limit limit = { .burst = 1 };
+
+	if (log_limit_ok(&limit))
+		log_warning("cannot end or change connections as the policy says: %s; trying again",
+			    strerror(-error));
+}
+
+static void reshaped(int err)
+{
+	if (err) {
+		cutting.idle = 0;
+		say_error(err);
+	}
+	proceed();
+}
+
+static void sweep_done(struct aside *unused)
+{
 	struct round *round = cutting.round;
+	bool found = round->num || round->error, differ = round->differ;
 
 	(void)unused;
 	cutting.round = NULL;
-	if (round->error && log_limit_ok(&limit))
-		log_warning("cannot end or change connections as the policy says: %s; trying again",
-			    strerror(-round->error));
-	if (round->unchanged)
-		log_info("policy: %zu live connections keep the rate, TOS or priority that they "
-			 "began with", round->unchanged);
-	cutting.idle = round->num || round->error ? 0 : cutting.idle + 1;
-	if (round->deal.heaps_num) {
+	if (round->error)
+		say_error(round->error);
+	cutting.idle = found ? 0 : cutting.idle + 1;
+	if (round->deal.heaps_num)
 		dealing_start(&cutting.dealing, &round->deal);
-		return;
-	}
-	round_free(&round->deal);
+	else
+		round_free(&round->deal);
+	if (differ || !found)
+		reshaping_start(differ, reshaped);
 	proceed();
 }
 
@@ -315,10 +305,15 @@ static void sweep_start(void)
 	later();
 }
 
-/* A sweep is over, and what it has found is dealt out. */
+static bool is_under_way(void)
+{
+	return cutting.round || reshaping_is_running() || dealing_is_busy(&cutting.dealing);
+}
+
+/* A sweep is over, what it has found is dealt out, and the others are changed. */
 static void proceed(void)
 {
-	if (cutting.round || dealing_is_busy(&cutting.dealing))
+	if (is_under_way())
 		return;
 	if (cutting.wanted)
 		sweep_start();
@@ -337,7 +332,7 @@ static void freed(struct dealing *unused, bool missed)
 static void again_handle(struct loop_timer *unused)
 {
 	(void)unused;
-	if (!cutting.round && !dealing_is_busy(&cutting.dealing))
+	if (!is_under_way())
 		sweep_start();
 }
 

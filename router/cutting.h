@@ -6,7 +6,7 @@
  * those that are denied to the kernel (SOCK_DESTROY), and is repeated until it finds none twice
  * in a row, since one dump can miss a socket. Both ends get an error: ECONNABORTED here, by the kernel's
  * reset ECONNRESET there. The entries stay until the ledger's own sweep finds them dead. A connection that
- * is allowed by a rule with another rate, TOS or priority than it has is changed (shaping_live.h), and those
+ * is allowed by a rule with another rate, TOS or priority than it has is changed after that (shaping_live.h), and those
  * that are allowed are counted by the rule that allows them from then on (limiting.h).
  * Sockets of several containers are dealt out (dealing.h).
  */
