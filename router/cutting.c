@@ -25,6 +25,7 @@
 #define AGAIN_MS	50	/* until the next sweep looks whether anything is left; twice as long each time */
 #define AGAIN_MAX_MS	3200
 #define SWEEPS_IDLE	2	/* in a row, that find nothing */
+#define PAUSE		4	/* after a sweep, times what it took */
 
 /* A socket that is to go; @found: the kernel knows it */
 struct cut {
@@ -55,8 +56,9 @@ static struct {
 	struct loop_timer again;
 	struct dealing dealing;
 	struct round *round;	/* of the sweep that runs */
-	bool wanted;
+	bool wanted, urgent;
 	unsigned int idle, delay;
+	uint64_t due;			/* ms: the next one, unless it is urgent */
 } cutting;
 
 /* --- the sweep: a thread of its own --- */
@@ -215,15 +217,20 @@ static void work(struct deal_hand *hand, struct deal *deal, const struct deal_he
 	diag_close(diag);
 }
 
-static void say(const struct round *round)
+/* ms */
+static long long age(const struct round *round)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (long long)(now.tv_sec - round->began.tv_sec) * 1000 +
+	       (now.tv_nsec - round->began.tv_nsec) / 1000000;
+}
+
+static void say(const struct round *round)
+{
 	log_info("policy: %llu live connections were cut, %lld ms after it was decided",
-		 (unsigned long long)round->destroyed,
-		 (long long)(now.tv_sec - round->began.tv_sec) * 1000 +
-		 (now.tv_nsec - round->began.tv_nsec) / 1000000);
+		 (unsigned long long)round->destroyed, age(round));
 }
 
 static void round_free(struct deal *deal)
@@ -266,6 +273,7 @@ static void sweep_done(struct aside *unused)
 
 	(void)unused;
 	cutting.round = NULL;
+	cutting.due = loop_now(cutting.loop) + PAUSE * (uint64_t)age(round);
 	if (round->error)
 		say_error(round->error);
 	cutting.idle = found ? 0 : cutting.idle + 1;
@@ -289,7 +297,7 @@ static void sweep_start(void)
 {
 	struct round *round = calloc(1, sizeof(*round));
 
-	cutting.wanted = false;
+	cutting.wanted = cutting.urgent = false;
 	cutting.sweep.run = sweep_run;
 	cutting.sweep.done = sweep_done;
 	if (round) {
@@ -313,10 +321,14 @@ static bool is_under_way(void)
 /* A sweep is over, what it has found is dealt out, and the others are changed. */
 static void proceed(void)
 {
+	uint64_t now = loop_now(cutting.loop);
+
 	if (is_under_way())
 		return;
-	if (cutting.wanted)
+	if (cutting.wanted && (cutting.urgent || now >= cutting.due))
 		sweep_start();
+	else if (cutting.wanted)
+		loop_timer_set(cutting.loop, &cutting.again, (unsigned int)(cutting.due - now));
 	else if (cutting.idle < SWEEPS_IDLE)
 		later();
 }
@@ -347,6 +359,12 @@ void cutting_init(struct loop *control)
 }
 
 void cutting_start(void)
+{
+	cutting.urgent = true;
+	cutting_start_soon();
+}
+
+void cutting_start_soon(void)
 {
 	cutting.idle = 0;
 	cutting.delay = AGAIN_MS;

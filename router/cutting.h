@@ -18,8 +18,12 @@
 /* Before cutting_start(). */
 void cutting_init(struct loop *control);
 
-/* Begins a sweep; if one is under way, another one follows it. Control thread. */
+/*
+ * Begins a sweep; if one is under way, another one follows it. At once, or so that all that others bring about
+ * take no more than a fifth of the time. Control thread.
+ */
 void cutting_start(void);
+void cutting_start_soon(void);
 
 /* The control thread is out of its loop. */
 void cutting_exit(void);

@@ -60,7 +60,7 @@ static struct {
 	struct loop *loop;
 	struct dealing dealing;
 	struct loop_timer again;
-	bool wanted;
+	bool wanted, urgent;
 	bool unsettled;			/* something was found, or not known; atomic */
 	unsigned int unknown;		/* who opened them is not known; atomic */
 	unsigned int unknown_sweeps;	/* in a row */
@@ -367,7 +367,7 @@ static void sweep(void)
 	const struct policy_compiled *compiled = policy_in_force();
 	struct round *round;
 
-	cutting.wanted = false;
+	cutting.wanted = cutting.urgent = false;
 	cutting.idle++;
 	if (!compiled)
 		return;
@@ -384,7 +384,7 @@ static void proceed(void)
 {
 	if (dealing_is_busy(&cutting.dealing))
 		return;
-	if (cutting.wanted && loop_now(cutting.loop) >= cutting.due)
+	if (cutting.wanted && (cutting.urgent || loop_now(cutting.loop) >= cutting.due))
 		sweep();
 	else if (cutting.wanted)
 		later(0);
@@ -436,8 +436,7 @@ void packet_cutting_init(struct loop *control)
 
 void packet_cutting_start(bool hurry)
 {
-	if (hurry)
-		cutting.due = 0;
+	cutting.urgent |= hurry;
 	cutting.idle = 0;
 	cutting.late = 0;
 	cutting.delay = AGAIN_MS;

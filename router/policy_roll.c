@@ -106,7 +106,7 @@ void policy_roll(void)
 		return;
 	}
 	roll.delay = AGAIN_MS;
-	cutting_start();
+	cutting_start_soon();
 	enforcer_packet_follow();
 }
 
@@ -173,7 +173,7 @@ static void told(void)
 		policy_roll();
 	if (!compiled || !compiled->uses_num)
 		return;
-	cutting_start();
+	cutting_start_soon();
 	enforcer_packet_follow();
 }
 
@@ -182,7 +182,7 @@ static void wait_handle(struct loop_timer *unused)
 {
 	(void)unused;
 	directory_wait_no_longer();
-	cutting_start();
+	cutting_start_soon();
 	packet_cutting_start(false);
 }
 

@@ -411,6 +411,27 @@ START_TEST(a_hand_that_was_kept_puts_nothing_off)
 }
 END_TEST
 
+/* Another policy waits for no pause, not even when a sweep was under way. */
+START_TEST(another_policy_comes_at_once)
+{
+	uint64_t began;
+
+	setup();
+	has(OUT, DIAG_OPENER_LOCAL, true);
+	wanted_dumps = 1;
+	packet_cutting_start(true);
+	ck_assert(come(dumped));
+	skipped += 3000;
+	has(BOTH, DIAG_OPENER_LOCAL, false);
+	packet_cutting_start(true);
+	began = real_ms();
+	ck_assert(come(all_gone));
+	ck_assert_uint_lt(real_ms() - began, 1000);
+	let_go(0);
+	ck_assert(come(no_hand_is_left));
+}
+END_TEST
+
 /* What was half open, without a socket, is one a good while later. */
 START_TEST(later_ones_are_seen)
 {
@@ -455,6 +476,7 @@ int main(void)
 	tcase_add_test(tc, denied_ones_go_and_others_stay);
 	tcase_add_loop_test(tc, one_that_keeps_its_hand_protects_no_other, 0, 2);
 	tcase_add_test(tc, a_hand_that_was_kept_puts_nothing_off);
+	tcase_add_test(tc, another_policy_comes_at_once);
 	tcase_add_test(tc, later_ones_are_seen);
 	tcase_add_test(tc, unknown_ones_are_said);
 	suite_add_tcase(suite, tc);

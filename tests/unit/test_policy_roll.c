@@ -91,7 +91,7 @@ int policy_publish_members(struct policy_members *members)
 	return 0;
 }
 
-void cutting_start(void)
+void cutting_start_soon(void)
 {
 	sweeps++;
 }
