@@ -595,6 +595,7 @@ static void keep_tags(struct container *container)
 	rcu_assign_pointer(container->tags, NULL);
 	tags_retire(owner->tags);
 	owner->tags = tags;
+	owner->tags_lost = false;
 	owner->tags_vni = container->vni;
 	owner->tags_id = container->id;
 }
