@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <urcu.h>
 
 #include "container.h"
@@ -20,8 +21,7 @@
 #define AGAIN_MS	50	/* until the next sweep; twice as long each time */
 #define AGAIN_MAX_MS	3200
 #define SWEEPS_IDLE	2	/* in a row, that find nothing */
-#define PAUSE		4	/* after a sweep, times what it took */
-#define PAUSE_MAX_MS	10000
+#define PAUSE		4	/* after a sweep, times the processor's time that it took */
 #define EXAMINATIONS	4	/* of one socket in a sweep */
 #define SUSPECTS_FEW	64	/* that are examined one by one */
 #define UNKNOWN_SWEEPS	10	/* in a row, until it is said */
@@ -66,7 +66,9 @@ static struct {
 	unsigned int unknown_sweeps;	/* in a row */
 	unsigned int idle, delay;
 	unsigned int late;		/* of late_looks */
-	uint64_t began, due;		/* ms: the sweep that runs, or 0; the next one, unless it is urgent */
+	bool running;			/* a sweep that has not been accounted for */
+	uint64_t spent;			/* us of the processor's time; atomic */
+	uint64_t due;			/* ms: the next one, unless it is urgent */
 } cutting;
 
 /* --- one container: in a hand's thread --- */
@@ -253,6 +255,15 @@ static struct round *round_of(struct deal *deal)
 	return caa_container_of(deal, struct round, deal);
 }
 
+/* us of this thread's processor time: to wait costs nothing */
+static uint64_t spent_us(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
+}
+
 static int work_on(struct round *round, struct deal_hand *hand, const struct deal_heap *heap,
 		   const struct container *container)
 {
@@ -268,6 +279,7 @@ static int work_on(struct round *round, struct deal_hand *hand, const struct dea
 static void work(struct deal_hand *hand, struct deal *deal, const struct deal_heap *heap)
 {
 	struct round *round = round_of(deal);
+	uint64_t before = spent_us();
 	struct container *container;
 	int err;
 
@@ -280,6 +292,7 @@ static void work(struct deal_hand *hand, struct deal *deal, const struct deal_he
 		return;
 	err = work_on(round, hand, heap, container);
 	container_put(container);
+	__atomic_fetch_add(&cutting.spent, spent_us() - before, __ATOMIC_RELAXED);
 	if (err)
 		__atomic_store_n(&cutting.unsettled, true, __ATOMIC_RELAXED);
 	/* -EINTR: the sockets changed meanwhile, and the next sweep sees the rest. */
@@ -376,7 +389,7 @@ static void sweep(void)
 		again_soon();
 		return;
 	}
-	cutting.began = round->began;
+	cutting.running = true;
 	dealing_start(&cutting.dealing, &round->deal);
 }
 
@@ -394,22 +407,29 @@ static void proceed(void)
 		loop_timer_set(cutting.loop, &cutting.again, late_looks[cutting.late++]);
 }
 
-/* What a hand that was kept since an earlier sweep took counts for none. */
+/* For what hands have done by now */
+static void pay(void)
+{
+	uint64_t spent = __atomic_exchange_n(&cutting.spent, 0, __ATOMIC_RELAXED);
+	uint64_t now = loop_now(cutting.loop);
+
+	if (cutting.due < now)
+		cutting.due = now;
+	cutting.due += PAUSE * spent / 1000;
+}
+
 static void sweep_ended(void)
 {
-	uint64_t took = loop_now(cutting.loop) - cutting.began;
-
-	if (!cutting.began || dealing_is_busy(&cutting.dealing))
+	if (!cutting.running || dealing_is_busy(&cutting.dealing))
 		return;
-	cutting.began = 0;
-	cutting.due = loop_now(cutting.loop) +
-		      (took * PAUSE < PAUSE_MAX_MS ? took * PAUSE : PAUSE_MAX_MS);
+	cutting.running = false;
 	say_unknown(__atomic_exchange_n(&cutting.unknown, 0, __ATOMIC_RELAXED));
 }
 
 static void freed(struct dealing *unused, bool missed)
 {
 	(void)unused;
+	pay();
 	sweep_ended();
 	if (__atomic_exchange_n(&cutting.unsettled, false, __ATOMIC_RELAXED))
 		cutting.idle = 0;
