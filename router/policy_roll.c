@@ -180,8 +180,12 @@ static void told(void)
 /* ... and so it is when those have not told that had the time to. */
 static void wait_handle(struct loop_timer *unused)
 {
+	const struct policy_compiled *compiled = policy_in_force();
+
 	(void)unused;
 	directory_wait_no_longer();
+	if (!compiled || !compiled->uses_num)
+		return;
 	cutting_start_soon();
 	packet_cutting_start(false);
 }
