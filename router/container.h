@@ -71,6 +71,7 @@ struct container {
 	bool check_posted;		/* a look at its listeners is on its way */
 	unsigned int channels;		/* those that are being closed, too */
 	unsigned int connections, pending, unadmitted, spliced;
+	unsigned int awaiting_place;	/* of `unadmitted`: for a rule's limit */
 	unsigned int ticket_port, source_port;
 	uint64_t requests_due;		/* ns of CLOCK_MONOTONIC: paid for until then */
 	struct limit_refusals refusals;

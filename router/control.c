@@ -356,7 +356,7 @@ static json_t *inquire(struct client *client, inquiry_make *make)
 {
 	client->inquiry = inquiry_start(make, client->passed, inquiry_done, client);
 	client->passed = -1;
-	return client->inquiry ? NULL : control_failure("there is no thread to look for it");
+	return client->inquiry ? NULL : control_failure("there is no thread to look for it, or too many look already");
 }
 
 /* --- other hosts may have another policy --- */

@@ -19,11 +19,13 @@
 #include "limiting.h"
 #include "log.h"
 #include "policy_force.h"
-#include "shaping_live.h"
+#include "reshaping.h"
+#include "shaping.h"
 
 #define AGAIN_MS	50	/* until the next sweep looks whether anything is left; twice as long each time */
 #define AGAIN_MAX_MS	3200
 #define SWEEPS_IDLE	2	/* in a row, that find nothing */
+#define PAUSE		4	/* after a sweep, times what it took */
 
 /* A socket that is to go; @found: the kernel knows it */
 struct cut {
@@ -36,14 +38,14 @@ struct cut {
 /*
  * What a sweep has found.
  * @destroyed:	those that were there; atomic
- * @unchanged:	connections that keep what they have, since they cannot be changed
+ * @differ:	some that stay are to have another rate, TOS or priority
  */
 struct round {
 	struct deal deal;
 	struct cut *cuts;
 	size_t num, max;
 	uint64_t destroyed;
-	size_t unchanged;
+	bool differ;
 	struct timespec began;
 	int error;
 };
@@ -54,33 +56,12 @@ static struct {
 	struct loop_timer again;
 	struct dealing dealing;
 	struct round *round;	/* of the sweep that runs */
-	bool wanted;
+	bool wanted, urgent;
 	unsigned int idle, delay;
+	uint64_t due;			/* ms: the next one, unless it is urgent */
 } cutting;
 
 /* --- the sweep: a thread of its own --- */
-
-/* One that stays: is its rule another one now? (The socket has what its rule had said, where that is known.) */
-static void change(struct round *round, const struct ledger_entry *entry,
-		   const struct policy_rule *rule)
-{
-	static const struct shaping none = { .tos = -1, .priority = -1 };
-	const struct shaping *before = entry->shaping.known ? &entry->shaping : &none;
-	struct shaping now = shaping_of(rule);
-	int err = 0;
-
-	if (!shaping_equal(before, &now)) {
-		err = shaping_live_change(entry->cookie, before, &now);
-		if (shaping_live_is_possible())
-			counter_inc(connections_changed);
-		else
-			round->unchanged++;
-	}
-	if (err)
-		round->error = err;
-	else if (!entry->shaping.known || !shaping_equal(before, &now))
-		ledger_set_shaping(entry->cookie, &now);
-}
 
 static void collect(struct ledger_entry *entry, void *data)
 {
@@ -90,8 +71,10 @@ static void collect(struct ledger_entry *entry, void *data)
 
 	policy_ask_tcp(&ends, &verdict);
 	if (verdict.allowed) {
-		change(round, entry, verdict.rule);
-		if (limiting_follow(entry, &verdict) == -ENOMEM)
+		const struct shaping now = shaping_of(verdict.rule);
+
+		round->differ |= !entry->shaping.known || !shaping_equal(&entry->shaping, &now);
+		if (limiting_follow(entry, &verdict))
 			round->error = -ENOMEM;
 	}
 	if (verdict.allowed || verdict.provisional)
@@ -178,11 +161,6 @@ static int make_heaps(struct round *round)
 	return 0;
 }
 
-static bool is_live(uint64_t cookie)
-{
-	return ledger_find(cookie);
-}
-
 static void sweep_run(struct aside *unused)
 {
 	struct round *round = cutting.round;
@@ -190,7 +168,6 @@ static void sweep_run(struct aside *unused)
 
 	(void)unused;
 	rcu_read_lock();
-	shaping_live_tidy(is_live);
 	ledger_each(collect, round);
 	rcu_read_unlock();
 	if (!round->num)
@@ -225,7 +202,7 @@ static void destroy(struct round *round, struct diag *diag, const struct cut *cu
 	}
 }
 
-static void work(struct deal *deal, const struct deal_heap *heap)
+static void work(struct deal_hand *hand, struct deal *deal, const struct deal_heap *heap)
 {
 	struct round *round = round_of(deal);
 	struct diag *diag = diag_open(-1);
@@ -234,22 +211,26 @@ static void work(struct deal *deal, const struct deal_heap *heap)
 		__atomic_store_n(&round->error, -errno, __ATOMIC_RELAXED);
 		return;
 	}
-	for (size_t i = heap->first; i < heap->first + heap->num; i++) {
-		destroy(round, diag, &round->cuts[i]);
-		deal_progress(deal);
-	}
+	for (size_t i = heap->first; i < heap->first + heap->num; i++)
+		if (deal_take(hand, round->cuts[i].cookie))
+			destroy(round, diag, &round->cuts[i]);
 	diag_close(diag);
 }
 
-static void say(const struct round *round)
+/* ms */
+static long long age(const struct round *round)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (long long)(now.tv_sec - round->began.tv_sec) * 1000 +
+	       (now.tv_nsec - round->began.tv_nsec) / 1000000;
+}
+
+static void say(const struct round *round)
+{
 	log_info("policy: %llu live connections were cut, %lld ms after it was decided",
-		 (unsigned long long)round->destroyed,
-		 (long long)(now.tv_sec - round->began.tv_sec) * 1000 +
-		 (now.tv_nsec - round->began.tv_nsec) / 1000000);
+		 (unsigned long long)round->destroyed, age(round));
 }
 
 static void round_free(struct deal *deal)
@@ -267,25 +248,41 @@ static void round_free(struct deal *deal)
 
 static void proceed(void);
 
-static void sweep_done(struct aside *unused)
+static void say_error(int error)
 {
 	static struct log_limit limit = { .burst = 1 };
+
+	if (log_limit_ok(&limit))
+		log_warning("cannot end or change connections as the policy says: %s; trying again",
+			    strerror(-error));
+}
+
+static void reshaped(int err)
+{
+	if (err) {
+		cutting.idle = 0;
+		say_error(err);
+	}
+	proceed();
+}
+
+static void sweep_done(struct aside *unused)
+{
 	struct round *round = cutting.round;
+	bool found = round->num || round->error, differ = round->differ;
 
 	(void)unused;
 	cutting.round = NULL;
-	if (round->error && log_limit_ok(&limit))
-		log_warning("cannot end or change connections as the policy says: %s; trying again",
-			    strerror(-round->error));
-	if (round->unchanged)
-		log_info("policy: %zu live connections keep the rate, TOS or priority that they "
-			 "began with", round->unchanged);
-	cutting.idle = round->num || round->error ? 0 : cutting.idle + 1;
-	if (round->deal.heaps_num) {
+	cutting.due = loop_now(cutting.loop) + PAUSE * (uint64_t)age(round);
+	if (round->error)
+		say_error(round->error);
+	cutting.idle = found ? 0 : cutting.idle + 1;
+	if (round->deal.heaps_num)
 		dealing_start(&cutting.dealing, &round->deal);
-		return;
-	}
-	round_free(&round->deal);
+	else
+		round_free(&round->deal);
+	if (differ || !found)
+		reshaping_start(differ, reshaped);
 	proceed();
 }
 
@@ -300,7 +297,7 @@ static void sweep_start(void)
 {
 	struct round *round = calloc(1, sizeof(*round));
 
-	cutting.wanted = false;
+	cutting.wanted = cutting.urgent = false;
 	cutting.sweep.run = sweep_run;
 	cutting.sweep.done = sweep_done;
 	if (round) {
@@ -316,13 +313,22 @@ static void sweep_start(void)
 	later();
 }
 
-/* A sweep is over, and what it has found is dealt out. */
+static bool is_under_way(void)
+{
+	return cutting.round || reshaping_is_running() || dealing_is_busy(&cutting.dealing);
+}
+
+/* A sweep is over, what it has found is dealt out, and the others are changed. */
 static void proceed(void)
 {
-	if (cutting.round || dealing_is_busy(&cutting.dealing))
+	uint64_t now = loop_now(cutting.loop);
+
+	if (is_under_way())
 		return;
-	if (cutting.wanted)
+	if (cutting.wanted && (cutting.urgent || now >= cutting.due))
 		sweep_start();
+	else if (cutting.wanted)
+		loop_timer_set(cutting.loop, &cutting.again, (unsigned int)(cutting.due - now));
 	else if (cutting.idle < SWEEPS_IDLE)
 		later();
 }
@@ -338,7 +344,7 @@ static void freed(struct dealing *unused, bool missed)
 static void again_handle(struct loop_timer *unused)
 {
 	(void)unused;
-	if (!cutting.round && !dealing_is_busy(&cutting.dealing))
+	if (!is_under_way())
 		sweep_start();
 }
 
@@ -353,6 +359,12 @@ void cutting_init(struct loop *control)
 }
 
 void cutting_start(void)
+{
+	cutting.urgent = true;
+	cutting_start_soon();
+}
+
+void cutting_start_soon(void)
 {
 	cutting.idle = 0;
 	cutting.delay = AGAIN_MS;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <urcu.h>
 
@@ -14,19 +15,39 @@
 #include "log.h"
 #include "tags.h"
 
+#define BURST		10	/* lines a second */
 #define PLACE_LEN	512
 #define END_LEN		(ENDPOINT_STRLEN + SLIM_WIRE_TAG_MAX + 4)
 
-static struct log_limit denied_limit = { .burst = 10 };
-static struct log_limit allowed_limit = { .burst = 10 };
-static struct log_limit limit_limit = { .burst = 10 };
-static struct log_limit packet_limit = { .burst = 10 };
-static struct log_limit cut_limit = { .burst = 10 };
+/* A tenant's, so that none takes the lines of another */
+struct bounds {
+	struct log_limit denied, allowed, limited, packet, cut;
+};
+
+static const struct bounds fresh = {
+	.denied.burst = BURST, .allowed.burst = BURST, .limited.burst = BURST,
+	.packet.burst = BURST, .cut.burst = BURST,
+};
+static struct bounds *bounds;	/* of each of the configuration's tenants */
+static struct bounds others;	/* without memory for that */
 static const struct config *config;
 
 void denial_init(const struct config *from)
 {
 	config = from;
+	others = fresh;
+	free(bounds);
+	bounds = calloc(config->tenants_num, sizeof(*bounds));
+	for (size_t i = 0; i < config->tenants_num && bounds; i++)
+		bounds[i] = fresh;
+}
+
+/* Who begins it counts. */
+static struct bounds *bounds_of(const struct ends *ends)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, ends->source_vni);
+
+	return tenant && bounds ? &bounds[tenant - config->tenants] : &others;
 }
 
 /* "web1 (10.32.1.2:80)" */
@@ -72,13 +93,25 @@ static void say(const char *what, const struct policy_verdict *verdict, const st
 		 within ? "" : config_tenant_name(config, ends->destination_vni), from, to, by(verdict, place));
 }
 
+static void say_allowed(const struct policy_verdict *verdict, const struct policy_rule *rule,
+			const struct ends *ends)
+{
+	struct policy_verdict by_rule = *verdict;
+
+	if (!rule || !rule->log || !log_limit_ok(&bounds_of(ends)->allowed))
+		return;
+	by_rule.rule = rule;
+	say("allowed", &by_rule, ends);
+}
+
 void denial_say(const struct policy_verdict *verdict, const struct ends *ends)
 {
-	policy_count(verdict);
-	if (!verdict->allowed && log_limit_ok(&denied_limit))
+	if (verdict->allowed) {
+		say_allowed(verdict, verdict->rule, ends);
+		say_allowed(verdict, verdict->second, ends);
+	} else if (log_limit_ok(&bounds_of(ends)->denied)) {
 		say("denied", verdict, ends);
-	if (verdict->allowed && verdict->rule && verdict->rule->log && log_limit_ok(&allowed_limit))
-		say("allowed", verdict, ends);
+	}
 }
 
 void denial_limit(const struct policy_verdict *verdict, const struct policy_rule *rule, int err,
@@ -87,7 +120,7 @@ void denial_limit(const struct policy_verdict *verdict, const struct policy_rule
 	struct policy_verdict limited = *verdict;
 
 	limited.rule = rule;
-	if (log_limit_ok(&limit_limit))
+	if (log_limit_ok(&bounds_of(ends)->limited))
 		say(err == -EDQUOT ? "too many set-ups" : "too many connections", &limited, ends);
 }
 
@@ -112,7 +145,7 @@ void denial_say_packet(const struct policy_verdict *verdict, uint8_t protocol,
 {
 	char what[64], number[8];
 
-	if (verdict->allowed || !log_limit_ok(&packet_limit))
+	if (verdict->allowed || !log_limit_ok(&bounds_of(ends)->packet))
 		return;
 	snprintf(what, sizeof(what), "denied a packet (%s)", protocol_name(protocol, number));
 	say(what, verdict, ends);
@@ -121,17 +154,13 @@ void denial_say_packet(const struct policy_verdict *verdict, uint8_t protocol,
 void denial_cut(uint64_t cookie)
 {
 	const struct ledger_entry *entry;
-	struct policy_verdict verdict;
 	struct ends ends;
 
-	if (!log_limit_ok(&cut_limit))
-		return;
 	rcu_read_lock();
 	entry = ledger_find(cookie);
 	if (entry) {
 		ends = ledger_ends(entry);
-		policy_ask_tcp(&ends, &verdict);
-		say("cut", &verdict, &ends);
+		denial_cut_packet(&ends);
 	}
 	rcu_read_unlock();
 }
@@ -140,7 +169,7 @@ void denial_cut_packet(const struct ends *ends)
 {
 	struct policy_verdict verdict;
 
-	if (!log_limit_ok(&cut_limit))
+	if (!log_limit_ok(&bounds_of(ends)->cut))
 		return;
 	policy_ask_tcp(ends, &verdict);
 	say("cut", &verdict, ends);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * denial.h - what policy decides is said in the log, at a bounded rate
+ * denial.h - what policy decides is said in the log, at a rate that is bounded for each tenant
  */
 #ifndef DENIAL_H
 #define DENIAL_H
@@ -14,8 +14,8 @@
 /* @config outlives all that follows. */
 void denial_init(const struct config *config);
 
-/* Of a connection: counts it for its rule, and says it where it is denied, or where the rule is one to be
- * logged. Any thread; read lock held. */
+/* Of a connection: says it where it is denied, or by each rule that is one to be logged. Any thread; read
+ * lock held. */
 void denial_say(const struct policy_verdict *verdict, const struct ends *ends);
 
 /* A connection that @verdict allows finds no place (@err: limiting_take()'s) by @rule. Any thread; read lock

@@ -38,7 +38,7 @@ struct diag_socket {
 };
 
 #define DIAG_LISTEN	(1u << 10)		/* 1 << TCP_LISTEN */
-/* All but LISTEN, TIME_WAIT, CLOSE and requests */
+/* All but LISTEN, TIME_WAIT and CLOSE. Requests that have a socket are in SYN_RECV, too; SYN cookies have none. */
 #define DIAG_LIVE	(0xffeu & ~(1u << 6) & ~(1u << 7) & ~(1u << 10))
 
 /* For the namespace of @netns_fd, which stays open as long; -1: the host's own. NULL with errno

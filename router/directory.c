@@ -77,6 +77,7 @@ static unsigned long seed;
 static uint64_t claim_order;
 static const struct loop *loop;
 static uint64_t started_at;
+static bool given_up;		/* atomic: nobody waits for peers that have yet to tell */
 static void (*on_release)(void);
 static const struct directory_watch *watch;
 
@@ -193,7 +194,13 @@ bool directory_whose(uint32_t vni, const struct in6_addr *addr, uint64_t *host_i
 
 bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr)
 {
-	return !container_at(vni, addr) && !peers_are_complete();
+	return !__atomic_load_n(&given_up, __ATOMIC_RELAXED) && !container_at(vni, addr) &&
+	       !peers_are_complete();
+}
+
+void directory_wait_no_longer(void)
+{
+	__atomic_store_n(&given_up, true, __ATOMIC_RELAXED);
 }
 
 /* --- packet path --- */
@@ -314,10 +321,10 @@ static void conflict_warn(const struct claim *waits, const struct claim *has)
 		    peer_name(waits->container->peer), peer_name(has->container->peer));
 }
 
-static void tell_changed(uint32_t vni)
+static void tell_changed(const struct container *container)
 {
 	if (watch)
-		watch->changed(vni);
+		watch->changed(container->vni, container->peer == peer_self());
 }
 
 /* Between the two stores nobody has the address, and connections take the packet path. */
@@ -333,7 +340,7 @@ static void claims_settle(const struct addr_key *key)
 	}
 	CMM_STORE_SHARED(first->current, true);
 	republish(first->container);
-	tell_changed(key->vni);
+	tell_changed(first->container);
 	if (current)
 		conflict_warn(current, first);
 }
@@ -457,6 +464,18 @@ static void container_free(struct rcu_head *head)
 	free(container);
 }
 
+static void tags_free(struct rcu_head *head)
+{
+	free(caa_container_of(head, struct tags, rcu));
+}
+
+/* Somebody may read them. */
+static void tags_retire(struct tags *tags)
+{
+	if (tags)
+		call_rcu(&tags->rcu, tags_free);
+}
+
 static void released(const struct peer *peer)
 {
 	if (on_release && peer != peer_self())
@@ -482,7 +501,7 @@ static void container_drop(struct container *container)
 		claims_settle(&at);
 	}
 	released(container->peer);
-	tell_changed(container->vni);
+	tell_changed(container);
 	call_rcu(&container->rcu, container_free);
 }
 
@@ -520,6 +539,8 @@ static int container_add(struct peer *peer, uint32_t vni, uint32_t id, const uin
 
 	if (!num || num > PACKETPATH_ADDRESSES)
 		return -EINVAL;
+	if (owner->tags_lost && owner->tags_vni == vni && owner->tags_id == id)
+		return -ENOMEM;
 	if (owner->containers_num >= SLIM_WIRE_CONTAINERS ||
 	    owner->addresses_num + num > SLIM_WIRE_CONTAINER_ADDRESSES)
 		return -ENOSPC;
@@ -564,14 +585,17 @@ void directory_container_remove(uint32_t vni, uint32_t id)
 }
 
 /* For the one that takes its place: they were told when this one was there already. */
-static void keep_tags(const struct container *container)
+static void keep_tags(struct container *container)
 {
 	struct directory_owner *owner = peer_owner(container->peer);
+	struct tags *tags = container->tags;
 
-	if (!container->tags)
+	if (!tags)
 		return;
-	free(owner->tags);
-	owner->tags = tags_new(container->tags->text, container->tags->len);
+	rcu_assign_pointer(container->tags, NULL);
+	tags_retire(owner->tags);
+	owner->tags = tags;
+	owner->tags_lost = false;
 	owner->tags_vni = container->vni;
 	owner->tags_id = container->id;
 }
@@ -613,33 +637,17 @@ void directory_watch_set(const struct directory_watch *set)
 	watch = set;
 }
 
-/* Of one that was replaced while somebody reads it */
-struct old_tags {
-	struct tags *tags;
-	struct rcu_head rcu;
-};
-
-static void old_tags_free(struct rcu_head *head)
-{
-	struct old_tags *old = caa_container_of(head, struct old_tags, rcu);
-
-	free(old->tags);
-	free(old);
-}
-
 static void replace_tags(struct container *container, struct tags *tags)
 {
-	struct old_tags *old = malloc(sizeof(*old));
+	struct tags *old = container->tags;
 
-	if (!old || (container->tags && tags_equal(container->tags, tags))) {
+	if (old && tags_equal(old, tags)) {
 		free(tags);
-		free(old);
 		return;
 	}
-	old->tags = container->tags;
 	rcu_assign_pointer(container->tags, tags);
-	call_rcu(&old->rcu, old_tags_free);
-	tell_changed(container->vni);
+	tags_retire(old);
+	tell_changed(container);
 }
 
 static void tag(struct peer *peer, uint32_t vni, uint32_t id, struct tags *tags)
@@ -649,11 +657,14 @@ static void tag(struct peer *peer, uint32_t vni, uint32_t id, struct tags *tags)
 
 	rcu_read_lock();
 	container = container_find(peer, vni, id);
-	if (container) {
+	if (container && tags) {
 		replace_tags(container, tags);
 	} else {
-		free(owner->tags);
+		if (container)
+			container_drop(container);
+		tags_retire(owner->tags);
 		owner->tags = tags;
+		owner->tags_lost = !tags;
 		owner->tags_vni = vni;
 		owner->tags_id = id;
 	}
@@ -714,7 +725,7 @@ static int listener_new(struct claim *claim, const struct addr_key *key, bool bu
 	struct listener *listener;
 
 	if (watch)
-		watch->settle();
+		watch->settle(claim->container->peer == peer_self());
 	if (owner->listeners_num >= SLIM_WIRE_LISTENERS)
 		return -ENOSPC;
 	listener = calloc(1, sizeof(*listener));
@@ -861,6 +872,7 @@ void directory_peer_lost(struct peer *peer)
 void directory_peer_sync_begin(struct peer *peer)
 {
 	peer_owner(peer)->sync++;
+	peer_owner(peer)->tags_lost = false;
 }
 
 static void drop_old_listeners(struct container *container, unsigned int sync)
@@ -977,6 +989,7 @@ int directory_init(struct loop *control)
 {
 	loop = control;
 	started_at = loop_now(control);
+	given_up = false;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
 	containers = table_new();

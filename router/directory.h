@@ -30,6 +30,7 @@ struct directory_owner {
 	unsigned int sync;		/* counts directory_peer_sync_begin() */
 	bool complete;			/* atomic: it has told all, since this router runs */
 	struct tags *tags;		/* of the container that it names next, or NULL */
+	bool tags_lost;			/* ... for want of memory */
 	uint32_t tags_vni, tags_id;
 };
 
@@ -69,8 +70,8 @@ bool directory_owns(const struct peer *peer, uint32_t vni, const struct in6_addr
  * known. Any thread; read lock held. */
 bool directory_whose(uint32_t vni, const struct in6_addr *addr, uint64_t *host_id, uint32_t *id);
 
-/* Has nobody the address, as far as is known, while peers have yet to tell what they have? Any
- * thread; read lock held. */
+/* Has nobody the address, as far as is known, while peers have yet to tell what they have, and are waited
+ * for? Any thread; read lock held. */
 bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr);
 
 /*
@@ -89,15 +90,18 @@ const struct tags *directory_tags(uint32_t vni, const struct in6_addr *addr);
 
 /**
  * struct directory_watch - who is to hear that directory_each_tagged() has other answers
- * @changed:	called for each change
- * @settle:	called before anything is announced that may rest on a change
+ * @changed:	called for each change; @own: of a container of this host
+ * @settle:	called before anything is announced that may rest on a change; @own: by this host
  * @told:	called when a peer has told all that it has, for the first time since this router runs
  */
 struct directory_watch {
-	void (*changed)(uint32_t vni);
-	void (*settle)(void);
+	void (*changed)(uint32_t vni, bool own);
+	void (*settle)(bool own);
 	void (*told)(void);
 };
+
+/* What peers that have not told yet may have counts no more as unknown. */
+void directory_wait_no_longer(void);
 
 /* There is one at most; @watch outlives the directory. */
 void directory_watch_set(const struct directory_watch *watch);
@@ -139,7 +143,8 @@ int directory_remote_container_add(struct peer *peer, uint32_t vni, uint32_t id,
 				   const uint8_t mac[PACKETPATH_MAC_LEN],
 				   const struct in6_addr *addresses, size_t num);
 void directory_remote_container_remove(struct peer *peer, uint32_t vni, uint32_t id);
-/* As directory_container_tag(), of one of @peer's. */
+/* As directory_container_tag(), of one of @peer's. @tags: NULL: there was no memory for them; the container
+ * counts as not there then, until @peer tells all anew. */
 void directory_remote_container_tag(struct peer *peer, uint32_t vni, uint32_t id,
 				    struct tags *tags);
 /* -EPERM where @peer does not own the address, -ENOSPC, -ENOMEM */

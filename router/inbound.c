@@ -35,6 +35,7 @@
 #define INBOUND_PREAMBLE_MS	5000	/* for all of the preamble to come */
 #define INBOUND_RETRY_MS	20	/* while it cannot be admitted; longer and longer */
 #define INBOUND_RETRY_MAX	250
+#define AWAITING_PLACE		4	/* one in so many of a container's that wait may, for a place */
 #define TLS_HANDSHAKE		0x16	/* first byte of a TLS client */
 
 static struct log_limit refuse_limit = { .burst = 5 };
@@ -86,8 +87,11 @@ static void leave(struct inbound *inbound)
 		return;
 	}
 	cds_list_del(&inbound->node);
-	if (inbound_state(inbound) == INBOUND_UNADMITTED)
-		__atomic_sub_fetch(&inbound->container->unadmitted, 1, __ATOMIC_RELAXED);
+	if (inbound_state(inbound) != INBOUND_UNADMITTED)
+		return;
+	__atomic_sub_fetch(&inbound->container->unadmitted, 1, __ATOMIC_RELAXED);
+	if (inbound->awaits_place)
+		__atomic_sub_fetch(&inbound->container->awaiting_place, 1, __ATOMIC_RELAXED);
 }
 
 void inbound_enter(struct inbound *inbound, enum inbound_state state)
@@ -330,13 +334,18 @@ static struct ends ends_of(const struct inbound *inbound)
 	};
 }
 
-/* Whatever the sender's own router has allowed */
-static bool may_accept(const struct inbound *inbound, struct policy_verdict *verdict)
+/* Whatever the sender's own router has allowed; that of this host has counted and said it. */
+static bool may_accept(struct inbound *inbound, struct policy_verdict *verdict)
 {
 	const struct ends ends = ends_of(inbound);
+	bool first = !inbound->decided && inbound->from != peer_self();
 
 	policy_ask_tcp(&ends, verdict);
-	denial_say(verdict, &ends);
+	inbound->decided = true;
+	if (first)
+		policy_count(verdict);
+	if (first || !verdict->allowed)
+		denial_say(verdict, &ends);
 	if (!verdict->allowed)
 		counter_inc(accepts_denied);
 	return verdict->allowed;
@@ -409,6 +418,18 @@ static void await_tuple(struct inbound *inbound)
 	admit_later(inbound);
 }
 
+/* The first time that it awaits a place. False: as many do as may. */
+static bool may_await_place(struct inbound *inbound)
+{
+	struct container *container = inbound->container;
+
+	inbound->awaits_place = __atomic_add_fetch(&container->awaiting_place, 1, __ATOMIC_RELAXED) <=
+				(container->limits->unadmitted + AWAITING_PLACE - 1) / AWAITING_PLACE;
+	if (!inbound->awaits_place)
+		__atomic_sub_fetch(&container->awaiting_place, 1, __ATOMIC_RELAXED);
+	return inbound->awaits_place;
+}
+
 /* The sender counts what is over no more; what is over here has not been noticed yet, perhaps. */
 static void await_place(struct inbound *inbound, const struct policy_verdict *verdict, int err)
 {
@@ -418,8 +439,12 @@ static void await_place(struct inbound *inbound, const struct policy_verdict *ve
 		counter_inc(accepts_limited);
 		denial_limit(verdict, limiting_rule(verdict, LEDGER_IN), err, &ends);
 		housekeeping_hurry();
+		if (!may_await_place(inbound)) {
+			limit_refuse(inbound->container, LIMIT_unadmitted);
+			refuse(inbound);
+			return;
+		}
 	}
-	inbound->awaits_place = true;
 	admit_later(inbound);
 }
 
@@ -437,7 +462,7 @@ static int look_again(struct inbound *inbound, struct policy_verdict *verdict)
 		return 0;
 	if (!may_accept(inbound, verdict))
 		return -EPERM;
-	return entry ? limiting_follow(entry, verdict) : 0;
+	return entry ? limiting_follow_new(entry, verdict) : 0;
 }
 
 /*

@@ -88,6 +88,7 @@ struct inbound {
 	bool awaits_tuple;		/* its virtual 4-tuple was in use */
 	bool awaits_place;		/* a rule's limit was reached */
 	bool counted;			/* as a set-up, by the rule */
+	bool decided;			/* by the policy, which may be asked again */
 	bool handed;			/* by an earlier router, perhaps */
 	bool answered;			/* surely: its shim had yet to read the answer */
 	uint64_t connected_at, accepted_at;	/* ms; accepted_at: when it was seen */

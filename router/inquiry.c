@@ -19,8 +19,11 @@ struct inquiry {
 	void *data;
 };
 
+static unsigned int running;
+
 static void end(struct inquiry *inquiry)
 {
+	running--;
 	if (inquiry->fd >= 0)
 		close(inquiry->fd);
 	free(inquiry);
@@ -47,7 +50,7 @@ static void finish(struct aside *aside)
 struct inquiry *inquiry_start(inquiry_make *make, int fd, void (*done)(void *data, char *text),
 			      void *data)
 {
-	struct inquiry *inquiry = calloc(1, sizeof(*inquiry));
+	struct inquiry *inquiry = running < INQUIRIES_MAX ? calloc(1, sizeof(*inquiry)) : NULL;
 
 	if (!inquiry) {
 		if (fd >= 0)
@@ -58,6 +61,7 @@ struct inquiry *inquiry_start(inquiry_make *make, int fd, void (*done)(void *dat
 		.aside = { .run = run, .done = finish },
 		.make = make, .fd = fd, .done = done, .data = data,
 	};
+	running++;
 	if (!aside_start(&inquiry->aside))
 		return inquiry;
 	end(inquiry);

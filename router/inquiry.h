@@ -9,6 +9,8 @@
 
 #include <jansson.h>
 
+#define INQUIRIES_MAX	16	/* at a time, those whose askers went away included */
+
 struct inquiry;
 
 /* The reply, or NULL without memory. @fd: what came along, or -1; borrowed. In a thread that is registered
@@ -19,7 +21,7 @@ typedef json_t *inquiry_make(int fd);
  * @fd:		owned from then on, also when this fails
  * @done:	called once, with the reply as text to be freed, or NULL; nothing here is used after that
  *
- * NULL: there is no thread.
+ * NULL: there is no thread, or too many are at work.
  */
 struct inquiry *inquiry_start(inquiry_make *make, int fd, void (*done)(void *data, char *text),
 			      void *data);

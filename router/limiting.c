@@ -11,15 +11,15 @@
 #include "ledger.h"
 #include "peer.h"
 
-/* How many connections the kernel is asked about, for one that finds no place; and ms until the next
- * one that finds none asks again */
+/* How many connections the kernel is asked about, for one that finds no place; fewer for one that comes, which
+ * waits anyway, and whose source is not charged with it here. And ms until the next one that finds none asks again */
 #define LOOK_MOST	128
+#define LOOK_MOST_IN	16
 #define LOOK_PAUSE_MS	5
 
 /* TCP's states, as sock_diag says them */
 #define FIN_WAIT1	4
 #define FIN_WAIT2	5
-#define CLOSE_WAIT	8
 #define LAST_ACK	9
 #define CLOSING		11
 
@@ -119,15 +119,16 @@ static void note(struct quota_seat *seat, void *data)
 	looks->num++;
 }
 
-/* Has the source's program closed it? Its router sees that nobody has it, the other one that no more comes. */
+/*
+ * Has the source's program closed it? Its router sees that nobody has it. The other one sees that no more comes,
+ * which may be all that it has closed; so there the own program must have closed it, too.
+ */
 static bool is_closed(const struct diag_socket *socket, bool in)
 {
 	switch (socket->state) {
 	case FIN_WAIT1:
 	case FIN_WAIT2:
 		return !in && !socket->inode;
-	case CLOSE_WAIT:
-		return in;
 	case LAST_ACK:
 	case CLOSING:
 		return in || !socket->inode;
@@ -156,7 +157,8 @@ static void look_for_ends(const struct quota_key *key, uint64_t now)
 	struct looks looks = { .num = 0 };
 	struct diag *diag;
 
-	quota_look(key, LOOK_MOST, LOOK_PAUSE_MS, now, note, &looks);
+	quota_look(key, key->direction == LEDGER_IN ? LOOK_MOST_IN : LOOK_MOST, LOOK_PAUSE_MS, now, note,
+		   &looks);
 	if (!looks.num)
 		return;
 	diag = diag_open(-1);
@@ -213,7 +215,7 @@ static bool limiting_of(struct limiting *limiting, struct ledger_entry *entry,
 	return true;
 }
 
-int limiting_follow(struct ledger_entry *entry, const struct policy_verdict *verdict)
+static int follow(struct ledger_entry *entry, const struct policy_verdict *verdict, bool new)
 {
 	struct limiting limiting;
 
@@ -223,5 +225,15 @@ int limiting_follow(struct ledger_entry *entry, const struct policy_verdict *ver
 		return 0;
 	if (ledger_seat(entry, &limiting.key))
 		return -ENOMEM;
-	return quota_is_over(&entry->seat, &limiting.limits) ? -EUSERS : 0;
+	return new && quota_yield(&entry->seat, &limiting.limits) ? -EUSERS : 0;
+}
+
+int limiting_follow(struct ledger_entry *entry, const struct policy_verdict *verdict)
+{
+	return follow(entry, verdict, false);
+}
+
+int limiting_follow_new(struct ledger_entry *entry, const struct policy_verdict *verdict)
+{
+	return follow(entry, verdict, true);
 }

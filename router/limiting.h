@@ -9,7 +9,8 @@
  *
  * Programs close sockets without telling. So where there is no place, the kernel is asked about some of
  * those that sit, before anything is denied. One that its source has closed gives its place up, though it
- * lives on until all is sent and the other end has closed it, too.
+ * lives on until all is sent and the other end has closed it, too. (The accepting one, which cannot tell that from
+ * half a close, counts it until its own end is closed.)
  *
  * A limit is about what is set up: a lower one, or another rule that a new policy says is responsible, ends
  * nothing, and counts what is there.
@@ -56,8 +57,10 @@ void limiting_in(struct limiting *limiting, const struct policy_verdict *verdict
  */
 int limiting_take(struct limiting *limiting, struct quota **quota);
 
-/* In the ledger, it goes by @verdict from now on, which allows it. -EUSERS: there is no place, and it
- * must not be if it is only being set up. */
+/* In the ledger, it goes by @verdict from now on, which allows it. 0 or -ENOMEM */
 int limiting_follow(struct ledger_entry *entry, const struct policy_verdict *verdict);
+
+/* The same of one that is only being set up. -EUSERS: there is no place, and it must not be */
+int limiting_follow_new(struct ledger_entry *entry, const struct policy_verdict *verdict);
 
 #endif

@@ -188,10 +188,9 @@ static void receive_tags(struct peer *peer, const struct peer_tags *theirs)
 	if (!config_tenant_by_vni(mesh_config, theirs->vni))
 		return;
 	tags = tags_new(theirs->text, theirs->len);
-	if (tags)
-		directory_remote_container_tag(peer, theirs->vni, theirs->id, tags);
-	else
-		refused(peer, "container's labels", theirs->vni, strerror(ENOMEM));
+	directory_remote_container_tag(peer, theirs->vni, theirs->id, tags);
+	if (!tags)
+		peer_lose(peer, "there is no memory for what it says of its containers");
 }
 
 static void receive_listener(struct peer *peer, const struct peer_listener *listener)

@@ -522,15 +522,18 @@ static bool crosses(const struct attempt *attempt)
 }
 
 /* Asked before anything is sent: false where policy denies it. (Provisionally: the packet path's rules know
- * what an earlier router knew.) */
-static bool may_connect(struct attempt *attempt)
+ * what an earlier router knew.) @again: it was allowed, and counted, before */
+static bool may_connect(struct attempt *attempt, bool again)
 {
 	const struct ends ends = ends_of(attempt);
 
 	policy_ask_tcp(&ends, &attempt->verdict);
 	if (attempt->verdict.provisional)
 		return false;
-	denial_say(&attempt->verdict, &ends);
+	if (!again)
+		policy_count(&attempt->verdict);
+	if (!again || !attempt->verdict.allowed)
+		denial_say(&attempt->verdict, &ends);
 	return attempt->verdict.allowed;
 }
 
@@ -550,10 +553,10 @@ static int look_again(struct attempt *attempt)
 
 	if (!policy_is_stale(&attempt->verdict))
 		return 0;
-	if (!may_connect(attempt))
+	if (!may_connect(attempt, true))
 		return -EPERM;
 	entry = ledger_find(attempt->cookie);
-	err = entry ? limiting_follow(entry, &attempt->verdict) : 0;
+	err = entry ? limiting_follow_new(entry, &attempt->verdict) : 0;
 	if (limiting_is(err))
 		say_limit(attempt, err);
 	return err;
@@ -597,7 +600,7 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 	if (err)
 		return err;
 	attempt->src = src;
-	if (!may_connect(attempt))
+	if (!may_connect(attempt, false))
 		return -EPERM;
 	err = find_listener(attempt, &listener);
 	if (err)

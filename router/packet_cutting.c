@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <urcu.h>
 
 #include "container.h"
@@ -20,9 +21,15 @@
 #define AGAIN_MS	50	/* until the next sweep; twice as long each time */
 #define AGAIN_MAX_MS	3200
 #define SWEEPS_IDLE	2	/* in a row, that find nothing */
-#define PAUSE		4	/* after a sweep, times what it took */
+#define PAUSE		4	/* after a sweep, times the processor's time that it took */
 #define EXAMINATIONS	4	/* of one socket in a sweep */
 #define SUSPECTS_FEW	64	/* that are examined one by one */
+#define UNKNOWN_SWEEPS	10	/* in a row, until it is said */
+
+/* ms after the last sweep that found nothing: half-open connections of before may be completed so late */
+static const unsigned int late_looks[] = { 30000, 100000 };
+
+#define LATE_LOOKS	(sizeof(late_looks) / sizeof(late_looks[0]))
 
 /*
  * A sweep
@@ -35,10 +42,16 @@ struct round {
 	int error;
 };
 
-/* A container's sockets that policy denies in one direction at least */
+/* A socket that policy denies in one direction at least. @both: in both */
+struct suspect {
+	struct diag_socket socket;
+	bool both, judged;
+};
+
+/* A container's; @whole: there was memory for all */
 struct suspects {
 	const struct container *container;
-	struct diag_socket *sockets;
+	struct suspect *list;
 	size_t num, max;
 	bool whole;
 };
@@ -47,10 +60,15 @@ static struct {
 	struct loop *loop;
 	struct dealing dealing;
 	struct loop_timer again;
-	bool wanted;
+	bool wanted, urgent;
 	bool unsettled;			/* something was found, or not known; atomic */
+	unsigned int unknown;		/* who opened them is not known; atomic */
+	unsigned int unknown_sweeps;	/* in a row */
 	unsigned int idle, delay;
-	uint64_t began, due;		/* ms: the last sweep; the next one, unless it is urgent */
+	unsigned int late;		/* of late_looks */
+	bool running;			/* a sweep that has not been accounted for */
+	uint64_t spent;			/* us of the processor's time; atomic */
+	uint64_t due;			/* ms: the next one, unless it is urgent */
 } cutting;
 
 /* --- one container: in a hand's thread --- */
@@ -77,54 +95,65 @@ static void collect(const struct diag_socket *socket, void *data)
 {
 	struct suspects *suspects = data;
 	const struct container *container = suspects->container;
-	bool suspect;
+	bool out, in;
 
 	if (!packet_cutting_judges(container, socket))
 		return;
 	rcu_read_lock();
-	suspect = denies(container, &socket->local, &socket->peer) ||
-		  denies(container, &socket->peer, &socket->local);
+	out = denies(container, &socket->local, &socket->peer);
+	in = denies(container, &socket->peer, &socket->local);
 	rcu_read_unlock();
-	if (!suspect)
+	if (!out && !in)
 		return;
 	if (suspects->num == suspects->max) {
 		size_t more = suspects->max ? suspects->max * 2 : 64;
-		struct diag_socket *bigger = reallocarray(suspects->sockets, more,
-							  sizeof(*bigger));
+		struct suspect *bigger = reallocarray(suspects->list, more, sizeof(*bigger));
 
 		if (!bigger) {
 			suspects->whole = false;
 			return;
 		}
-		suspects->sockets = bigger;
+		suspects->list = bigger;
 		suspects->max = more;
 	}
-	suspects->sockets[suspects->num++] = *socket;
+	suspects->list[suspects->num++] = (struct suspect){ *socket, out && in, false };
 }
 
 static int compare_cookies(const void *a, const void *b)
 {
-	const struct diag_socket *first = a, *second = b;
+	const struct suspect *first = a, *second = b;
 
-	return first->cookie < second->cookie ? -1 : first->cookie > second->cookie;
+	return first->socket.cookie < second->socket.cookie ? -1 :
+	       first->socket.cookie > second->socket.cookie;
 }
 
 static void learn(const struct diag_socket *socket, void *data)
 {
+	const struct suspect key = { .socket = *socket };
 	struct suspects *suspects = data;
-	struct diag_socket *suspect = bsearch(socket, suspects->sockets, suspects->num,
-					      sizeof(*socket), compare_cookies);
+	struct suspect *suspect = bsearch(&key, suspects->list, suspects->num, sizeof(key),
+					  compare_cookies);
 
 	if (suspect)
-		*suspect = *socket;
+		suspect->socket = *socket;
+}
+
+/* Is nothing to be asked before it is judged? */
+static bool is_plain(const struct suspect *suspect)
+{
+	return suspect->both || suspect->socket.opener != DIAG_OPENER_UNKNOWN;
 }
 
 /* Who opened them, of many at once. 0 or -errno */
 static int learn_openers(struct diag *diag, struct suspects *suspects)
 {
-	if (suspects->num <= SUSPECTS_FEW)
+	size_t num = 0;
+
+	for (size_t i = 0; i < suspects->num; i++)
+		num += !is_plain(&suspects->list[i]);
+	if (num <= SUSPECTS_FEW)
 		return 0;
-	qsort(suspects->sockets, suspects->num, sizeof(*suspects->sockets), compare_cookies);
+	qsort(suspects->list, suspects->num, sizeof(*suspects->list), compare_cookies);
 	return diag_dump(diag, DIAG_LIVE, 0, 0, true, learn, suspects);
 }
 
@@ -158,9 +187,10 @@ static int destroy(struct round *round, struct diag *diag, const struct containe
 }
 
 static int judge(struct round *round, struct diag *diag, const struct container *container,
-		 struct diag_socket *socket)
+		 struct suspect *suspect)
 {
-	int err = examine(diag, socket);
+	struct diag_socket *socket = &suspect->socket;
+	int err = is_plain(suspect) ? 0 : examine(diag, socket);
 	bool out, in;
 
 	if (err)
@@ -171,28 +201,52 @@ static int judge(struct round *round, struct diag *diag, const struct container 
 	rcu_read_unlock();
 	if (!out && !in)
 		return 0;
-	if (socket->opener == DIAG_OPENER_UNKNOWN)
-		__atomic_store_n(&cutting.unsettled, true, __ATOMIC_RELAXED);
 	if ((out || socket->opener == DIAG_OPENER_PEER) &&
 	    (in || socket->opener == DIAG_OPENER_LOCAL))
 		return destroy(round, diag, container, socket);
+	if (socket->opener == DIAG_OPENER_UNKNOWN) {
+		__atomic_store_n(&cutting.unsettled, true, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&cutting.unknown, 1, __ATOMIC_RELAXED);
+	}
 	return 0;
 }
 
-static int look(struct round *round, struct diag *diag, struct suspects *suspects)
+/* All that have not been. 0 or -errno */
+static int judge_all(struct round *round, struct deal_hand *hand, struct diag *diag,
+		     struct suspects *suspects, bool only_plain)
 {
-	int error = diag_dump(diag, DIAG_LIVE, 0, 0, false, collect, suspects);
-	int err = learn_openers(diag, suspects);
+	int error = 0;
 
-	if (err && err != -EINTR)
-		error = err;
 	for (size_t i = 0; i < suspects->num; i++) {
-		err = judge(round, diag, suspects->container, &suspects->sockets[i]);
+		struct suspect *suspect = &suspects->list[i];
+		int err;
+
+		if (suspect->judged || (only_plain && !is_plain(suspect)) ||
+		    !deal_take(hand, suspect->socket.cookie))
+			continue;
+		suspect->judged = true;
+		err = judge(round, diag, suspects->container, suspect);
 		/* It has gone by itself. */
 		if (err && err != -ENOENT && err != -ESTALE)
 			error = err;
-		deal_progress(&round->deal);
 	}
+	return error;
+}
+
+/* All that asks about a socket may wait for it: so those come first of which nothing is to be asked. */
+static int look(struct round *round, struct deal_hand *hand, const struct deal_heap *heap,
+		struct diag *diag, struct suspects *suspects)
+{
+	int error = diag_dump(diag, DIAG_LIVE, 0, 0, false, collect, suspects);
+	int err = judge_all(round, hand, diag, suspects, true);
+
+	error = err ? err : error;
+	if (!heap->kept && deal_take(hand, DEAL_SEVERAL)) {
+		err = learn_openers(diag, suspects);
+		error = err && err != -EINTR ? err : error;
+	}
+	err = judge_all(round, hand, diag, suspects, false);
+	error = err ? err : error;
 	return !error && !suspects->whole ? -ENOMEM : error;
 }
 
@@ -201,20 +255,31 @@ static struct round *round_of(struct deal *deal)
 	return caa_container_of(deal, struct round, deal);
 }
 
-static int work_on(struct round *round, const struct container *container)
+/* us of this thread's processor time: to wait costs nothing */
+static uint64_t spent_us(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
+}
+
+static int work_on(struct round *round, struct deal_hand *hand, const struct deal_heap *heap,
+		   const struct container *container)
 {
 	struct suspects suspects = { .container = container, .whole = true };
 	struct diag *diag = diag_open(container->netns_fd);
-	int err = diag ? look(round, diag, &suspects) : -errno;
+	int err = diag ? look(round, hand, heap, diag, &suspects) : -errno;
 
 	diag_close(diag);
-	free(suspects.sockets);
+	free(suspects.list);
 	return err;
 }
 
-static void work(struct deal *deal, const struct deal_heap *heap)
+static void work(struct deal_hand *hand, struct deal *deal, const struct deal_heap *heap)
 {
 	struct round *round = round_of(deal);
+	uint64_t before = spent_us();
 	struct container *container;
 	int err;
 
@@ -225,8 +290,9 @@ static void work(struct deal *deal, const struct deal_heap *heap)
 	rcu_read_unlock();
 	if (!container)
 		return;
-	err = work_on(round, container);
+	err = work_on(round, hand, heap, container);
 	container_put(container);
+	__atomic_fetch_add(&cutting.spent, spent_us() - before, __ATOMIC_RELAXED);
 	if (err)
 		__atomic_store_n(&cutting.unsettled, true, __ATOMIC_RELAXED);
 	/* -EINTR: the sockets changed meanwhile, and the next sweep sees the rest. */
@@ -235,6 +301,15 @@ static void work(struct deal *deal, const struct deal_heap *heap)
 }
 
 /* --- one sweep after the other: control thread --- */
+
+/* For a moment that is nothing to speak of. */
+static void say_unknown(unsigned int num)
+{
+	cutting.unknown_sweeps = num ? cutting.unknown_sweeps + 1 : 0;
+	if (cutting.unknown_sweeps == UNKNOWN_SWEEPS)
+		log_warning("policy: %u connections of the packet path that are denied in one direction go on: "
+			    "who opened them cannot be told", num);
+}
 
 static void say(const struct round *round)
 {
@@ -305,7 +380,7 @@ static void sweep(void)
 	const struct policy_compiled *compiled = policy_in_force();
 	struct round *round;
 
-	cutting.wanted = false;
+	cutting.wanted = cutting.urgent = false;
 	cutting.idle++;
 	if (!compiled)
 		return;
@@ -314,7 +389,7 @@ static void sweep(void)
 		again_soon();
 		return;
 	}
-	cutting.began = round->began;
+	cutting.running = true;
 	dealing_start(&cutting.dealing, &round->deal);
 }
 
@@ -322,21 +397,40 @@ static void proceed(void)
 {
 	if (dealing_is_busy(&cutting.dealing))
 		return;
-	if (cutting.wanted && loop_now(cutting.loop) >= cutting.due)
+	if (cutting.wanted && (cutting.urgent || loop_now(cutting.loop) >= cutting.due))
 		sweep();
 	else if (cutting.wanted)
 		later(0);
 	else if (cutting.idle < SWEEPS_IDLE)
 		again_soon();
+	else if (cutting.late < LATE_LOOKS && !cutting.again.expires)
+		loop_timer_set(cutting.loop, &cutting.again, late_looks[cutting.late++]);
+}
+
+/* For what hands have done by now */
+static void pay(void)
+{
+	uint64_t spent = __atomic_exchange_n(&cutting.spent, 0, __ATOMIC_RELAXED);
+	uint64_t now = loop_now(cutting.loop);
+
+	if (cutting.due < now)
+		cutting.due = now;
+	cutting.due += PAUSE * spent / 1000;
+}
+
+static void sweep_ended(void)
+{
+	if (!cutting.running || dealing_is_busy(&cutting.dealing))
+		return;
+	cutting.running = false;
+	say_unknown(__atomic_exchange_n(&cutting.unknown, 0, __ATOMIC_RELAXED));
 }
 
 static void freed(struct dealing *unused, bool missed)
 {
-	uint64_t now = loop_now(cutting.loop);
-
 	(void)unused;
-	if (!dealing_is_busy(&cutting.dealing))
-		cutting.due = now + PAUSE * (now - cutting.began);
+	pay();
+	sweep_ended();
 	if (__atomic_exchange_n(&cutting.unsettled, false, __ATOMIC_RELAXED))
 		cutting.idle = 0;
 	cutting.wanted |= missed;
@@ -362,9 +456,9 @@ void packet_cutting_init(struct loop *control)
 
 void packet_cutting_start(bool hurry)
 {
-	if (hurry)
-		cutting.due = 0;
+	cutting.urgent |= hurry;
 	cutting.idle = 0;
+	cutting.late = 0;
 	cutting.delay = AGAIN_MS;
 	cutting.wanted = true;
 	proceed();

@@ -11,8 +11,9 @@
  * Which rule is asked depends on who opened the connection, which a socket itself tells (diag.h).
  * Where it does not at that moment, and the two directions are not both denied, it is asked again by the
  * next sweep. Sweeps go on until two in a row have found nothing, since one can miss a socket; each is
- * dealt out by container (dealing.h). All sweeps together take no more than a fifth of the time, but that of
- * another policy comes at once.
+ * dealt out by container (dealing.h). Two more come half a minute and two minutes later: what was half open
+ * when nftables learnt it, without a socket (SYN cookies), is completed by then. All sweeps together take no more
+ * than a fifth of the time, but that of another policy comes at once.
  */
 #ifndef PACKET_CUTTING_H
 #define PACKET_CUTTING_H

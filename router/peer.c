@@ -364,6 +364,12 @@ void peer_channel_received(struct peer_channel *channel, const struct peer_messa
 		on_policy(peer, message);
 }
 
+void peer_lose(struct peer *peer, const char *why)
+{
+	if (peer->channel)
+		peer_channel_doom(peer->channel, why);
+}
+
 void peer_channel_heard(struct peer_channel *channel, unsigned int rtt_us)
 {
 	struct peer *peer = channel->peer;

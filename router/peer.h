@@ -147,6 +147,9 @@ void peer_warning_end(struct peer *peer);
 /* It has announced what it may not. */
 void peer_refused(struct peer *peer);
 
+/* Its channel, if there is one, is closed a moment later; the next one brings all anew. */
+void peer_lose(struct peer *peer, const char *why);
+
 /* What the directory keeps for @peer. */
 struct directory_owner *peer_owner(struct peer *peer);
 

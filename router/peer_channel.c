@@ -66,8 +66,7 @@ static void close_err(struct peer_channel *channel, int err)
 			   peer_tls_error(err));
 }
 
-/* For callers who have @channel in their hands: closed by its own timer, at once. */
-static void doom(struct peer_channel *channel, const char *why)
+void peer_channel_doom(struct peer_channel *channel, const char *why)
 {
 	channel->doomed = why;
 	loop_timer_set(channel->loop, &channel->timer, 0);
@@ -136,7 +135,7 @@ void peer_channel_send(struct peer_channel *channel, const struct peer_message *
 		return;
 	len = peer_message_encode(message, bytes);
 	if (!output_reserve(channel, len)) {
-		doom(channel, "it does not fetch its messages");
+		peer_channel_doom(channel, "it does not fetch its messages");
 		return;
 	}
 	memcpy(channel->output + channel->output_end, bytes, len);

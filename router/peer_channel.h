@@ -82,6 +82,9 @@ void peer_channel_retire(struct peer_channel *channel);
 /* @why: for people; NULL where all is well */
 void peer_channel_close(struct peer_channel *channel, const char *why);
 
+/* The same for callers who have @channel in their hands: by its own timer, at once. @why stays. */
+void peer_channel_doom(struct peer_channel *channel, const char *why);
+
 /* --- what peer.c makes of it --- */
 
 /* TLS is done. NULL, or why nothing follows. */

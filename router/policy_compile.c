@@ -310,6 +310,7 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 	if (!compiled)
 		return NULL;
 	compiled->policy = policy;
+	compiled->config = config;
 	err = compile(compiled, config, &domains);
 	if (!err)
 		return compiled;

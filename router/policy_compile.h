@@ -51,6 +51,7 @@ struct policy_crossing {
 /*
  * Immutable, but for @hits.
  * @policy:	owned
+ * @config:	which it was compiled with
  * @domains:	sorted by owner, source, destination
  * @uses:	sorted by VNI and by name and value as text
  * @crossings:	each once, sorted by where they are from; @crossing_stamp: a hash of them, 0: there are none
@@ -59,6 +60,7 @@ struct policy_crossing {
  */
 struct policy_compiled {
 	struct policy *policy;
+	const struct config *config;
 	struct policy_resolved resolved;
 	struct policy_domain *domains;
 	uint32_t domains_num;

@@ -40,21 +40,29 @@ static const struct policy_domain *domain_at(const struct force *now, uint32_t o
 				  question->destination_vni);
 }
 
-static bool is_unknown(uint32_t vni, const uint8_t address[16])
+/* May it be a container's at all? */
+static bool is_inside(const struct config *config, uint32_t vni, const struct in6_addr *addr)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(config, vni);
+
+	return tenant && config_tenant_covers(tenant, addr);
+}
+
+static bool is_unknown(const struct force *now, uint32_t vni, const uint8_t address[16])
 {
 	struct in6_addr addr;
 
 	memcpy(&addr, address, sizeof(addr));
-	return directory_is_unknown(vni, &addr);
+	return directory_is_unknown(vni, &addr) && is_inside(now->compiled->config, vni, &addr);
 }
 
-static bool is_provisional(const struct policy_domain *domain,
+static bool is_provisional(const struct force *now, const struct policy_domain *domain,
 			   const struct policy_question *question,
 			   const struct policy_verdict *verdict)
 {
 	return !verdict->allowed && domain->dynamic_num &&
-	       (is_unknown(question->source_vni, question->source) ||
-		is_unknown(question->destination_vni, question->destination));
+	       (is_unknown(now, question->source_vni, question->source) ||
+		is_unknown(now, question->destination_vni, question->destination));
 }
 
 static void set_limits(const struct policy_compiled *compiled, struct policy_verdict *verdict)
@@ -86,7 +94,7 @@ static void ask_domain(const struct force *now, const struct policy_domain *doma
 		verdict->allowed = verdict->rule->action == POLICY_ALLOW;
 		set_limits(now->compiled, verdict);
 	}
-	verdict->provisional = is_provisional(domain, question, verdict);
+	verdict->provisional = is_provisional(now, domain, question, verdict);
 }
 
 /* Both have to say so: the source's is asked first. */
@@ -103,8 +111,12 @@ static void ask_between(const struct force *now, const struct policy_question *q
 		return;
 	ask_domain(now, first, question, verdict);
 	ask_domain(now, second, question, &other);
-	if (verdict->allowed && !other.allowed)
+	if (verdict->allowed && other.allowed) {
+		verdict->second = other.rule;
+		verdict->second_number = other.number;
+	} else if (verdict->allowed) {
 		*verdict = other;
+	}
 	verdict->limits[1] = other.limits[1];
 }
 
@@ -173,8 +185,12 @@ void policy_count(const struct policy_verdict *verdict)
 {
 	const struct force *now = rcu_dereference(force);
 
-	if (verdict->rule && now->compiled && now->compiled->policy == verdict->policy)
+	if (!now || !now->compiled || now->compiled->policy != verdict->policy)
+		return;
+	if (verdict->rule)
 		__atomic_fetch_add(&now->compiled->hits[verdict->number], 1, __ATOMIC_RELAXED);
+	if (verdict->second)
+		__atomic_fetch_add(&now->compiled->hits[verdict->second_number], 1, __ATOMIC_RELAXED);
 }
 
 bool policy_is_stale(const struct policy_verdict *verdict)

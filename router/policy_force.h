@@ -30,10 +30,12 @@ struct policy_question {
 };
 
 /*
- * @provisional: denied, while nobody knows who has one of its ends: peers have yet to tell, since this
- *		router runs, and names or labels may allow it then
+ * @provisional: denied, while nobody knows who has one of its ends, which is a container's: peers have yet
+ *		to tell, since this router began to run, and names or labels may allow it then
  * @rule:	that has decided; NULL: none matches
  * @number:	of it in the policy
+ * @second:	between tenants, where both allow: the destination's tenant's rule, @rule being the source's
+ *		tenant's; NULL: none matches
  * @policy:	NULL: there is none, or nothing is allowed
  * @limits:	whose hold: those of the source's tenant's rule, and of the destination's; within a tenant
  *		that is one. @quota as in policy_compiled.quotas, 0: it has none
@@ -44,6 +46,8 @@ struct policy_verdict {
 	bool provisional;
 	const struct policy_rule *rule;
 	uint32_t number;
+	const struct policy_rule *second;
+	uint32_t second_number;
 	const struct policy *policy;
 	struct {
 		const struct policy_rule *rule;
@@ -67,7 +71,7 @@ struct policy_question policy_question_tcp(const struct ends *ends);
 /* policy_ask() for a TCP connection. */
 void policy_ask_tcp(const struct ends *ends, struct policy_verdict *verdict);
 
-/* Counts the verdict for its rule. */
+/* Counts the verdict for its rules: once for each set-up, on each host. */
 void policy_count(const struct policy_verdict *verdict);
 
 /*
@@ -76,7 +80,7 @@ void policy_count(const struct policy_verdict *verdict);
  */
 bool policy_is_stale(const struct policy_verdict *verdict);
 
-/* What is in force, or NULL. */
+/* What is in force, or NULL; also in the control thread without the lock, which writes it. */
 const struct policy_compiled *policy_in_force(void);
 /* By policy_publish_closed(); then nothing is in force. */
 bool policy_is_closed(void);

@@ -124,6 +124,17 @@ static const struct policy_rule *hidden_by(const struct policy_compiled *compile
 	return NULL;
 }
 
+/* How often it has decided, as far as that is known: packets are not counted. */
+static json_t *hits_of(const struct policy_compiled *compiled, uint32_t number)
+{
+	uint8_t protocol = compiled->policy->rules[number].protocol;
+	uint64_t hits = __atomic_load_n(&compiled->hits[number], __ATOMIC_RELAXED);
+
+	if (protocol == POLICY_PROTOCOL_TCP || (protocol == POLICY_PROTOCOL_ANY && hits))
+		return json_integer((json_int_t)hits);
+	return json_null();
+}
+
 static json_t *list_rules(void)
 {
 	const struct policy_compiled *compiled = policy_in_force();
@@ -133,12 +144,11 @@ static json_t *list_rules(void)
 		const struct policy *policy = compiled->policy;
 		const struct policy_rule *rule = &policy->rules[i];
 		const struct policy_rule *hidden = hidden_by(compiled, i);
-		uint64_t hits = __atomic_load_n(&compiled->hits[i], __ATOMIC_RELAXED);
 
-		if (!policy_show_append(&rules, json_pack("{s:o, s:s, s:I, s:o, s:o}",
+		if (!policy_show_append(&rules, json_pack("{s:o, s:s, s:o, s:o, s:o}",
 				"rule", policy_show_place(policy, &rule->place),
 				"tenant", policy_string(policy, policy->tenants[rule->tenant].name),
-				"hits", (json_int_t)hits,
+				"hits", hits_of(compiled, i),
 				"hidden_by", hidden ? policy_show_place(policy, &hidden->place) : json_null(),
 				"text", policy_show_line(policy, &rule->place))))
 			break;

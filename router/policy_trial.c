@@ -280,11 +280,12 @@ static void add_host(struct policy_trial *trial, struct peer *peer, const char *
 }
 
 static json_t *ask(struct policy_trial *trial, const struct end *source,
-		   const struct end *destination, uint32_t service)
+		   const struct end *destination, uint32_t service, char *error, size_t size)
 {
 	struct policy_question question = {
 		.source_vni = source->vni, .destination_vni = destination->vni, .service = service,
 	};
+	json_t *reply;
 
 	memcpy(question.source, &source->addr, sizeof(question.source));
 	memcpy(question.destination, &destination->addr, sizeof(question.destination));
@@ -293,7 +294,12 @@ static json_t *ask(struct policy_trial *trial, const struct end *source,
 	add_host(trial, directory_owner_of(destination->vni, &destination->addr), "destination");
 	for (size_t i = 0; i < trial->hosts_num; i++)
 		ask_host(&trial->hosts[i], &question);
-	return is_waiting(trial) ? NULL : trial_end(trial);
+	if (is_waiting(trial))
+		return NULL;
+	reply = trial_end(trial);
+	if (!reply)
+		snprintf(error, size, "out of memory");
+	return reply;
 }
 
 void policy_trial_forget(struct policy_trial_waiter *waiter)
@@ -350,5 +356,5 @@ json_t *policy_trial_ask(json_t *args, struct policy_trial_waiter *waiter, char 
 	}
 	waiter->trial->waiter = waiter;
 	return ask(waiter->trial, &source, &destination,
-		   CLASSIFIER_SERVICE((uint32_t)protocol, (uint32_t)port));
+		   CLASSIFIER_SERVICE((uint32_t)protocol, (uint32_t)port), error, size);
 }

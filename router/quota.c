@@ -252,12 +252,14 @@ bool quota_key_of(struct quota_seat *seat, struct quota_key *key)
 	return is;
 }
 
-bool quota_is_over(struct quota_seat *seat, const struct quota_limits *limits)
+bool quota_yield(struct quota_seat *seat, const struct quota_limits *limits)
 {
 	bool over;
 
 	pthread_mutex_lock(&lock);
 	over = seat->quota && limits->connections && seat->quota->places > limits->connections;
+	if (over)
+		leave(seat);
 	pthread_mutex_unlock(&lock);
 	return over;
 }

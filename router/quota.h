@@ -89,8 +89,8 @@ void quota_note(struct quota_seat *seat, uint64_t at, uint64_t now);
 /* False: it is nowhere. */
 bool quota_key_of(struct quota_seat *seat, struct quota_key *key);
 
-/* Do more sit with @seat than may? */
-bool quota_is_over(struct quota_seat *seat, const struct quota_limits *limits);
+/* Do more sit with @seat than may? Then it leaves, so that of several that ask as many stay as may. */
+bool quota_yield(struct quota_seat *seat, const struct quota_limits *limits);
 
 /*
  * Calls @each for @most of those that sit there, others than the last time if there are more. @each has the

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <urcu.h>
 
 #include "aside.h"
 #include "counters.h"
@@ -64,13 +65,23 @@ static void fail(int err)
 
 /* --- aside --- */
 
+static bool is_in_force(void)
+{
+	bool is;
+
+	rcu_read_lock();
+	is = policy_in_force();
+	rcu_read_unlock();
+	return is;
+}
+
 /* A file that was there must not go unnoticed. */
 static bool is_none(void)
 {
 	if (reload.restoring)
 		return !reload.saved.files_num;
 	return access(reload.config->policy, F_OK) < 0 && errno == ENOENT && !reload.closed &&
-	       !policy_in_force();
+	       !is_in_force();
 }
 
 static void compile(void)
@@ -355,6 +366,7 @@ int reload_init(const struct config *config, struct loop *control, bool resumed)
 
 void reload_begin(void)
 {
+	policy_roll_begin();
 	enforcer_packet_begin();
 	if (reload.closed)
 		return;

@@ -11,10 +11,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <urcu.h>
 
 #include "../include/slim/wire.h"
 
 struct tags {
+	struct rcu_head rcu;		/* for who shares it with readers */
 	size_t len;
 	char text[];
 };

@@ -174,11 +174,14 @@ static int show(const struct slimctl *ctl, char **args)
 /* @which: "unused", "hidden", or NULL */
 static bool is_asked_for(const json_t *rule, const char *which)
 {
+	const json_t *hits;
+
 	if (!which)
 		return true;
 	if (!strcmp(which, "hidden"))
 		return *slimctl_text(rule, "hidden_by");
-	return json_integer_value(json_object_get(rule, "hits")) == 0;
+	hits = json_object_get(rule, "hits");
+	return json_is_integer(hits) && !json_integer_value(hits);
 }
 
 static int stats(const struct slimctl *ctl, char **args)
@@ -209,7 +212,7 @@ static int stats(const struct slimctl *ctl, char **args)
 		table_add(table, slimctl_text(rule, "rule"));
 		table_add(table, slimctl_text(rule, "tenant"));
 		slimctl_text_number(text, rule, "hits");
-		table_add(table, text);
+		table_add(table, *text ? text : "-");
 		table_add(table, slimctl_text(rule, "hidden_by"));
 		table_add(table, slimctl_text(rule, "text"));
 	}

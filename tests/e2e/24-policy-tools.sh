@@ -222,11 +222,11 @@ done
 before=$(counter h1 connects_slim)
 in_ h1c1 nc -N -w 3 "$server" 7000 </dev/null >/dev/null
 equal "a set-up on the slim path" $((before + 1)) "$(counter h1 connects_slim)"
-equal "stats: hits" "1 0 0" "$(ctl h1 -j policy stats | jq -r '[.rules[].hits] | join(" ")')"
+equal "stats: hits" "1 0 null" "$(ctl h1 -j policy stats | jq -r '[.rules[].hits | tostring] | join(" ")')"
 rules() { ctl h1 policy stats "$@" | awk 'NR > 1 { sub(/.*:/, "", $1); print $1 }' | xargs; }
 equal "all rules" "2 3 4" "$(rules)"
 check "... with their texts" has <(ctl h1 policy stats) "allow tcp to $server port 7000"
-equal "those that never decided" "3 4" "$(rules unused)"
+equal "those that never decided, as far as is counted" "3" "$(rules unused)"
 equal "those that never can" "3" "$(rules hidden)"
 check "no other ones" exits 2 ctl h1 policy stats used
 stop hello

@@ -3,12 +3,13 @@
 """crowd - many connects at once, and what becomes of them
 
     crowd.py serve PORT                             greets everybody, and keeps connections until they end
+    crowd.py hold PORT                              the same, but keeps also those whose other end sends no more
     crowd.py connect ADDRESS PORT THREADS TRIES     each thread tries so often, and keeps what it gets
     crowd.py hammer ADDRESS PORT THREADS SECONDS    the same for so long, once at least, and closes what it gets
 
 Says how many were greeted, and what the others were told: "100 up, 7900 EACCES". Hammer says how many
 were greeted within the busiest second that they surely lie in, too. Connect stays until SIGTERM; at SIGUSR1 it
-closes one connection, and at SIGUSR2 it tries again. EHOSTUNREACH stands for a router that was late: the test has
+closes one connection, at SIGHUP half of it, and at SIGUSR2 it tries again. EHOSTUNREACH stands for a router that was late: the test has
 closed the packet path so.
 """
 import collections
@@ -25,11 +26,12 @@ TIMEOUT = 30
 LATE = 0.01
 
 
-def serve(port):
+def serve(port, hold):
     listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True,
                                     backlog=1024)
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
+    held = []
     while True:
         for key, _ in selector.select():
             if key.fileobj is listener:
@@ -41,7 +43,10 @@ def serve(port):
                 over = not key.fileobj.recv(64)
             except OSError:
                 over = True
-            if over:
+            if over and hold:
+                selector.unregister(key.fileobj)
+                held.append(key.fileobj)
+            elif over:
                 selector.unregister(key.fileobj)
                 key.fileobj.close()
 
@@ -128,13 +133,13 @@ class Crowd:
 
 
 def main():
-    if sys.argv[1] == "serve":
-        serve(int(sys.argv[2]))
+    if sys.argv[1] in ("serve", "hold"):
+        serve(int(sys.argv[2]), sys.argv[1] == "hold")
     crowd = Crowd(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     if sys.argv[1] == "hammer":
         crowd.hammer(float(sys.argv[5]))
         return
-    signals = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
+    signals = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     crowd.try_often(int(sys.argv[5]))
     while True:
@@ -142,6 +147,9 @@ def main():
         if number == signal.SIGUSR1:
             crowd.socks.pop().close()
             print("closed one", flush=True)
+        elif number == signal.SIGHUP:
+            crowd.socks[-1].shutdown(socket.SHUT_WR)
+            print("closed half", flush=True)
         elif number == signal.SIGUSR2:
             crowd.try_often(int(sys.argv[5]))
         else:

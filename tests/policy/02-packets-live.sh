@@ -171,7 +171,7 @@ lives other
 attach h2c1 >/dev/null
 down named other
 
-# --- a container that keeps its socket locked ---
+# --- a container that keeps its socket locked: nobody's other connections live on by that, not even its own ---
 
 put "tenant t1"
 reload_all
@@ -183,22 +183,26 @@ if [[ -w /dev/fuse ]]; then
 	background locked plain h1c1 "$programs/hostile" lock -s 60 -a "$(address h2c2)" -p 7501
 	check "h1c1 keeps a socket locked" poll 10 has "$work/locked" holding
 	up honest h1c2 h2c1 7502 read serve
+	for number in 1 2 3; do
+		up "shielded$number" h1c1 h2c1 751$number read serve
+	done
 	threads_before=$(threads h1)
-	put "tenant t1" "deny tcp from any to any port 7501-7502"
+	put "tenant t1" "deny tcp from any to any port 7501-7502" "deny tcp from any to any port 7511-7512"
 	began=$(now)
 	ctl h1 reload >/dev/null
-	cut_in 500 honest
+	cut_in 500 honest shielded1 shielded2
+	lives shielded3
 	check "the router answers" timeout 2 "$top/tests/lab" -n "$name" ctl h1 status
 	up later h1c2 h2c1 7503 read serve
-	put "tenant t1" "deny tcp from any to any port 7501-7503"
+	put "tenant t1" "deny tcp from any to any port 7501-7503" "deny tcp from any to any port 7511-7513"
 	began=$(now)
 	ctl h1 reload >/dev/null
-	cut_in 500 later
+	cut_in 500 later shielded3
 	check "h1c1's socket is still locked" own h1c1 "$(address h1c1)" "$(address h2c2)" 7501
 	check "a thread waits for it, and no more than one" poll 5 one_more_thread
 	stop locked
 	check "that ends with it" poll 5 as_many_threads
-	down locked honest later
+	down locked honest later shielded1 shielded2 shielded3
 else
 	skip "a socket that is locked: /dev/fuse cannot be opened"
 fi

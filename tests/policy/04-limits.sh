@@ -189,5 +189,11 @@ equal "a seventh waits in vain" "1 ECONNRESET" "$(one)"
 check "... for some seconds" has <(lab router h2 log) "too many connections in tenant t1: h1c1"
 stop five
 stop sixth
+stop server
+serve holder shim h2c1 7000 python3 "$crowd" hold 7000
+check "five come again" joins halves 5 1
+equal "... one says that it sends no more" "closed half" "$(asks halves HUP)"
+equal "... which frees no place" "1 ECONNRESET" "$(one)"
+stop halves
 put "tenant t1"
 reload_all >/dev/null

@@ -450,16 +450,19 @@ END_TEST
 /* --- names and labels --- */
 
 static unsigned int changes, settled, tellings;
+static bool own_changed, own_settled;	/* the last one was this host's own */
 
-static void changed(uint32_t vni)
+static void changed(uint32_t vni, bool own)
 {
 	ck_assert_uint_eq(vni, 1);
 	changes++;
+	own_changed = own;
 }
 
-static void settle(void)
+static void settle(bool own)
 {
 	settled++;
+	own_settled = own;
 }
 
 static void told(void)
@@ -495,6 +498,7 @@ static const char *named(void)
 START_TEST(test_tags)
 {
 	static const struct directory_watch watch = { changed, settle, told };
+	struct in6_addr here;
 	struct in6_addr addr = at(1);
 	unsigned int before;
 
@@ -513,6 +517,7 @@ START_TEST(test_tags)
 	/* Its listeners stay. */
 	ck_assert_int_eq(directory_remote_listener_add(&b, 1, &addr, 80, false), 0);
 	ck_assert_uint_eq(settled, 1);
+	ck_assert(!own_changed && !own_settled);
 	directory_remote_container_tag(&b, 1, 1, tags_of("db"));
 	ck_assert_ptr_eq(find(1, 80), &b);
 	ck_assert_str_eq(named(), "db:1 ");
@@ -535,6 +540,37 @@ START_TEST(test_tags)
 	ck_assert_uint_eq(told_tags, 1);
 	ck_assert_int_eq(local(3, 5), 0);
 	ck_assert_str_eq(named(), "here:5 ");
+	ck_assert(own_changed);
+	here = at(5);
+	ck_assert_int_eq(directory_listener_add(1, &here, 80), 0);
+	ck_assert(own_settled);
+}
+END_TEST
+
+/* Without its labels a container might do what they deny. */
+START_TEST(test_lost_tags)
+{
+	static const struct directory_watch watch = { changed, settle, told };
+
+	directory_watch_set(&watch);
+	directory_remote_container_tag(&b, 1, 1, tags_of("web"));
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), 0);
+	directory_remote_container_tag(&b, 1, 1, NULL);
+	ck_assert_str_eq(named(), "");
+	ck_assert_int_eq(announce(&b, 1, 80), -EPERM);
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), -ENOMEM);
+	ck_assert_int_eq(remote(&b, 2, 0xd, 2, 0), 0);
+	directory_remote_container_tag(&b, 1, 1, tags_of("db"));
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), 0);
+	ck_assert_str_eq(named(), "db:1 ");
+	directory_remote_container_tag(&b, 1, 1, NULL);
+	directory_peer_sync_begin(&b);
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 0), 0);
+	directory_remote_container_tag(&b, 1, 1, tags_of("db"));
+	/* They go over to one with other addresses, whatever was lost. */
+	directory_remote_container_tag(&b, 1, 7, NULL);
+	ck_assert_int_eq(remote(&b, 1, 0xb, 1, 3), 0);
+	ck_assert_int_eq(strlen(named()), strlen("db:1 db:3 "));
 }
 END_TEST
 
@@ -573,6 +609,15 @@ START_TEST(test_unknown)
 	directory_peer_sync_begin(&b);
 	directory_peer_sync_end(&b);
 	ck_assert_uint_eq(tellings, 2);
+}
+END_TEST
+
+/* ... or once nobody waits any more for those that have not. */
+START_TEST(test_no_longer_unknown)
+{
+	ck_assert(is_unknown(1));
+	directory_wait_no_longer();
+	ck_assert(!is_unknown(1));
 }
 END_TEST
 
@@ -633,7 +678,9 @@ int main(void)
 	tcase_add_test(tc, test_sync);
 	tcase_add_test(tc, test_local);
 	tcase_add_test(tc, test_tags);
+	tcase_add_test(tc, test_lost_tags);
 	tcase_add_test(tc, test_unknown);
+	tcase_add_test(tc, test_no_longer_unknown);
 	tcase_add_test(tc, test_replay);
 	tcase_add_test(tc, test_bounds);
 	suite_add_tcase(s, tc);

@@ -52,6 +52,8 @@ static const struct slim_endpoint from = { .port = 4000 };
 static bool complete, tuple_free, has_files, has_place;
 static unsigned int tries, tickets, refs, used_again;
 static unsigned int set_ups, places;	/* that were counted, and are taken */
+static unsigned int hits, said;
+static bool from_here;
 
 static uint8_t last_byte(const struct slim_endpoint *name)
 {
@@ -245,9 +247,21 @@ bool policy_is_stale(const struct policy_verdict *verdict)
 	return false;
 }
 
+void policy_count(const struct policy_verdict *verdict)
+{
+	(void)verdict;
+	hits++;
+}
+
 void denial_say(const struct policy_verdict *verdict, const struct ends *ends)
 {
 	(void)verdict, (void)ends;
+	said++;
+}
+
+struct peer *peer_self(void)
+{
+	return from_here ? (struct peer *)&worker : NULL;
 }
 
 const struct policy_rule *limiting_rule(const struct policy_verdict *verdict,
@@ -293,7 +307,7 @@ void quota_sit(struct quota_seat *seat, struct quota *quota)
 	seat->quota = quota;
 }
 
-int limiting_follow(struct ledger_entry *entry, const struct policy_verdict *verdict)
+int limiting_follow_new(struct ledger_entry *entry, const struct policy_verdict *verdict)
 {
 	(void)entry, (void)verdict;
 	return 0;
@@ -329,7 +343,8 @@ static void setup(void)
 	CDS_INIT_LIST_HEAD(&worker.inbounds);
 	preambles_init(&worker.preambles);
 	complete = tuple_free = has_files = has_place = true;
-	set_ups = places = 0;
+	set_ups = places = hits = said = 0;
+	from_here = false;
 	rcu_read_lock();
 }
 
@@ -344,8 +359,10 @@ static void teardown(void)
 		inbound_abort(inbound);
 	rcu_read_unlock();
 	rcu_barrier();
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		ck_assert_uint_eq(containers_here[i].unadmitted, 0);
+		ck_assert_uint_eq(containers_here[i].awaiting_place, 0);
+	}
 	ck_assert_uint_eq(worker.preambles.num, 0);
 	ck_assert_uint_eq(__atomic_load_n(&refs, __ATOMIC_RELAXED), 0);
 	loop_free(worker.loop);
@@ -427,15 +444,16 @@ END_TEST
 
 static bool *const reasons[] = { &complete, &tuple_free, &has_files, &has_place };
 
-/* Whatever they wait for, they have but the places of their container. */
+/* Whatever they wait for, they have but the places of their container; for a limit, a quarter of them. */
 START_TEST(a_container_has_its_own_places)
 {
 	int modest;
+	unsigned int most = reasons[_i] == &has_place ? MOST / 4 : MOST;
 
 	*reasons[_i] = false;
 	calls(0, MOST + 5);
-	ck_assert_uint_eq(containers_here[0].unadmitted, MOST);
-	ck_assert_uint_eq(refused(0), 5);
+	ck_assert_uint_eq(containers_here[0].unadmitted, most);
+	ck_assert_uint_eq(refused(0), MOST + 5 - most);
 	modest = call(1);
 	ck_assert(!was_refused(modest));
 	ck_assert_uint_eq(containers_here[1].unadmitted, 1);
@@ -455,18 +473,32 @@ static void reason_is_over(struct loop_timer *unused)
 
 START_TEST(all_are_admitted_in_the_end)
 {
+	const unsigned int num = MOST / 4;
 	struct loop_timer healed = { .handle = reason_is_over };
 
 	reason = reasons[_i];
 	*reason = false;
-	calls(0, 10);
+	calls(0, num);
 	loop_timer_set(worker.loop, &healed, 50);
 	run_for(200);
-	ck_assert_uint_eq(tickets, 10);
+	ck_assert_uint_eq(tickets, num);
 	ck_assert_uint_eq(containers_here[0].unadmitted, 0);
 	/* However often each was tried */
-	ck_assert_uint_eq(set_ups, 10);
-	ck_assert_uint_eq(counters.accepts_limited, reason == &has_place ? 10 : 0);
+	ck_assert_uint_eq(set_ups, num);
+	ck_assert_uint_eq(hits, num);
+	ck_assert_uint_eq(said, num);
+	ck_assert_uint_eq(counters.accepts_limited, reason == &has_place ? num : 0);
+}
+END_TEST
+
+/* One within the host was counted when it was made. */
+START_TEST(a_decision_is_counted_once_on_a_host)
+{
+	from_here = true;
+	calls(0, 3);
+	ck_assert_uint_eq(tickets, 3);
+	ck_assert_uint_eq(hits, 0);
+	ck_assert_uint_eq(said, 0);
 }
 END_TEST
 
@@ -538,6 +570,7 @@ int main(void)
 	tcase_add_test(tc, whoever_waits_takes_nobodys_place);
 	tcase_add_loop_test(tc, a_container_has_its_own_places, 0, 4);
 	tcase_add_loop_test(tc, all_are_admitted_in_the_end, 0, 4);
+	tcase_add_test(tc, a_decision_is_counted_once_on_a_host);
 	tcase_add_test(tc, it_is_tried_ever_less_often);
 	tcase_add_test(tc, tickets_of_a_group_are_not_used_again);
 	tcase_add_test(tc, a_source_of_another_tenant_is_not_the_senders);

@@ -457,6 +457,31 @@ START_TEST(test_limits_of_two)
 }
 END_TEST
 
+/* Both tenants' rules have decided, unless one alone says no. */
+START_TEST(test_hits_of_two)
+{
+	struct policy_question asked = question(BLUE, "10.1.1.7", GREEN, "10.2.2.4", TCP(443));
+	struct policy_verdict verdict;
+
+	in_force("tenant blue\nallow tcp to any of green\n"
+		 "tenant green\ndeny tcp from 10.1.1.8 of blue\nallow tcp from any of blue log\n");
+	rcu_read_lock();
+	policy_ask(&asked, &verdict);
+	policy_count(&verdict);
+	ck_assert(!verdict.rule->log && verdict.second->log);
+	ck_assert_uint_eq(policy_in_force()->hits[0], 1);
+	ck_assert_uint_eq(policy_in_force()->hits[1], 0);
+	ck_assert_uint_eq(policy_in_force()->hits[2], 1);
+	asked = question(BLUE, "10.1.1.8", GREEN, "10.2.2.4", TCP(443));
+	policy_ask(&asked, &verdict);
+	policy_count(&verdict);
+	ck_assert_ptr_null(verdict.second);
+	ck_assert_uint_eq(policy_in_force()->hits[0], 1);
+	ck_assert_uint_eq(policy_in_force()->hits[1], 1);
+	rcu_read_unlock();
+}
+END_TEST
+
 START_TEST(test_crossings)
 {
 	struct in6_addr there, here, outside;
@@ -515,6 +540,8 @@ START_TEST(test_provisional)
 	ck_assert(is_provisional("10.1.7.2", "10.1.7.1", TCP(80)));
 	ck_assert(!is_provisional("10.1.7.1", "10.1.7.1", TCP(80)));
 	ck_assert(!is_provisional("10.1.7.1", "10.1.7.2", TCP(443)));
+	/* No container will ever be there. */
+	ck_assert(!is_provisional("10.1.7.1", "192.0.2.1", TCP(80)));
 	peers_untold = false;
 	ck_assert(!is_provisional("10.1.7.1", "10.1.7.2", TCP(80)));
 	peers_untold = true;
@@ -950,6 +977,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_roll);
 	tcase_add_test(tc, test_limits_of_two);
+	tcase_add_test(tc, test_hits_of_two);
 	tcase_add_loop_test(tc, test_crossings, 0, COUNT(crossings));
 	tcase_add_test(tc, test_crossings_of_many);
 	tcase_add_loop_test(tc, test_limits, 0, COUNT(limited));

@@ -166,6 +166,23 @@ START_TEST(what_was_set_up_before_counts)
 }
 END_TEST
 
+/* Of two that find each other there, where one may be, one stays. */
+START_TEST(one_seat_yields)
+{
+	const struct quota_limits one = { .connections = 1 };
+	struct quota_seat seats[2] = { 0 };
+	struct quota_key is;
+
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(quota_move(&seats[i], &key), 0);
+	ck_assert(quota_yield(&seats[1], &one));
+	ck_assert(!quota_key_of(&seats[1], &is));
+	ck_assert(!quota_yield(&seats[0], &one));
+	ck_assert(quota_key_of(&seats[0], &is));
+	quota_leave(&seats[0]);
+}
+END_TEST
+
 START_TEST(seats_move)
 {
 	const struct quota_limits one = { .connections = 1 };
@@ -176,9 +193,7 @@ START_TEST(seats_move)
 	ck_assert(!quota_key_of(&seats[0], &is));
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(quota_move(&seats[i], &key), 0);
-	ck_assert(quota_is_over(&seats[0], &one));
 	ck_assert_int_eq(quota_move(&seats[1], &others[0]), 0);
-	ck_assert(!quota_is_over(&seats[0], &one));
 	ck_assert(quota_key_of(&seats[1], &is));
 	ck_assert_mem_eq(&is, &others[0], sizeof(is));
 	ck_assert_int_eq(quota_move(&seats[1], &others[0]), 0);
@@ -352,6 +367,7 @@ int main(void)
 	tcase_add_loop_test(tc, no_second_has_more, 0, 5);
 	tcase_add_test(tc, clocks_that_are_behind);
 	tcase_add_test(tc, what_was_set_up_before_counts);
+	tcase_add_test(tc, one_seat_yields);
 	tcase_add_test(tc, seats_move);
 	tcase_add_test(tc, all_are_looked_at);
 	tcase_add_test(tc, the_sweep_takes_what_nobody_needs);

@@ -51,7 +51,8 @@ REPLIES = {
                     "files": [{"file": "/p", "text": "tenant\tblue # \x1b[2J\n"}]},
     "policy-stats": {"generation": 3, "file": "/p", "path": "/p", "closed": False, "rules": [
         {"rule": "/p:2", "tenant": "blue", "hits": 7, "hidden_by": None, "text": "allow tcp"},
-        {"rule": "/p:3", "tenant": "blue", "hits": 0, "hidden_by": "/p:2", "text": "deny\ttcp"}]},
+        {"rule": "/p:3", "tenant": "blue", "hits": 0, "hidden_by": "/p:2", "text": "deny\ttcp"},
+        {"rule": "/p:4", "tenant": "blue", "hits": None, "hidden_by": None, "text": "deny udp"}]},
     "policy-test": {
         "allowed": None, "allowed_here": True, "rule": "/p:2", "text": "allow tcp", "tenant": "blue",
         "source": "10.32.1.2", "source_host": "h1", "destination": "10.32.2.2",
@@ -192,7 +193,7 @@ class Slimctl(unittest.TestCase):
     def test_policy(self):
         self.assertEqual(self.run_ctl("policy", "stats").splitlines(), [
             "RULE  TENANT  HITS  HIDDEN-BY  TEXT", "/p:2  blue       7  -          allow tcp",
-            "/p:3  blue       0  /p:2       deny?tcp"])
+            "/p:3  blue       0  /p:2       deny?tcp", "/p:4  blue       -  -          deny udp"])
         for which in "unused", "hidden":
             self.assertEqual(self.run_ctl("policy", "stats", which).splitlines()[1:],
                              ["/p:3  blue       0  /p:2       deny?tcp"])
