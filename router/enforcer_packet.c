@@ -259,7 +259,7 @@ void enforcer_packet_follow(void)
 {
 	int err;
 
-	if (!follow.begun || (!policy_in_force() && !follow.loaded))
+	if (!follow.begun || policy_is_closed() || (!policy_in_force() && !follow.loaded))
 		return;
 	follow.behind = true;
 	if (is_early()) {
@@ -304,12 +304,12 @@ static void again_handle(struct loop_timer *unused)
 	enforcer_packet_follow();
 }
 
-/* Does the policy in force speak of the tenant? */
+/* Does the policy in force speak of the tenant, or may one that is not known? */
 static bool judges(uint32_t vni)
 {
 	const struct policy_compiled *compiled = policy_in_force();
 
-	return compiled && policy_domain_find(compiled, vni, vni, vni);
+	return policy_is_closed() || (compiled && policy_domain_find(compiled, vni, vni, vni));
 }
 
 void enforcer_packet_init(struct loop *control)

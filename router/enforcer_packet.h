@@ -12,7 +12,8 @@ void enforcer_packet_init(struct loop *control);
 
 /*
  * The first time, with all containers that an earlier router had: its rules stay until all peers have told
- * who they have, but for five seconds at the most.
+ * who they have, but for five seconds at the most; and as long as nothing is allowed
+ * (policy_is_closed()).
  */
 void enforcer_packet_begin(void);
 

@@ -190,6 +190,13 @@ const struct policy_compiled *policy_in_force(void)
 	return now ? now->compiled : NULL;
 }
 
+bool policy_is_closed(void)
+{
+	const struct force *now = rcu_dereference(force);
+
+	return now && now->closed;
+}
+
 uint64_t policy_generation(void)
 {
 	return __atomic_load_n(&generation, __ATOMIC_ACQUIRE);

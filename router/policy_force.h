@@ -78,6 +78,8 @@ bool policy_is_stale(const struct policy_verdict *verdict);
 
 /* What is in force, or NULL. */
 const struct policy_compiled *policy_in_force(void);
+/* By policy_publish_closed(); then nothing is in force. */
+bool policy_is_closed(void);
 uint64_t policy_generation(void);
 
 /* --- control thread --- */

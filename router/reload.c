@@ -35,8 +35,9 @@ static const struct enforcer *const enforcers[] = {
  * @compiled:	NULL: there is no policy, or there are errors
  * @staged:	by how many enforcers
  * @err:	why it is not in force; @error: in words, or NULL without memory for them
+ * @closed:	nothing is allowed
  * @none:	there is no file
- * @restoring:	@saved is what an earlier router had in force
+ * @restoring:	@saved is what an earlier router had in force; it is kept already
  */
 static struct {
 	const struct config *config;
@@ -127,7 +128,7 @@ static void run(struct aside *unused)
 		compile();
 	if (is_good())
 		stage();
-	if (is_good())
+	if (is_good() && !reload.restoring)
 		keep();
 }
 
@@ -162,6 +163,9 @@ static int commit(void)
 
 static void finish(void)
 {
+	bool kept = reload.restoring;
+
+	reload.restoring = false;
 	if (!is_good()) {
 		give_up();
 		return;
@@ -172,7 +176,8 @@ static void finish(void)
 	if (reload.err)
 		return;
 	reload.closed = false;
-	(void)policy_archive_commit(state_directory());
+	if (!kept)
+		(void)policy_archive_commit(state_directory(), !reload.none);
 }
 
 static uint64_t took(void)
@@ -284,10 +289,10 @@ static bool restore(void)
 {
 	reload.restoring = true;
 	run(NULL);
-	reload.restoring = false;
 	policy_sources_free(&reload.saved);
 	if (is_good())
 		return true;
+	reload.restoring = false;
 	log_lines(reload.error ? reload.error : "out of memory\n");
 	log_warning("the policy that was in force does not fit the configuration");
 	give_up();
@@ -300,9 +305,13 @@ static bool resume(void)
 {
 	int err = policy_archive_read(state_directory(), &reload.saved);
 
-	if (!err)
-		return restore();
-	log_warning("cannot read which policy was in force: %s; reading it anew", strerror(-err));
+	if (!err && restore())
+		return true;
+	/* That the file is gone, too, does not mean that there was no policy. */
+	reload.closed = err != -ENOENT;
+	if (err)
+		log_warning("cannot read which policy was in force: %s; reading it anew",
+			    strerror(-err));
 	return false;
 }
 
