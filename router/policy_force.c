@@ -8,6 +8,7 @@
 #include <urcu.h>
 
 #include "directory.h"
+#include "endpoint.h"
 
 /* @compiled may be shared with the one before; @last: no other one has it */
 struct force {
@@ -40,11 +41,18 @@ static const struct policy_domain *domain_at(const struct force *now, uint32_t o
 				  question->destination_vni);
 }
 
-static bool is_unknown(uint32_t vni, const uint8_t address[16])
+static struct in6_addr addr_of(const uint8_t address[16])
 {
 	struct in6_addr addr;
 
 	memcpy(&addr, address, sizeof(addr));
+	return addr;
+}
+
+static bool is_unknown(uint32_t vni, const uint8_t address[16])
+{
+	struct in6_addr addr = addr_of(address);
+
 	return directory_is_unknown(vni, &addr);
 }
 
@@ -89,6 +97,28 @@ static void ask_domain(const struct force *now, const struct policy_domain *doma
 	verdict->provisional = is_provisional(domain, question, verdict);
 }
 
+/* Of addresses that containers have besides those that they are known by, no rule can say whose they are. */
+static bool is_link_local(const struct policy_question *question)
+{
+	struct in6_addr source = addr_of(question->source);
+	struct in6_addr destination = addr_of(question->destination);
+
+	return addr_is_link_local(&source) || addr_is_link_local(&destination);
+}
+
+static void ask_within(const struct force *now, const struct policy_question *question,
+		       struct policy_verdict *verdict)
+{
+	const struct policy_domain *domain = domain_at(now, question->source_vni, question);
+
+	if (domain && is_link_local(question)) {
+		verdict->allowed = false;
+		verdict->policy = now->compiled->policy;
+	} else if (domain) {
+		ask_domain(now, domain, question, verdict);
+	}
+}
+
 /* Both have to say so: the source's is asked first. */
 static void ask_between(const struct force *now, const struct policy_question *question,
 			struct policy_verdict *verdict)
@@ -113,17 +143,13 @@ static void ask(const struct force *now, const struct policy_question *question,
 		struct policy_verdict *verdict)
 {
 	bool within = question->source_vni == question->destination_vni;
-	const struct policy_domain *domain;
 
-	if (now->closed) {
+	if (now->closed)
 		verdict->allowed = false;
-	} else if (now->compiled && !within) {
+	else if (now->compiled && within)
+		ask_within(now, question, verdict);
+	else if (now->compiled)
 		ask_between(now, question, verdict);
-	} else if (now->compiled) {
-		domain = domain_at(now, question->source_vni, question);
-		if (domain)
-			ask_domain(now, domain, question, verdict);
-	}
 }
 
 void policy_ask(const struct policy_question *question, struct policy_verdict *verdict)

@@ -153,7 +153,10 @@ static void put_lookup(FILE *out, const struct ruleset_policy_tenant *tenant,
 			v4 ? '4' : '6');
 }
 
-/* Chain "t<VNI>_<side>": of a packet of the tenant's; of addresses that nobody has here: the default */
+/*
+ * Chain "t<VNI>_<side>": of a packet of the tenant's; of addresses that nobody has here: the default.
+ * Containers' link-local ones, which no rule knows, are refused.
+ */
 static void put_side(struct load *load, const struct ruleset_policy_tenant *tenant,
 		     enum policy_profile_side side)
 {
@@ -163,7 +166,9 @@ static void put_side(struct load *load, const struct ruleset_policy_tenant *tena
 	put_map(load, tenant, side, false);
 	snprintf(name, sizeof(name), "t%u_%d", tenant->vni, side);
 	put_chain(load, name);
-	fputs("jump always\n", load->out);
+	fprintf(load->out, "jump always\n"
+		"ip6 saddr fe80::/10 goto r%u\n"
+		"ip6 daddr fe80::/10 goto r%u\n", tenant->vni, tenant->vni);
 	put_lookup(load->out, tenant, side, true);
 	put_lookup(load->out, tenant, side, false);
 	if (tenant->action == POLICY_ALLOW)

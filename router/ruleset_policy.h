@@ -7,7 +7,7 @@
  * policy what its own containers send and get. There is no state: of TCP only what opens a connection is
  * judged, of ICMP only echo requests, and errors and replies pass. A UDP packet that a rule does not
  * allow passes as a reply where default is deny and the opposite direction is allowed for its source
- * port. Fragments after the first pass, since they are of no use without it. What is refused is
+ * port. Link-local addresses, of which no rule speaks, are for neighbour discovery alone. Fragments after the first pass, since they are of no use without it. What is refused is
  * rejected: a reset, or ICMP's "administratively prohibited".
  *
  * All of it is one transaction, in which chains are made anew and sets that are there already stay

@@ -62,6 +62,26 @@ check "without a policy, a packet gets there" plain h1c1 ping -c 1 -W 2 "$(addre
 check "over the packet path" holds "$(device_bytes h1c1) > $before + 100"
 check_not "there is no table" ip netns exec "$(space h1)" nft list table netdev slim_policy
 
+# link_local NODE: and by which device of the other one's
+link_local() { echo "$(ip -n "$(space "$1")" -j -6 addr show dev eth0 scope link | jq -r '.[0].addr_info[0].local')%eth0"; }
+# local_ways TO: addresses, ports, and source addresses
+local_ways()
+{
+	echo "$(link_local "$1") 80"
+	echo "$(link_local "$1") 91"
+	echo "$(link_local "$1") 91 -s $(address -6 h1c1)"
+	echo "$(address -6 "$1") 91 -s $(link_local h1c1)"
+}
+for to in h1c2 h2c1; do
+	while read -r address port from; do
+		# shellcheck disable=SC2086
+		check "without a policy, to $to: $address $port $from" \
+			plain h1c1 nc -z -w 2 $from "$address" "$port"
+	done < <(local_ways $to)
+	background "link-local-$to" plain h1c1 python3 "$e2e/cut.py" connect "$(link_local $to)" 91 read
+	check "a connection to $to by those is up" poll 5 has "$work/link-local-$to" up
+done
+
 put "tenant t1" "default deny" \
 	"group clients = container h1c1, $(address h2c2), $(address -6 h2c2)" \
 	"allow tcp from clients to container h2c1 port 80-90" \
@@ -71,6 +91,10 @@ put "tenant t1" "default deny" \
 	"allow udp from container h1c2 to $(address -6 h2c1) port 50-60" \
 	"allow icmp from container h2c1"
 reload_all
+for to in h1c2 h2c1; do
+	check "what was made by link-local addresses ends ($to)" \
+		poll 2 grep -E "end ECONN(RESET|ABORTED)" "$work/link-local-$to"
+done
 compare_all "default deny"
 
 put "tenant t1" "default allow" "deny tcp from container h1c1 port 80" \
@@ -78,6 +102,13 @@ put "tenant t1" "default allow" "deny tcp from container h1c1 port 80" \
 	"deny udp from container h1c2 to any port 53"
 reload_all
 compare_all "default allow"
+for to in h1c2 h2c1; do
+	while read -r address port from; do
+		check "refused at once, whatever the rules, to $to: $address $port $from" timeout 2 bash -c \
+			"! ip netns exec '$(space h1c1)' nc -z -w 5 $from '$address' '$port'"
+	done < <(local_ways $to)
+	check_not "nor echo requests" plain h1c1 ping -c 1 -W 1 "$(link_local $to)"
+done
 
 check "a refusal is a reset, not a time-out" timeout 2 bash -c \
 	"! ip netns exec '$(space h1c1)' nc -z -w 5 '$(address h2c1)' 80"

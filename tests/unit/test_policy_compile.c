@@ -232,6 +232,13 @@ static const struct {
 	{ GREEN, "10.2.0.1", GREEN, "10.2.0.2", TCP(25), -15 },
 	{ GREEN, "10.2.0.1", GREEN, "10.2.0.2", TCP(26), 0 },
 	{ 3, "10.2.0.1", 3, "10.2.0.2", TCP(25), 0 },
+	/* Link-local addresses, whatever rules and default say */
+	{ BLUE, "fd01::5", BLUE, "fe80::5", UDP(53), -1000 },
+	{ GREEN, "fd02::1", GREEN, "fe80::", TCP(26), -1000 },
+	{ GREEN, "febf:ffff::1", GREEN, "fd02::1", TCP(26), -1000 },
+	{ GREEN, "fe80::1", GREEN, "fe80::2", ICMP, -1000 },
+	{ GREEN, "fec0::1", GREEN, "fe7f::1", TCP(26), 0 },
+	{ 3, "fe80::1", 3, "fe80::2", TCP(25), 0 },
 	/* From tenant to tenant */
 	{ BLUE, "10.1.1.7", GREEN, "10.2.0.2", TCP(443), 12 },
 	{ BLUE, "10.1.1.200", GREEN, "10.2.0.2", TCP(443), -1000 },	/* green does not say so */
