@@ -294,26 +294,7 @@ void enforcer_rates_exit(void)
 		shaping_plan_free(&follow.plan);
 }
 
-/* It follows when the policy is in force, by revoke(). */
-static int stage(struct policy_compiled *unused)
-{
-	(void)unused;
-	return 0;
-}
-
-static int commit(void)
-{
-	return 0;
-}
-
-static void abort_stage(void)
-{
-}
-
+/* It follows when the policy is in force. */
 const struct enforcer enforcer_rates = {
-	.name = "rates",
-	.stage = stage,
-	.commit = commit,
-	.abort = abort_stage,
 	.revoke = enforcer_rates_begin,
 };

@@ -438,6 +438,7 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 	*error = -ENOMEM;
 	if (!compiled)
 		return NULL;
+	compiled->users = 1;
 	compiled->policy = policy;
 	compiled->hits = calloc(policy->rules_num + 1u, sizeof(*compiled->hits));
 	if (compiled->hits)
@@ -455,13 +456,18 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 	if (!*error)
 		return compiled;
 	compiled->policy = NULL;
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 	return NULL;
 }
 
-void policy_compiled_free(struct policy_compiled *compiled)
+void policy_compiled_get(struct policy_compiled *compiled)
 {
-	if (!compiled)
+	__atomic_fetch_add(&compiled->users, 1, __ATOMIC_RELAXED);
+}
+
+void policy_compiled_put(struct policy_compiled *compiled)
+{
+	if (!compiled || __atomic_sub_fetch(&compiled->users, 1, __ATOMIC_ACQ_REL))
 		return;
 	for (uint32_t i = 0; i < compiled->domains_num; i++) {
 		classifier_free(compiled->domains[i].classifier, &allocator);

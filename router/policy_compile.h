@@ -49,7 +49,8 @@ struct policy_crossing {
 };
 
 /*
- * Immutable, but for @hits.
+ * Immutable, but for @hits and @users.
+ * @users:	who have to give it up yet; atomic
  * @policy:	owned
  * @domains:	sorted by owner, source, destination
  * @uses:	sorted by VNI and by name and value as text
@@ -58,6 +59,7 @@ struct policy_crossing {
  * @quotas:	of each rule with limits of its own policy_identity_of(), of others 0; NULL: there are none
  */
 struct policy_compiled {
+	unsigned long users;
 	struct policy *policy;
 	struct policy_resolved resolved;
 	struct policy_domain *domains;
@@ -76,11 +78,14 @@ struct policy_compiled {
  *		if there is one
  * @error:	set where there is none: -ENOMEM, or -E2BIG (too many addresses)
  *
- * Returns what policy_compiled_free() frees, or NULL. Any thread.
+ * Returns what is to be given up by policy_compiled_put(), or NULL. Any thread.
  */
 struct policy_compiled *policy_compile(struct policy *policy, const struct config *config,
 				       int *error);
-void policy_compiled_free(struct policy_compiled *compiled);
+/* Another user, who will give it up, too. Any thread that is sure of one. */
+void policy_compiled_get(struct policy_compiled *compiled);
+/* The last one frees it. Any thread; @compiled: or NULL */
+void policy_compiled_put(struct policy_compiled *compiled);
 
 /* NULL: the policy says nothing of these. */
 const struct policy_domain *policy_domain_find(const struct policy_compiled *compiled,

@@ -186,6 +186,6 @@ json_t *policy_diff(int fd)
 	reply = err ? control_failure(strerror(-err)) : differ(compiled, members);
 	rcu_read_unlock();
 	policy_members_free(members);
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 	return reply;
 }

@@ -10,12 +10,11 @@
 #include "directory.h"
 #include "endpoint.h"
 
-/* @compiled may be shared with the one before; @last: no other one has it */
+/* @compiled may be shared with others; each gives it up. */
 struct force {
 	struct policy_compiled *compiled;
 	struct policy_members *members;
 	bool closed;
-	bool last;			/* set before it is given up */
 	struct rcu_head rcu;
 };
 
@@ -27,8 +26,7 @@ static void free_force(struct rcu_head *head)
 	struct force *old = caa_container_of(head, struct force, rcu);
 
 	policy_members_free(old->members);
-	if (old->last)
-		policy_compiled_free(old->compiled);
+	policy_compiled_put(old->compiled);
 	free(old);
 }
 
@@ -216,6 +214,20 @@ const struct policy_compiled *policy_in_force(void)
 	return now ? now->compiled : NULL;
 }
 
+struct policy_compiled *policy_in_force_get(void)
+{
+	struct policy_compiled *compiled;
+	const struct force *now;
+
+	rcu_read_lock();
+	now = rcu_dereference(force);
+	compiled = now ? now->compiled : NULL;
+	if (compiled)
+		policy_compiled_get(compiled);
+	rcu_read_unlock();
+	return compiled;
+}
+
 bool policy_is_closed(void)
 {
 	const struct force *now = rcu_dereference(force);
@@ -240,18 +252,15 @@ static int publish(const struct force *what)
 
 	if (!next) {
 		policy_members_free(what->members);
-		if (!old || old->compiled != what->compiled)
-			policy_compiled_free(what->compiled);
+		policy_compiled_put(what->compiled);
 		return -ENOMEM;
 	}
 	*next = *what;
 	rcu_assign_pointer(force, next);
 	__atomic_fetch_add(&generation, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (old) {
-		old->last = old->compiled != next->compiled;
+	if (old)
 		call_rcu(&old->rcu, free_force);
-	}
 	return 0;
 }
 
@@ -262,6 +271,7 @@ int policy_publish(struct policy_compiled *compiled, struct policy_members *memb
 
 int policy_publish_members(struct policy_members *members)
 {
+	policy_compiled_get(force->compiled);
 	return publish(&(struct force){ .compiled = force->compiled, .members = members });
 }
 
@@ -275,8 +285,6 @@ void policy_force_exit(void)
 	struct force *old = force;
 
 	rcu_set_pointer(&force, NULL);
-	if (!old)
-		return;
-	old->last = true;
-	call_rcu(&old->rcu, free_force);
+	if (old)
+		call_rcu(&old->rcu, free_force);
 }

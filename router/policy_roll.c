@@ -3,7 +3,6 @@
 #include "policy_roll.h"
 
 #include <string.h>
-#include <urcu.h>
 
 #include "cutting.h"
 #include "directory.h"
@@ -51,9 +50,7 @@ void policy_roll(void)
 	due = false;
 	if (!compiled)
 		return;
-	rcu_read_lock();
 	err = policy_members_build(compiled, &members);
-	rcu_read_unlock();
 	if (!err)
 		err = policy_publish_members(members);
 	if (!err) {

@@ -95,8 +95,10 @@ static void stage(void)
 	int err = 0;
 
 	while (reload.staged < ENFORCERS_NUM && !err) {
-		err = enforcers[reload.staged]->stage(reload.compiled);
-		reload.staged++;
+		const struct enforcer *enforcer = enforcers[reload.staged++];
+
+		if (enforcer->stage)
+			err = enforcer->stage(reload.compiled);
 	}
 	fail(err);
 }
@@ -147,8 +149,9 @@ static void log_lines(const char *text)
 static void give_up(void)
 {
 	while (reload.staged)
-		enforcers[--reload.staged]->abort();
-	policy_compiled_free(reload.compiled);
+		if (enforcers[--reload.staged]->abort)
+			enforcers[reload.staged]->abort();
+	policy_compiled_put(reload.compiled);
 	reload.compiled = NULL;
 }
 
@@ -157,7 +160,8 @@ static int commit(void)
 	int err = 0;
 
 	for (size_t i = 0; i < ENFORCERS_NUM && !err; i++)
-		err = enforcers[i]->commit();
+		if (enforcers[i]->commit)
+			err = enforcers[i]->commit();
 	return err;
 }
 

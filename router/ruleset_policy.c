@@ -92,10 +92,10 @@ static void put_match(FILE *out, const struct packet_set *set, const char *end, 
  * of the direction, and of the opposite one
  */
 static void put_address(struct load *load, const struct ruleset_policy_tenant *tenant,
-			const struct sets *sets, size_t address, enum policy_profile_side side)
+			const struct sets *sets, size_t address, enum policy_side side)
 {
 	bool v4 = addr_is4(&tenant->addresses[address]);
-	const char *end = side == POLICY_PROFILE_FROM ? "daddr" : "saddr";
+	const char *end = side == POLICY_SIDE_FROM ? "daddr" : "saddr";
 	const struct packet_set *forward = &sets->of[tenant->profiles->of[address][side]][v4];
 	const struct packet_set *reply = &sets->of[tenant->profiles->of[address][!side]][v4];
 	char name[64], refuse[64];
@@ -123,7 +123,7 @@ static bool has_family(const struct ruleset_policy_tenant *tenant, bool v4)
 
 /* Map "m<VNI>_<side>_<family>": to those chains */
 static void put_map(struct load *load, const struct ruleset_policy_tenant *tenant,
-		    enum policy_profile_side side, bool v4)
+		    enum policy_side side, bool v4)
 {
 	char text[INET6_ADDRSTRLEN];
 	const char *before = "";
@@ -145,11 +145,11 @@ static void put_map(struct load *load, const struct ruleset_policy_tenant *tenan
 }
 
 static void put_lookup(FILE *out, const struct ruleset_policy_tenant *tenant,
-		       enum policy_profile_side side, bool v4)
+		       enum policy_side side, bool v4)
 {
 	if (has_family(tenant, v4))
 		fprintf(out, "%s %s vmap @m%u_%d_%c\n", v4 ? "ip" : "ip6",
-			side == POLICY_PROFILE_FROM ? "saddr" : "daddr", tenant->vni, side,
+			side == POLICY_SIDE_FROM ? "saddr" : "daddr", tenant->vni, side,
 			v4 ? '4' : '6');
 }
 
@@ -158,7 +158,7 @@ static void put_lookup(FILE *out, const struct ruleset_policy_tenant *tenant,
  * Containers' link-local ones, which no rule knows, are refused.
  */
 static void put_side(struct load *load, const struct ruleset_policy_tenant *tenant,
-		     enum policy_profile_side side)
+		     enum policy_side side)
 {
 	char name[64];
 
@@ -192,7 +192,7 @@ static void put_refuse(struct load *load, uint32_t vni)
 
 /* It may have gone with its device by then, so that it is made before it is deleted. */
 static void put_device(struct load *load, const char *device, uint32_t vni,
-		       enum policy_profile_side side)
+		       enum policy_side side)
 {
 	fprintf(load->chains, "add chain " TABLE " %s\n", device);
 	put_chain(load, device);
@@ -209,14 +209,14 @@ static void put_tenant(struct load *load, const struct ruleset_policy_tenant *te
 		return;
 	put_refuse(load, tenant->vni);
 	for (size_t i = 0; i < tenant->addresses_num; i++) {
-		put_address(load, tenant, &sets, i, POLICY_PROFILE_FROM);
-		put_address(load, tenant, &sets, i, POLICY_PROFILE_TO);
+		put_address(load, tenant, &sets, i, POLICY_SIDE_FROM);
+		put_address(load, tenant, &sets, i, POLICY_SIDE_TO);
 	}
-	put_side(load, tenant, POLICY_PROFILE_FROM);
-	put_side(load, tenant, POLICY_PROFILE_TO);
+	put_side(load, tenant, POLICY_SIDE_FROM);
+	put_side(load, tenant, POLICY_SIDE_TO);
 	for (size_t i = 0; i < tenant->ports_num; i++)
-		put_device(load, tenant->ports[i], tenant->vni, POLICY_PROFILE_FROM);
-	put_device(load, tenant->vxlan, tenant->vni, POLICY_PROFILE_TO);
+		put_device(load, tenant->ports[i], tenant->vni, POLICY_SIDE_FROM);
+	put_device(load, tenant->vxlan, tenant->vni, POLICY_SIDE_TO);
 	free(sets.of);
 }
 

@@ -253,6 +253,28 @@ ip netns exec "$(space h1)" nft delete table netdev slim_policy
 ctl h1 reload >/dev/null
 check "where somebody has deleted it, the table is made anew" poll 5 followed h1
 equal "and refuses" false "$(found plain h1c2 h2c1 80 tcp)"
+# --- a policy that nftables cannot hold ---
+
+put "tenant t1" "default deny" "$(seq 1500 | awk '{
+	a = 10 "." 9 "." int($1 / 256) "." $1 % 256
+	b = 11 "." 9 "." int($1 / 256) "." $1 % 256
+	print "allow tcp from " a "-" b " to any port " $1 }')" "allow icmp"
+says_why() { ctl h1 -j status | jq -r .policy.packet_path_error | grep "1048576"; }
+check "a policy of too many overlapping rules is in force" ctl h1 reload
+check "... nftables do not follow, and why is said" poll 10 says_why
+check_not "... which is so" followed h1
+check "... in the log, too" grep "does not follow the policy.*1048576" <(log)
+equal "... they judge by the former one" "false true" \
+	"$(found plain h1c2 h2c1 0 icmp) $(found plain h1c1 h2c1 0 icmp)"
+ctl h1 detach h1c1 >/dev/null
+attach h1c1 >/dev/null
+equal "... a container that comes can open nothing" false "$(found plain h1c1 h2c1 0 icmp)"
+put "tenant t1" "default allow" "deny tcp from container h1c2 to container h2c1 port 80" \
+	"deny udp from container h1c2 to container h2c1 port 53" "deny icmp from container h1c2 to any"
+reload_all
+equal "one that they can hold, they do" "false true null" \
+	"$(found plain h1c2 h2c1 80 tcp) $(found plain h1c1 h2c1 0 icmp) $(ctl h1 -j status | jq .policy.packet_path_error)"
+
 kill -KILL "$(ctl h1 -j status | jq .pid)"
 poll 5 ctl h1 status
 said_again()

@@ -229,7 +229,9 @@ class Slimctl(unittest.TestCase):
     def test_status_policy(self):
         policy = REPLIES["status"]["policy"]
         for now, line in (({**policy, "file": None}, "none: all is allowed within tenants"),
-                          ({**policy, "closed": True}, "/etc/slim/policy has errors: nothing is allowed"),
+                          ({**policy, "closed": True}, "/etc/slim/policy has errors, or is gone: nothing is allowed"),
+                          ({**policy, "packet_path_error": "why"},
+                           "/etc/slim/policy, 12 rules; the packet path does not follow\n                why"),
                           ({**policy, "packet_path_current": True}, "/etc/slim/policy, 12 rules")):
             with self.subTest(now), unittest.mock.patch.dict(REPLIES["status"], {"policy": now}):
                 self.assertIn(f"\npolicy          {line}\n", self.run_ctl("status"))
