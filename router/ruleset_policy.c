@@ -3,6 +3,7 @@
 #include "ruleset_policy.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,14 @@
  * @out:	commands
  * @maps, @chains: commands that delete what these have made, in this order
  * @sets:	that the table has then
+ * @devices:	that are named
  */
 struct load {
 	FILE *out, *maps, *chains;
 	char *out_text, *maps_text, *chains_text;
 	size_t out_len, maps_len, chains_len;
 	struct packet_sets sets;
+	size_t devices;
 	bool failed;
 };
 
@@ -190,10 +193,16 @@ static void put_refuse(struct load *load, uint32_t vni)
 		PACKET_DENIALS_GROUP, PACKET_DENIALS_BYTES);
 }
 
-/* It may have gone with its device by then, so that it is made before it is deleted. */
+/*
+ * What names a device that is not there is refused as a whole. The chain may have gone with its device when it
+ * is to be deleted, so that it is made before that.
+ */
 static void put_device(struct load *load, const char *device, uint32_t vni,
 		       enum policy_side side)
 {
+	if (!if_nametoindex(device))
+		return;
+	load->devices++;
 	fprintf(load->chains, "add chain " TABLE " %s\n", device);
 	put_chain(load, device);
 	fprintf(load->out, "type filter hook ingress device \"%s\" priority 0; policy accept;\n"
@@ -335,14 +344,16 @@ static void load_remember(struct load *load)
 	load->sets = (struct packet_sets){ 0 };
 }
 
-static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
-		     size_t size)
+/* @devices: how many were named */
+static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, size_t *devices,
+		     char *error, size_t size)
 {
 	struct load load;
 	int err = load_open(&load);
 
 	if (!err)
 		write_all(&load, tenants, num);
+	*devices = load.devices;
 	if (!err)
 		err = load_end(&load);
 	if (!err)
@@ -353,22 +364,37 @@ static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, ch
 	return err;
 }
 
-/* Somebody may have changed what we have loaded, or a process that ended may have loaded some: then all of
- * it is made anew. */
+static size_t count_devices(const struct ruleset_policy_tenant *tenants, size_t num)
+{
+	size_t there = 0;
+
+	for (size_t i = 0; i < num; i++) {
+		there += if_nametoindex(tenants[i].vxlan) != 0;
+		for (size_t j = 0; j < tenants[i].ports_num; j++)
+			there += if_nametoindex(tenants[i].ports[j]) != 0;
+	}
+	return there;
+}
+
+/* Again where a device has gone meanwhile; and at last, somebody may have changed what we have loaded, or a
+ * process that ended may have loaded some: then all of it is made anew. */
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size)
 {
 	static const char nothing[] = "table " TABLE "\ndelete table " TABLE "\n";
 	bool known = loaded.chains_text;
+	size_t devices;
 	int err;
 
 	if (!num) {
 		forget_loaded();
 		return ruleset_load(nothing, strlen(nothing), error, size);
 	}
-	err = load_once(tenants, num, error, size);
+	do
+		err = load_once(tenants, num, &devices, error, size);
+	while (err == -EIO && count_devices(tenants, num) < devices);
 	if ((err != -EIO && err != -ENOMEM) || !known)
 		return err;
 	forget_loaded();
-	return load_once(tenants, num, error, size);
+	return load_once(tenants, num, &devices, error, size);
 }

@@ -43,8 +43,8 @@ struct ruleset_policy_tenant {
 };
 
 /*
- * Puts these in the place of what there was; without any, nothing is judged. One thread at a
- * time, whichever. As ruleset_load(); nftables refuse perhaps because a device has gone.
+ * Puts these in the place of what there was; without any, nothing is judged. Devices that are not there, or
+ * go meanwhile, are left out. One thread at a time, whichever. As ruleset_load().
  */
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size);
