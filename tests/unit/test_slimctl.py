@@ -67,7 +67,8 @@ REPLIES = {
         "connections": [
             {"id": "7", "path": "slim", "tenant": "blue", "direction": "out", "source": "10.32.1.2:4711",
              "source_container": "h1c1", "destination": "10.32.9.9:80",
-             "destination_container": None, "rule": None}]},
+             "destination_container": None, "rule": None}],
+        "unseen": [{"container": "h1c2", "error": "No such\nfile"}]},
     "status": {
         "host": "h1", "version_text": "0.1.0", "pid": 7, "uptime_s": 3.25, "mode": "open",
         "host_id": "00000000000000fe", "public_key": "KEY", "addresses": ["192.0.2.1"],
@@ -204,7 +205,8 @@ class Slimctl(unittest.TestCase):
         self.assertEqual(self.run_ctl("policy", "diff", path).splitlines(), [
             "- /p:1: tenant blue: group a = any", "+ /q:1: tenant blue: group a = ?[2J",
             "~ /q:2: tenant blue: deny udp", "- /p:4: tenant blue: deny icmp",
-            "3 changes; 1 live connections of this host would be cut", "",
+            "3 changes; 1 live connections of this host would be cut",
+            "not known: h1c2's connections over the packet path: No such?file", "",
             "CUT  PATH  TENANT  SOURCE                 DESTINATION   RULE",
             "7    slim  blue    h1c1 (10.32.1.2:4711)  10.32.9.9:80  by default"])
         (request, fds), = self.router.requests
