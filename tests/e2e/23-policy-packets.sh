@@ -112,11 +112,15 @@ done
 
 check "a refusal is a reset, not a time-out" timeout 2 bash -c \
 	"! ip netns exec '$(space h1c1)' nc -z -w 5 '$(address h2c1)' 80"
-check "a container that comes later is judged, too" ctl h1 detach h1c1
-attach h1c1 >/dev/null
+check "a container goes" ctl h1 detach h1c1
+check "... and nftables follow" poll 5 followed h1
 judged() { ip netns exec "$(space h1)" nft list table netdev slim_policy | grep -F "$(address h1c1)"; }
-check "nftables follow" poll 5 judged
-equal "and refuse" false "$(found plain h1c1 h2c1 80 tcp)"
+check_not "... and know it no more" judged
+attach h1c1 >/dev/null
+check "it comes back, and nftables follow" poll 5 followed h1
+check "... and know it" judged
+equal "... and refuse, and allow" "false true" \
+	"$(found plain h1c1 h2c1 80 tcp) $(found plain h1c1 h2c1 91 tcp)"
 
 # --- a container that has the packet path alone ---
 
@@ -242,16 +246,27 @@ kept()
 	ip netns exec "$(space h1)" nft -j list sets netdev 2>/dev/null | jq -c \
 		'[.nftables[].set? | select(. and .table == "slim_policy") | [.name, .handle]] | sort'
 }
-before="$(kept) $(packets_denied)"
+# Chains are made anew by each load.
+chain()
+{
+	ip netns exec "$(space h1)" nft -j list chain netdev slim_policy always |
+		jq '.nftables[].chain? | select(.) | .handle'
+}
+before="$(kept) $(packets_denied)" chain=$(chain)
+check "there are some" grep -q '\["s4_' <<<"$before"
 ctl h1 detach h1c1 >/dev/null
 check "a container goes, and nftables follow" poll 5 followed h1
+check_not "they have been told" same "$chain" "$(chain)"
 equal "what of the rules is the same, is not made anew" "$before" "$(kept) $(packets_denied)"
+chain=$(chain)
 attach h1c1 >/dev/null
 check "it comes back, and nftables follow" poll 5 followed h1
+check_not "they have been told" same "$chain" "$(chain)"
 equal "the same" "$before" "$(kept) $(packets_denied)"
 ip netns exec "$(space h1)" nft delete table netdev slim_policy
 ctl h1 reload >/dev/null
 check "where somebody has deleted it, the table is made anew" poll 5 followed h1
+check "it is there" chain
 equal "and refuses" false "$(found plain h1c2 h2c1 80 tcp)"
 # --- a policy that nftables cannot hold ---
 
@@ -268,7 +283,9 @@ equal "... they judge by the former one" "false true" \
 	"$(found plain h1c2 h2c1 0 icmp) $(found plain h1c1 h2c1 0 icmp)"
 ctl h1 detach h1c1 >/dev/null
 attach h1c1 >/dev/null
-equal "... a container that comes can open nothing" false "$(found plain h1c1 h2c1 0 icmp)"
+equal "... the port of a container that comes lets nothing through that they would judge" "false false" \
+	"$(found plain h1c1 h2c1 0 icmp) $(found plain h1c1 h2c1 91 tcp)"
+check "... but answers" plain h2c1 nc -z -w 2 "$(address h1c1)" 91
 put "tenant t1" "default allow" "deny tcp from container h1c2 to container h2c1 port 80" \
 	"deny udp from container h1c2 to container h2c1 port 53" "deny icmp from container h1c2 to any"
 reload_all
