@@ -375,11 +375,6 @@ void reload_begin(void)
 	cutting_start();
 }
 
-bool reload_is_closed(void)
-{
-	return reload.closed;
-}
-
 void reload_exit(void)
 {
 	policy_roll_exit();

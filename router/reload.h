@@ -53,9 +53,6 @@ void reload_begin(void);
 void reload_ask(struct reload_waiter *waiter);
 void reload_forget(struct reload_waiter *waiter);
 
-/* Nothing is allowed: a policy was in force that is not to be had, and nor is the file. */
-bool reload_is_closed(void);
-
 /* The control thread is out of its loop, and no reader is left. */
 void reload_exit(void);
 

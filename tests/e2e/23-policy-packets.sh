@@ -268,6 +268,7 @@ ctl h1 reload >/dev/null
 check "where somebody has deleted it, the table is made anew" poll 5 followed h1
 check "it is there" chain
 equal "and refuses" false "$(found plain h1c2 h2c1 80 tcp)"
+
 # --- a policy that nftables cannot hold ---
 
 put "tenant t1" "default deny" "$(seq 1500 | awk '{
