@@ -6,8 +6,8 @@
  * the containers here. Whenever one of these changes, all of it is made again from what is in force then,
  * in a thread of its own, as nftables takes a second for a hundred thousand rules; changes that come
  * meanwhile are taken up in one go after that. A load keeps attaches waiting and takes a core, and peers can
- * make changes; so loads take a third of the time at the most, but that of another policy, or of a container
- * whose port lets nothing through until then, comes at once.
+ * make changes; so there is a pause after each, twice as long as it took. But that of another policy, or of a
+ * container whose port lets nothing through until then, comes at once.
  */
 #include "enforcer_packet.h"
 
@@ -35,6 +35,7 @@
 #define FOLLOW_NICE	5
 #define EARLY_MS	5000	/* in which peers may have to tell yet who they have */
 #define PAUSE		2	/* after a load, times what it took */
+#define PAUSE_MAX_MS	10000
 
 static struct {
 	struct loop *loop;
@@ -117,10 +118,11 @@ static void succeeded(void)
 static void done(struct aside *unused)
 {
 	uint64_t now = loop_now(follow.loop);
+	uint64_t pause = PAUSE * (now - follow.began);
 
 	(void)unused;
 	follow.running = false;
-	follow.due = now + PAUSE * (now - follow.began);
+	follow.due = now + (pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
 	if (!follow.result)
 		succeeded();
 	else

@@ -226,10 +226,16 @@ START_TEST(a_change_waits_for_its_turn)
 	ck_assert_uint_eq(world.begun, 3);
 	waits(2000);
 	ck_assert_uint_eq(world.begun, 4);
-	takes(1000, 0);
+	takes(60000, 0);
 	ck_assert(enforcer_packet_is_current());
-	waits(100000);
+	waits(9999);
+	enforcer_packet_follow();
 	ck_assert_uint_eq(world.begun, 4);
+	waits(1);
+	ck_assert_uint_eq(world.begun, 5);
+	takes(1, 0);
+	waits(100000);
+	ck_assert_uint_eq(world.begun, 5);
 }
 END_TEST
 
