@@ -63,7 +63,15 @@ check "over the packet path" holds "$(device_bytes h1c1) > $before + 100"
 check_not "there is no table" ip netns exec "$(space h1)" nft list table netdev slim_policy
 
 # link_local NODE: and by which device of the other one's
-link_local() { echo "$(ip -n "$(space "$1")" -j -6 addr show dev eth0 scope link | jq -r '.[0].addr_info[0].local')%eth0"; }
+link_local() { echo "$(ip -n "$(space "$1")" -j -6 addr show dev eth0 scope link | jq -r '[.[].addr_info[].local | values][0]')%eth0"; }
+# Nobody answers for those of other hosts' containers; but one can know them.
+neighbour()
+{
+	ip -n "$(space "$1")" -6 neigh replace "$(link_local "$2" | cut -d % -f 1)" dev eth0 lladdr \
+		"$(ip -n "$(space "$2")" -j link show eth0 | jq -r '.[0].address')"
+}
+neighbour h1c1 h2c1
+neighbour h2c1 h1c1
 # local_ways TO: addresses, ports, and source addresses
 local_ways()
 {
