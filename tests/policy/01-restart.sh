@@ -135,10 +135,11 @@ for file in wrong gone; do
 	check "... on the slim path" denied h1c1 h2c1 7000
 	check "... packets are judged as the former router did: an echo request is allowed" pings h1c1 h2c1
 	check_not "... another container's is not" pings h1c2 h2c1
+	check_not "... within the host, either" pings h1c2 h1c1
 	check_not "... which is said" followed h1
 	ctl h1 detach h1c2 >/dev/null
 	attach h1c2 >/dev/null
-	check_not "... nor are those of a container that comes" pings h1c2 h2c1
+	check_not "... nor are those of a container that comes" pings h1c2 h1c1
 	check_not "... the connection lives" grep end "$work/client"
 	check_not "... a reload does not help" ctl h1 reload
 	check_not "... another container's echo requests are denied" pings h1c2 h2c1
