@@ -50,7 +50,8 @@ static struct {
 	unsigned int delay;
 	uint64_t began, due;		/* ms: the last one; the next one, unless it is urgent */
 	uint64_t early_until;		/* 0: there is nothing to keep */
-	struct policy_compiled *compiled;	/* what is being loaded; NULL: there is no policy */
+	struct policy_compiled *compiled;	/* what is being loaded, the thread's; NULL: no policy */
+	bool empty;			/* ... that was so the last time */
 	struct packet_rules_port *ports;
 	size_t ports_num;
 	int result;
@@ -65,6 +66,8 @@ static void run(struct aside *unused)
 	setpriority(PRIO_PROCESS, (id_t)gettid(), FOLLOW_NICE);
 	follow.result = packet_rules_load(follow.compiled, follow.ports, follow.ports_num,
 					  follow.error, sizeof(follow.error));
+	follow.empty = !follow.compiled;
+	policy_compiled_put(follow.compiled);
 }
 
 /* --- in the control thread --- */
@@ -110,7 +113,7 @@ static void succeeded(void)
 {
 	follow.failure[0] = '\0';
 	follow.delay = AGAIN_MS;
-	follow.loaded = follow.compiled;
+	follow.loaded = !follow.empty;
 	follow.behind = follow.wanted;
 	packet_cutting_start(false);
 }
@@ -127,8 +130,6 @@ static void done(struct aside *unused)
 		succeeded();
 	else
 		say(follow.error);
-	policy_compiled_put(follow.compiled);
-	follow.compiled = NULL;
 	if (follow.wanted)
 		enforcer_packet_follow();
 	/* What is too large stays so until something changes. */
@@ -154,7 +155,6 @@ static void start(void)
 		return;
 	}
 	policy_compiled_put(follow.compiled);
-	follow.compiled = NULL;
 	say(strerror(-err));
 	later();
 }
