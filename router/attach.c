@@ -551,7 +551,7 @@ static int connect_all(struct container *container, const struct attach_record *
 		goto withdraw;
 	replay_remotes(container->vni);
 	policy_roll_settle();
-	enforcer_packet_follow();
+	enforcer_packet_attached(container->vni);
 	enforcer_rates_follow();
 	return 0;
 

@@ -86,11 +86,11 @@ struct container *container_by_id(uint32_t id)
 
 void containers_each(void (*each)(struct container *container, void *data), void *data)
 {
-	struct container *container;
+	struct cds_lfht_node *node;
 	struct cds_lfht_iter iter;
 
-	cds_lfht_for_each_entry(by_id, &iter, container, id_node)
-		each(container, data);
+	cds_lfht_for_each(by_id, &iter, node)
+		each(caa_container_of(node, struct container, id_node), data);
 }
 
 struct container *container_by_address(uint32_t vni, const struct in6_addr *addr)

@@ -26,6 +26,11 @@ bool addr_is4(const struct in6_addr *addr)
 	return !memcmp(addr, mapped_prefix, sizeof(mapped_prefix));
 }
 
+bool addr_is_link_local(const struct in6_addr *addr)
+{
+	return IN6_IS_ADDR_LINKLOCAL(addr);
+}
+
 uint32_t addr_get4(const struct in6_addr *addr)
 {
 	uint32_t out;

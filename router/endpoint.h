@@ -40,6 +40,8 @@ static inline bool endpoint_equal(const struct slim_endpoint *a, const struct sl
 /* ::ffff:a.b.c.d, from an address in network byte order */
 struct in6_addr addr_map4(uint32_t addr);
 bool addr_is4(const struct in6_addr *addr);
+/* fe80::/10 */
+bool addr_is_link_local(const struct in6_addr *addr);
 /* The IPv4 address inside, network byte order. */
 uint32_t addr_get4(const struct in6_addr *addr);
 

@@ -11,7 +11,7 @@
 struct policy_compiled;
 
 /**
- * struct enforcer - one of them; only one policy is being staged at a time
+ * struct enforcer - one of them; only one policy is being staged at a time. NULL: there is nothing to do
  * @stage:	makes ready all that can fail, and changes nothing that is in force. @compiled: NULL:
  *		there is no policy. In a thread of its own. 0 or -errno.
  * @commit:	puts in force what was staged. Control thread; 0, or -errno and nothing has changed
@@ -19,7 +19,6 @@ struct policy_compiled;
  * @revoke:	begins to end what is no longer allowed. Control thread
  */
 struct enforcer {
-	const char *name;
 	int (*stage)(struct policy_compiled *compiled);
 	int (*commit)(void);
 	void (*abort)(void);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <urcu.h>
@@ -57,6 +58,7 @@ static struct {
 	struct devices foreign;		/* that have a root of somebody else's, as was said */
 	int result;
 	char error[512];
+	char failed[128];		/* the last device that could not have its tree, and why */
 } follow;
 
 /* --- aside: devices --- */
@@ -119,18 +121,36 @@ static int set_tree(struct nl_sock *sock, int ifindex, struct devices *foreign)
 	return 0;
 }
 
+static void say_failed(int ifindex, int err)
+{
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname((unsigned int)ifindex, name))
+		snprintf(name, sizeof(name), "%d", ifindex);
+	snprintf(follow.failed, sizeof(follow.failed), "device %s: %s", name, strerror(-err));
+}
+
+/* A device that cannot have one keeps what it has, and the others from nothing. */
 static int set_trees(struct nl_sock *sock, const struct devices *devices)
 {
-	struct devices foreign = { .num = 0 };
-	int err = 0;
+	struct devices foreign = { .num = 0 }, kept = { .num = 0 };
+	int error = 0, err;
 
 	follow.devices.num = 0;
-	for (size_t i = 0; i < devices->num && !err; i++)
-		err = set_tree(sock, devices->ifindexes[i], &foreign);
+	for (size_t i = 0; i < devices->num; i++) {
+		int ifindex = devices->ifindexes[i];
+
+		err = set_tree(sock, ifindex, &foreign);
+		if (err || has_device(&follow.devices, ifindex))
+			take_device(ifindex, &kept);
+		if (!err)
+			continue;
+		say_failed(ifindex, err);
+		error = err;
+	}
 	follow.foreign = foreign;
-	if (!err)
-		err = shaping_tree_sweep(sock, follow.devices.ifindexes, follow.devices.num);
-	return err;
+	err = shaping_tree_sweep(sock, kept.ifindexes, kept.num);
+	return error ? error : err;
 }
 
 static bool is_same(struct nl_sock *sock, const struct devices *devices)
@@ -145,16 +165,18 @@ static bool is_same(struct nl_sock *sock, const struct devices *devices)
 static int apply(struct nl_sock *sock)
 {
 	struct devices devices = { .num = 0 };
-	int err;
+	int err = 0, error;
 
 	if (follow.plan.classes_num)
 		find_devices(sock, &devices);
 	if (follow.looking && is_same(sock, &devices))
 		return 0;
-	err = set_trees(sock, &devices);
-	if (!err && !follow.looking)
+	error = set_trees(sock, &devices);
+	if (!follow.looking)
 		err = ruleset_rates_load(&follow.plan, follow.error, sizeof(follow.error));
-	return err;
+	if (!err && error)
+		snprintf(follow.error, sizeof(follow.error), "%s", follow.failed);
+	return err ? err : error;
 }
 
 static void run(struct aside *unused)
@@ -162,7 +184,7 @@ static void run(struct aside *unused)
 	struct nl_sock *sock = link_socket();
 
 	(void)unused;
-	follow.error[0] = '\0';
+	follow.error[0] = follow.failed[0] = '\0';
 	follow.result = sock ? 0 : -errno;
 	if (!follow.result && !follow.looking) {
 		rcu_read_lock();
@@ -201,7 +223,7 @@ static void later(int err)
 	static struct log_limit limit = { .burst = 1 };
 
 	if (log_limit_ok(&limit))
-		log_warning("the policy's limits are not kept: %s; trying again",
+		log_warning("the policy's limits are not kept everywhere: %s; trying again",
 			    follow.error[0] ? follow.error : strerror(-err));
 	follow.wanted = true;
 	loop_timer_set(follow.loop, &follow.again, follow.delay);
@@ -294,26 +316,7 @@ void enforcer_rates_exit(void)
 		shaping_plan_free(&follow.plan);
 }
 
-/* It follows when the policy is in force, by revoke(). */
-static int stage(struct policy_compiled *unused)
-{
-	(void)unused;
-	return 0;
-}
-
-static int commit(void)
-{
-	return 0;
-}
-
-static void abort_stage(void)
-{
-}
-
+/* It follows when the policy is in force. */
 const struct enforcer enforcer_rates = {
-	.name = "rates",
-	.stage = stage,
-	.commit = commit,
-	.abort = abort_stage,
 	.revoke = enforcer_rates_begin,
 };

@@ -2,7 +2,7 @@
 /* enforcer_slim.c - the router's own part in a policy: connections on the slim path */
 #include "enforcer.h"
 
-#include <urcu.h>
+#include <stddef.h>
 
 #include "cutting.h"
 #include "policy_force.h"
@@ -19,10 +19,8 @@ static int stage(struct policy_compiled *compiled)
 	staged = compiled;
 	members = NULL;
 	changes = policy_roll_changes();
-	rcu_read_lock();
 	if (compiled)
 		err = policy_members_build(compiled, &members);
-	rcu_read_unlock();
 	return err;
 }
 
@@ -45,7 +43,6 @@ static void abort_stage(void)
 }
 
 const struct enforcer enforcer_slim = {
-	.name = "slim path",
 	.stage = stage,
 	.commit = commit,
 	.abort = abort_stage,

@@ -16,6 +16,7 @@
 #include "diag.h"
 #include "endpoint.h"
 #include "log.h"
+#include "packetpath_tenant.h"
 #include "policy_force.h"
 
 #define AGAIN_MS	50	/* until the next sweep; twice as long each time */
@@ -83,12 +84,20 @@ static bool denies(const struct container *container, const struct slim_endpoint
 	return !verdict.allowed && !verdict.provisional;
 }
 
+/* Its link-local address is the one that its port is pinned to. */
+static bool has_address(const struct container *container, const struct in6_addr *addr)
+{
+	struct in6_addr link_local = packetpath_link_local(container->port.mac);
+
+	return container_has_address(container, addr) || !memcmp(addr, &link_local, sizeof(*addr));
+}
+
 bool packet_cutting_judges(const struct container *container, const struct diag_socket *socket)
 {
 	struct in6_addr local = endpoint_addr(&socket->local);
 	struct in6_addr peer = endpoint_addr(&socket->peer);
 
-	return container_has_address(container, &local) && !container_has_address(container, &peer);
+	return has_address(container, &local) && !has_address(container, &peer);
 }
 
 static void collect(const struct diag_socket *socket, void *data)

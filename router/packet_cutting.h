@@ -6,7 +6,8 @@
  * connections are looked for in the namespaces of the containers whose tenant has a policy, and those that
  * it denies are destroyed there (SOCK_DESTROY): ECONNABORTED for whoever has the socket, and by
  * the kernel's reset ECONNRESET at the other end. Each host looks at its own containers' ends. What is
- * not between an attached address and another end is none of policy's: loopback, tickets, other devices.
+ * not between an attached address (or its device's link-local one) and another end is none of policy's:
+ * loopback, tickets, other devices.
  *
  * Which rule is asked depends on who opened the connection, which a socket itself tells (diag.h).
  * Where it does not at that moment, and the two directions are not both denied, it is asked again by the

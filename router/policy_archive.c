@@ -3,6 +3,7 @@
 #include "policy_archive.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,18 @@ int policy_archive_write(const char *directory, const struct policy_sources *sou
 	return -EIO;
 }
 
-int policy_archive_commit(const char *directory)
+/* An empty file needs no space where there was one. */
+static void lose(const char *path, bool any)
+{
+	int fd = any ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+
+	if (fd < 0)
+		unlink(path);
+	else
+		close(fd);
+}
+
+int policy_archive_commit(const char *directory, bool any)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 	int err;
@@ -51,7 +63,7 @@ int policy_archive_commit(const char *directory)
 	if (rename(from, to) == 0)
 		return 0;
 	err = -errno;
-	unlink(to);
+	lose(to, any);
 	log_warning("cannot keep the policy in %s: a router that follows reads it anew", to);
 	return err;
 }

@@ -9,6 +9,8 @@
 #ifndef POLICY_ARCHIVE_H
 #define POLICY_ARCHIVE_H
 
+#include <stdbool.h>
+
 #include "policy_source.h"
 
 /* Both: any thread, one at a time; @directory: NULL: nothing is kept. */
@@ -16,12 +18,15 @@
 /* Writes @sources beside what is kept. 0 or -errno */
 int policy_archive_write(const char *directory, const struct policy_sources *sources);
 
-/* What was written last takes its place. 0 or -errno, and nothing is kept any more (logged). */
-int policy_archive_commit(const char *directory);
+/*
+ * What was written last takes its place. 0, or -errno (logged), and nothing is kept any more but that there
+ * was a policy (@any).
+ */
+int policy_archive_commit(const char *directory, bool any);
 
 /*
- * Fills @sources, to be freed by policy_sources_free(). 0, -ENOENT, -EPROTO (it is no such file, or not
- * whole), -ENOMEM or another -errno.
+ * Fills @sources, to be freed by policy_sources_free(). 0, -ENOENT (nobody had a policy), -EPROTO (it was not
+ * kept, or it is no such file), -ENOMEM or another -errno.
  */
 int policy_archive_read(const char *directory, struct policy_sources *sources);
 

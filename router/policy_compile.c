@@ -309,6 +309,7 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 	*errors = NULL;
 	if (!compiled)
 		return NULL;
+	compiled->users = 1;
 	compiled->policy = policy;
 	compiled->config = config;
 	err = compile(compiled, config, &domains);
@@ -316,13 +317,18 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 		return compiled;
 	*errors = explain(compiled, err, domains);
 	compiled->policy = NULL;
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 	return NULL;
 }
 
-void policy_compiled_free(struct policy_compiled *compiled)
+void policy_compiled_get(struct policy_compiled *compiled)
 {
-	if (!compiled)
+	__atomic_fetch_add(&compiled->users, 1, __ATOMIC_RELAXED);
+}
+
+void policy_compiled_put(struct policy_compiled *compiled)
+{
+	if (!compiled || __atomic_sub_fetch(&compiled->users, 1, __ATOMIC_ACQ_REL))
 		return;
 	for (uint32_t i = 0; i < compiled->domains_num; i++) {
 		classifier_free(compiled->domains[i].classifier, &allocator);

@@ -49,7 +49,8 @@ struct policy_crossing {
 };
 
 /*
- * Immutable, but for @hits.
+ * Immutable, but for @hits and @users.
+ * @users:	who have to give it up yet; atomic
  * @policy:	owned
  * @config:	which it was compiled with
  * @domains:	sorted by owner, source, destination
@@ -59,6 +60,7 @@ struct policy_crossing {
  * @quotas:	of each rule with limits of its own policy_identity_of(), of others 0; NULL: there are none
  */
 struct policy_compiled {
+	unsigned long users;
 	struct policy *policy;
 	const struct config *config;
 	struct policy_resolved resolved;
@@ -78,12 +80,15 @@ struct policy_compiled {
  *		if there is one
  * @errors:	set to what there is too much of, in words (policy_report.h), or to NULL; to be freed
  *
- * Returns what policy_compiled_free() frees; NULL with *@errors set (but for memory that did not suffice).
- * Any thread.
+ * Returns what is to be given up by policy_compiled_put(); NULL with *@errors set (but for memory that did not
+ * suffice). Any thread.
  */
 struct policy_compiled *policy_compile(struct policy *policy, const struct config *config,
 				       char **errors);
-void policy_compiled_free(struct policy_compiled *compiled);
+/* Another user, who will give it up, too. Any thread that is sure of one. */
+void policy_compiled_get(struct policy_compiled *compiled);
+/* The last one frees it. Any thread; @compiled: or NULL */
+void policy_compiled_put(struct policy_compiled *compiled);
 
 /* NULL: the policy says nothing of these. */
 const struct policy_domain *policy_domain_find(const struct policy_compiled *compiled,

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <urcu.h>
 
 #include "control.h"
 #include "policy_compare.h"
@@ -144,20 +143,25 @@ static json_t *compare(const struct policy *before, const struct policy *after)
 
 static json_t *differ(struct policy_compiled *compiled, struct policy_members *members)
 {
-	const struct policy_compiled *present = policy_in_force();
+	uint64_t generation = policy_generation();
+	struct policy_compiled *present = policy_in_force_get();
 	json_t *changes = compare(present ? present->policy : NULL, compiled->policy);
-	json_t *victims = changes ? policy_victims(compiled, members, config) : NULL;
+	uint32_t rules_num = present ? present->policy->rules_num : 0;
+	json_t *unseen = json_array(), *victims = NULL;
 
+	policy_compiled_put(present);
+	if (changes && unseen)
+		victims = policy_victims(compiled, members, config, unseen);
 	if (!victims) {
 		json_decref(changes);
+		json_decref(unseen);
 		return control_failure("there is no memory to compare with, or the kernel does not name "
 				       "its sockets");
 	}
-	return json_pack("{s:I, s:I, s:I, s:o, s:o}",
-			 "generation", (json_int_t)policy_generation(),
-			 "rules_before", (json_int_t)(present ? present->policy->rules_num : 0),
+	return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "generation", (json_int_t)generation,
+			 "rules_before", (json_int_t)rules_num,
 			 "rules_after", (json_int_t)compiled->policy->rules_num,
-			 "changes", changes, "connections", victims);
+			 "changes", changes, "connections", victims, "unseen", unseen);
 }
 
 json_t *policy_diff(int fd)
@@ -170,11 +174,9 @@ json_t *policy_diff(int fd)
 	compiled = read_other(fd, &reply);
 	if (!compiled)
 		return reply;
-	rcu_read_lock();
 	err = policy_members_build(compiled, &members);
 	reply = err ? control_failure(strerror(-err)) : differ(compiled, members);
-	rcu_read_unlock();
 	policy_members_free(members);
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 	return reply;
 }

@@ -8,13 +8,13 @@
 #include <urcu.h>
 
 #include "directory.h"
+#include "endpoint.h"
 
-/* @compiled may be shared with the one before; @last: no other one has it */
+/* @compiled may be shared with others; each gives it up. */
 struct force {
 	struct policy_compiled *compiled;
 	struct policy_members *members;
 	bool closed;
-	bool last;			/* set before it is given up */
 	struct rcu_head rcu;
 };
 
@@ -26,8 +26,7 @@ static void free_force(struct rcu_head *head)
 	struct force *old = caa_container_of(head, struct force, rcu);
 
 	policy_members_free(old->members);
-	if (old->last)
-		policy_compiled_free(old->compiled);
+	policy_compiled_put(old->compiled);
 	free(old);
 }
 
@@ -40,6 +39,14 @@ static const struct policy_domain *domain_at(const struct force *now, uint32_t o
 				  question->destination_vni);
 }
 
+static struct in6_addr addr_of(const uint8_t address[16])
+{
+	struct in6_addr addr;
+
+	memcpy(&addr, address, sizeof(addr));
+	return addr;
+}
+
 /* May it be a container's at all? */
 static bool is_inside(const struct config *config, uint32_t vni, const struct in6_addr *addr)
 {
@@ -50,9 +57,8 @@ static bool is_inside(const struct config *config, uint32_t vni, const struct in
 
 static bool is_unknown(const struct force *now, uint32_t vni, const uint8_t address[16])
 {
-	struct in6_addr addr;
+	struct in6_addr addr = addr_of(address);
 
-	memcpy(&addr, address, sizeof(addr));
 	return directory_is_unknown(vni, &addr) && is_inside(now->compiled->config, vni, &addr);
 }
 
@@ -97,6 +103,28 @@ static void ask_domain(const struct force *now, const struct policy_domain *doma
 	verdict->provisional = is_provisional(now, domain, question, verdict);
 }
 
+/* Of addresses that containers have besides those that they are known by, no rule can say whose they are. */
+static bool is_link_local(const struct policy_question *question)
+{
+	struct in6_addr source = addr_of(question->source);
+	struct in6_addr destination = addr_of(question->destination);
+
+	return addr_is_link_local(&source) || addr_is_link_local(&destination);
+}
+
+static void ask_within(const struct force *now, const struct policy_question *question,
+		       struct policy_verdict *verdict)
+{
+	const struct policy_domain *domain = domain_at(now, question->source_vni, question);
+
+	if (domain && is_link_local(question)) {
+		verdict->allowed = false;
+		verdict->policy = now->compiled->policy;
+	} else if (domain) {
+		ask_domain(now, domain, question, verdict);
+	}
+}
+
 /* Both have to say so: the source's is asked first. */
 static void ask_between(const struct force *now, const struct policy_question *question,
 			struct policy_verdict *verdict)
@@ -125,17 +153,13 @@ static void ask(const struct force *now, const struct policy_question *question,
 		struct policy_verdict *verdict)
 {
 	bool within = question->source_vni == question->destination_vni;
-	const struct policy_domain *domain;
 
-	if (now->closed) {
+	if (now->closed)
 		verdict->allowed = false;
-	} else if (now->compiled && !within) {
+	else if (now->compiled && within)
+		ask_within(now, question, verdict);
+	else if (now->compiled)
 		ask_between(now, question, verdict);
-	} else if (now->compiled) {
-		domain = domain_at(now, question->source_vni, question);
-		if (domain)
-			ask_domain(now, domain, question, verdict);
-	}
 }
 
 void policy_ask(const struct policy_question *question, struct policy_verdict *verdict)
@@ -206,6 +230,20 @@ const struct policy_compiled *policy_in_force(void)
 	return now ? now->compiled : NULL;
 }
 
+struct policy_compiled *policy_in_force_get(void)
+{
+	struct policy_compiled *compiled;
+	const struct force *now;
+
+	rcu_read_lock();
+	now = rcu_dereference(force);
+	compiled = now ? now->compiled : NULL;
+	if (compiled)
+		policy_compiled_get(compiled);
+	rcu_read_unlock();
+	return compiled;
+}
+
 bool policy_is_closed(void)
 {
 	const struct force *now = rcu_dereference(force);
@@ -230,18 +268,15 @@ static int publish(const struct force *what)
 
 	if (!next) {
 		policy_members_free(what->members);
-		if (!old || old->compiled != what->compiled)
-			policy_compiled_free(what->compiled);
+		policy_compiled_put(what->compiled);
 		return -ENOMEM;
 	}
 	*next = *what;
 	rcu_assign_pointer(force, next);
 	__atomic_fetch_add(&generation, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (old) {
-		old->last = old->compiled != next->compiled;
+	if (old)
 		call_rcu(&old->rcu, free_force);
-	}
 	return 0;
 }
 
@@ -252,6 +287,7 @@ int policy_publish(struct policy_compiled *compiled, struct policy_members *memb
 
 int policy_publish_members(struct policy_members *members)
 {
+	policy_compiled_get(force->compiled);
 	return publish(&(struct force){ .compiled = force->compiled, .members = members });
 }
 
@@ -265,8 +301,6 @@ void policy_force_exit(void)
 	struct force *old = force;
 
 	rcu_set_pointer(&force, NULL);
-	if (!old)
-		return;
-	old->last = true;
-	call_rcu(&old->rcu, free_force);
+	if (old)
+		call_rcu(&old->rcu, free_force);
 }

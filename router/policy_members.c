@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <urcu.h>
 
 #include "directory.h"
 #include "policy_uses.h"
@@ -149,8 +150,11 @@ int policy_members_each(const struct policy_compiled *compiled, policy_members_t
 	struct gathering gathering = { .compiled = compiled };
 	const struct member *at, *end;
 
-	if (compiled->uses_num)
+	if (compiled->uses_num) {
+		rcu_read_lock();
 		directory_each_tagged(take_container, &gathering);
+		rcu_read_unlock();
+	}
 	if (gathering.num)
 		qsort(gathering.members, gathering.num, sizeof(*gathering.members),
 		      compare_members);

@@ -15,8 +15,8 @@ struct policy_members {
 
 /*
  * Asks the directory, as it is now. Takes about a microsecond for each container and each of its
- * labels. *@members is to be freed with policy_members_free(). 0, -ENOMEM or -E2BIG. Any thread; read
- * lock held.
+ * labels. *@members is to be freed with policy_members_free(). 0, -ENOMEM or -E2BIG. Any thread, in no
+ * read section or in one.
  */
 int policy_members_build(const struct policy_compiled *compiled, struct policy_members **members);
 void policy_members_free(struct policy_members *members);

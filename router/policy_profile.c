@@ -6,193 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES_MAX	(1u << 25)	/* rules of addresses, together */
+#include "policy_class.h"
+#include "policy_row.h"
 
-/* Numbers that grow; of rules in their order */
-struct list {
-	uint32_t *data;
-	uint32_t num, max;
-};
+#define EVENT_COST	8	/* steps: it is sorted */
+#define MOVED_A_STEP	64	/* active rules that are moved in the time of a step */
 
-/*
- * @set_of:	for each of the policy's sets its index in @dynamic, or POLICY_NONE
- * @rules:	of each address and side
- */
 struct work {
-	const struct policy_compiled *compiled;
-	const struct policy_domain *domain;
-	const struct classifier_set *dynamic;
-	uint32_t *set_of;
-	const struct in6_addr *addresses;
-	size_t num;
-	struct list (*rules)[POLICY_PROFILE_SIDE_NUM];
-	uint64_t entries;
+	struct policy_ends ends;
+	struct policy_profile_budget *budget;
 };
 
-static int list_add(struct list *list, uint32_t number)
+static int spend(const struct work *work, uint64_t steps)
 {
-	uint32_t more = list->max ? list->max * 2 : 16;
-	uint32_t *bigger;
-
-	if (list->num == list->max) {
-		bigger = reallocarray(list->data, more, sizeof(*bigger));
-		if (!bigger)
-			return -ENOMEM;
-		list->data = bigger;
-		list->max = more;
-	}
-	list->data[list->num++] = number;
+	if (steps > work->budget->work)
+		return -E2BIG;
+	work->budget->work -= steps;
 	return 0;
-}
-
-static struct classifier_set set_of(const struct work *work, uint32_t set)
-{
-	const struct policy_resolved *resolved = &work->compiled->resolved;
-
-	if (work->set_of[set] != POLICY_NONE)
-		return work->dynamic[work->set_of[set]];
-	return (struct classifier_set){
-		resolved->ranges + resolved->sets[set].ranges, resolved->sets[set].ranges_num,
-	};
-}
-
-/* --- which rules are about which addresses --- */
-
-/* The first address that is not below @bound */
-static size_t find(const struct work *work, const uint8_t bound[16])
-{
-	size_t low = 0, high = work->num;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (memcmp(&work->addresses[middle], bound, 16) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static int deal_rule(struct work *work, uint32_t number, uint32_t set,
-		     enum policy_profile_side side)
-{
-	struct classifier_set ends = set_of(work, set);
-
-	for (uint32_t i = 0; i < ends.ranges_num; i++) {
-		const struct classifier_range *range = &ends.ranges[i];
-
-		for (size_t at = find(work, range->first);
-		     at < work->num && memcmp(&work->addresses[at], range->last, 16) <= 0; at++) {
-			struct list *list = &work->rules[at][side];
-
-			/* Ranges of a dynamic set may overlap. */
-			if (list->num && list->data[list->num - 1] == number)
-				continue;
-			if (++work->entries > ENTRIES_MAX)
-				return -E2BIG;
-			if (list_add(list, number))
-				return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-static int deal(struct work *work)
-{
-	const struct policy *policy = work->compiled->policy;
-	int err = 0;
-
-	for (uint32_t i = 0; i < work->domain->rules_num && !err; i++) {
-		uint32_t number = work->domain->rules[i];
-		const struct policy_rule *rule = &policy->rules[number];
-
-		err = deal_rule(work, number, rule->source, POLICY_PROFILE_FROM);
-		if (!err)
-			err = deal_rule(work, number, rule->destination, POLICY_PROFILE_TO);
-	}
-	return err;
-}
-
-/* --- services: what of them is decided, and how --- */
-
-struct stretch {
-	uint32_t first, last;
-	uint32_t action;
-};
-
-/* In order, apart */
-struct row {
-	struct stretch *data;
-	uint32_t num, max;
-};
-
-static int row_insert(struct row *row, uint32_t at, uint32_t first, uint32_t last, uint32_t action)
-{
-	uint32_t more = row->max ? row->max * 2 : 16;
-	struct stretch *bigger;
-
-	if (row->num == row->max) {
-		bigger = reallocarray(row->data, more, sizeof(*bigger));
-		if (!bigger)
-			return -ENOMEM;
-		row->data = bigger;
-		row->max = more;
-	}
-	memmove(row->data + at + 1, row->data + at, (row->num - at) * sizeof(*row->data));
-	row->data[at] = (struct stretch){ first, last, action };
-	row->num++;
-	return 0;
-}
-
-/* What of the interval is not decided yet, is decided so. */
-static int row_paint(struct row *row, uint32_t first, uint32_t last, uint32_t action)
-{
-	uint32_t at = 0;
-	int err = 0;
-
-	while (at < row->num && row->data[at].last < first)
-		at++;
-	while (!err && first <= last) {
-		uint32_t until = last;
-
-		if (at < row->num && row->data[at].first <= first) {
-			if (row->data[at].last >= last)
-				return 0;
-			first = row->data[at++].last + 1;
-			continue;
-		}
-		if (at < row->num && row->data[at].first <= last)
-			until = row->data[at].first - 1;
-		err = row_insert(row, at++, first, until, action);
-		first = until + 1;
-	}
-	return err;
-}
-
-static int row_paint_rule(struct row *row, const struct policy *policy,
-			  const struct policy_rule *rule)
-{
-	static const uint32_t protocols[POLICY_PROTOCOL_NUM] = {
-		[POLICY_PROTOCOL_TCP] = CLASSIFIER_TCP,
-		[POLICY_PROTOCOL_UDP] = CLASSIFIER_UDP,
-		[POLICY_PROTOCOL_ICMP] = CLASSIFIER_ICMP,
-	};
-	uint32_t protocol = protocols[rule->protocol];
-	int err = 0;
-
-	if (rule->protocol == POLICY_PROTOCOL_ANY)
-		return row_paint(row, 0, CLASSIFIER_SERVICE_MAX, rule->action);
-	if (!rule->ports_num)
-		return row_paint(row, CLASSIFIER_SERVICE(protocol, 0),
-				 CLASSIFIER_SERVICE(protocol, 0xffff), rule->action);
-	for (uint32_t i = 0; i < rule->ports_num && !err; i++) {
-		const struct policy_ports *ports = &policy->ports[rule->ports + i];
-
-		err = row_paint(row, CLASSIFIER_SERVICE(protocol, ports->first),
-				CLASSIFIER_SERVICE(protocol, ports->last), rule->action);
-	}
-	return err;
 }
 
 /* --- a sweep over the other end's addresses --- */
@@ -200,7 +30,7 @@ static int row_paint_rule(struct row *row, const struct policy *policy,
 /* A place where a rule begins to be about addresses, or no longer is. @end: it is the first behind */
 struct event {
 	uint8_t at[16];
-	uint32_t rule;		/* index into the list */
+	uint32_t rule;		/* index into the class's */
 	bool end;
 };
 
@@ -227,22 +57,28 @@ static bool step_down(uint8_t address[16])
 	return i >= 0;
 }
 
-static uint32_t other_set(const struct policy_rule *rule, enum policy_profile_side side)
+/* The other end's addresses of the class's rule @i */
+static struct classifier_set other_ends(const struct work *work, const struct policy_class *class,
+					uint32_t i, enum policy_side side)
 {
-	return side == POLICY_PROFILE_FROM ? rule->destination : rule->source;
+	const struct policy_rule *rule = &work->ends.compiled->policy->rules[class->rules[i]];
+
+	return policy_ends_of(&work->ends, side == POLICY_SIDE_FROM ? rule->destination :
+							       rule->source);
 }
 
 /* With two at the edges of IPv4, so that no interval is of both families */
-static int make_events(const struct work *work, const struct list *list,
-		       enum policy_profile_side side, struct event **events, size_t *num)
+static int make_events(const struct work *work, const struct policy_class *class,
+		       enum policy_side side, struct event **events, size_t *num)
 {
 	static const uint8_t v4_first[16] = { [10] = 0xff, 0xff };
 	static const uint8_t v4_behind[16] = { [9] = 1 };
 	size_t max = 2;
 
-	for (uint32_t i = 0; i < list->num; i++)
-		max += 2u * set_of(work, other_set(&work->compiled->policy->rules[list->data[i]],
-						   side)).ranges_num;
+	for (uint32_t i = 0; i < class->rules_num; i++)
+		max += 2u * other_ends(work, class, i, side).ranges_num;
+	if (spend(work, max * EVENT_COST))
+		return -E2BIG;
 	*events = calloc(max, sizeof(**events));
 	if (!*events)
 		return -ENOMEM;
@@ -250,9 +86,8 @@ static int make_events(const struct work *work, const struct list *list,
 	memcpy((*events)[0].at, v4_first, 16);
 	memcpy((*events)[1].at, v4_behind, 16);
 	(*events)[0].rule = (*events)[1].rule = POLICY_NONE;
-	for (uint32_t i = 0; i < list->num; i++) {
-		struct classifier_set set = set_of(work,
-			other_set(&work->compiled->policy->rules[list->data[i]], side));
+	for (uint32_t i = 0; i < class->rules_num; i++) {
+		struct classifier_set set = other_ends(work, class, i, side);
 
 		for (uint32_t j = 0; j < set.ranges_num; j++) {
 			struct event *event = &(*events)[(*num)++];
@@ -271,15 +106,17 @@ static int make_events(const struct work *work, const struct list *list,
 	return 0;
 }
 
-static int add_box(struct policy_profile *profile, const uint8_t first[16], const uint8_t last[16],
-		   const struct stretch *stretch)
+static int add_box(const struct work *work, struct policy_profile *profile,
+		   const uint8_t first[16], const uint8_t last[16],
+		   const struct policy_stretch *stretch)
 {
 	uint32_t more = profile->boxes_max ? profile->boxes_max * 2 : 16;
 	struct policy_box *bigger;
 
+	if (!work->budget->boxes)
+		return -E2BIG;
+	work->budget->boxes--;
 	if (profile->boxes_num == profile->boxes_max) {
-		if (more > POLICY_PROFILE_BOXES_MAX)
-			return -E2BIG;
 		bigger = reallocarray(profile->boxes, more, sizeof(*bigger));
 		if (!bigger)
 			return -ENOMEM;
@@ -295,7 +132,7 @@ static int add_box(struct policy_profile *profile, const uint8_t first[16], cons
 }
 
 /*
- * The rules of a list whose ranges are open.
+ * The rules of a class whose ranges are open.
  * @open:	how many ranges of each
  * @active:	those, in order
  */
@@ -303,17 +140,31 @@ struct sweep {
 	uint32_t *open;
 	uint32_t *active;
 	uint32_t active_num;
-	struct row row;
+	struct policy_row row;
 };
+
+static uint32_t find_active(const struct sweep *sweep, uint32_t rule)
+{
+	uint32_t low = 0, high = sweep->active_num;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (sweep->active[middle] < rule)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
 
 static void sweep_apply(struct sweep *sweep, const struct event *event)
 {
-	uint32_t i = 0;
+	uint32_t i;
 
 	if (event->end ? --sweep->open[event->rule] : sweep->open[event->rule]++)
 		return;
-	while (i < sweep->active_num && sweep->active[i] < event->rule)
-		i++;
+	i = find_active(sweep, event->rule);
 	if (event->end) {
 		sweep->active_num--;
 		memmove(sweep->active + i, sweep->active + i + 1,
@@ -326,23 +177,36 @@ static void sweep_apply(struct sweep *sweep, const struct event *event)
 	}
 }
 
+/* -E2BIG: it would take too long. */
+static int paint(const struct work *work, const struct policy_class *class, struct sweep *sweep)
+{
+	struct policy_row *row = &sweep->row;
+	const struct policy *policy = work->ends.compiled->policy;
+	uint64_t before = row->work;
+	int err = 0;
+
+	policy_row_clear(row);
+	for (uint32_t i = 0; i < sweep->active_num && !err && !policy_row_is_full(row); i++) {
+		err = policy_row_paint(row, policy,
+				       &policy->rules[class->rules[sweep->active[i]]]);
+		if (row->work - before > work->budget->work)
+			return -E2BIG;
+	}
+	return err ? err : spend(work, row->work - before + sweep->active_num / MOVED_A_STEP);
+}
+
 /*
  * What is decided otherwise than by default between @first and @last. Stretches of several protocols
  * become one box of each.
  */
-static int add_boxes(const struct work *work, const struct list *list, struct sweep *sweep,
+static int add_boxes(const struct work *work, const struct policy_row *row,
 		     struct policy_profile *profile, const uint8_t first[16],
 		     const uint8_t last[16])
 {
-	struct row *row = &sweep->row;
-	const struct policy *policy = work->compiled->policy;
 	int err = 0;
 
-	row->num = 0;
-	for (uint32_t i = 0; i < sweep->active_num && !err; i++)
-		err = row_paint_rule(row, policy, &policy->rules[list->data[sweep->active[i]]]);
 	for (uint32_t i = 0; i < row->num && !err; i++) {
-		struct stretch part = row->data[i];
+		struct policy_stretch part = row->stretches[i];
 
 		if (part.action != profile->action)
 			continue;
@@ -350,18 +214,18 @@ static int add_boxes(const struct work *work, const struct list *list, struct sw
 			part.last = part.first | 0xffff;
 			if (part.last > end)
 				part.last = end;
-			err = add_box(profile, first, last, &part);
+			err = add_box(work, profile, first, last, &part);
 		}
 	}
 	return err;
 }
 
-static int sweep_all(const struct work *work, const struct list *list, const struct event *events,
-		 size_t num, struct policy_profile *profile)
+static int sweep_all(const struct work *work, const struct policy_class *class,
+		     const struct event *events, size_t num, struct policy_profile *profile)
 {
 	struct sweep sweep = {
-		.open = calloc(list->num + 1u, sizeof(*sweep.open)),
-		.active = calloc(list->num + 1u, sizeof(*sweep.active)),
+		.open = calloc(class->rules_num + 1u, sizeof(*sweep.open)),
+		.active = calloc(class->rules_num + 1u, sizeof(*sweep.active)),
 	};
 	uint8_t first[16] = { 0 }, last[16];
 	size_t at = 0;
@@ -377,98 +241,69 @@ static int sweep_all(const struct work *work, const struct list *list, const str
 		} else {
 			memset(last, 0xff, sizeof(last));
 		}
-		err = add_boxes(work, list, &sweep, profile, first, last);
+		err = paint(work, class, &sweep);
+		if (!err)
+			err = add_boxes(work, &sweep.row, profile, first, last);
 		if (at == num)
 			break;
 		memcpy(first, events[at].at, 16);
 	}
-	free(sweep.row.data);
+	policy_row_free(&sweep.row);
 	free(sweep.active);
 	free(sweep.open);
 	return err;
 }
 
-static int make_profile(const struct work *work, const struct list *list,
-			enum policy_profile_side side, struct policy_profile *profile)
+static int make_profile(const struct work *work, const struct policy_class *class,
+			enum policy_side side, struct policy_profile *profile)
 {
 	struct event *events = NULL;
 	size_t num;
 	int err;
 
-	profile->action = work->domain->action == POLICY_ALLOW ? POLICY_DENY : POLICY_ALLOW;
-	err = make_events(work, list, side, &events, &num);
+	profile->action = work->ends.domain->action == POLICY_ALLOW ? POLICY_DENY : POLICY_ALLOW;
+	err = make_events(work, class, side, &events, &num);
 	if (!err)
-		err = sweep_all(work, list, events, num, profile);
+		err = sweep_all(work, class, events, num, profile);
 	free(events);
 	return err;
 }
 
 /* --- all of them --- */
 
-static bool same_rules(const struct list *a, const struct list *b)
+static int make_side(const struct work *work, enum policy_side side,
+		     const struct in6_addr *addresses, size_t num,
+		     struct policy_profiles *profiles)
 {
-	return a->num == b->num && (!a->num || !memcmp(a->data, b->data, a->num * sizeof(*a->data)));
-}
+	uint32_t first = profiles->num;
+	struct policy_classes classes;
+	int err = policy_classes_make(&classes, &work->ends, side, addresses, num);
 
-/* That of an earlier address that is in the same sets; POLICY_NONE: there is none. The last ones are
- * most likely to be. */
-static uint32_t known_profile(const struct work *work, const struct policy_profiles *profiles,
-			      size_t address, enum policy_profile_side side)
-{
-	for (size_t i = address; i-- > 0;)
-		if (same_rules(&work->rules[i][side], &work->rules[address][side]))
-			return profiles->of[i][side];
-	return POLICY_NONE;
-}
-
-static int make_profiles(const struct work *work, struct policy_profiles *profiles)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < work->num * POLICY_PROFILE_SIDE_NUM && !err; i++) {
-		size_t address = i / POLICY_PROFILE_SIDE_NUM;
-		enum policy_profile_side side = i % POLICY_PROFILE_SIDE_NUM;
-		uint32_t *of = &profiles->of[address][side];
-
-		*of = known_profile(work, profiles, address, side);
-		if (*of != POLICY_NONE)
-			continue;
-		*of = profiles->num++;
-		err = make_profile(work, &work->rules[address][side], side, &profiles->profiles[*of]);
-	}
+	for (uint32_t i = 0; i < classes.num && !err; i++)
+		err = make_profile(work, &classes.classes[i], side,
+				   &profiles->profiles[profiles->num++]);
+	for (size_t i = 0; i < num && !err; i++)
+		profiles->of[i][side] = first + classes.of[i];
+	policy_classes_free(&classes);
 	return err;
 }
 
 int policy_profiles_build(struct policy_profiles *profiles, const struct policy_compiled *compiled,
 			  const struct policy_domain *domain,
 			  const struct classifier_set *dynamic, const struct in6_addr *addresses,
-			  size_t num)
+			  size_t num, struct policy_profile_budget *budget)
 {
-	struct work work = {
-		.compiled = compiled, .domain = domain, .dynamic = dynamic,
-		.addresses = addresses, .num = num,
-		.set_of = malloc((compiled->policy->sets_num + 1u) * sizeof(*work.set_of)),
-		.rules = calloc(num + 1, sizeof(*work.rules)),
-	};
-	int err = -ENOMEM;
+	struct work work = { .budget = budget };
+	int err = policy_ends_init(&work.ends, compiled, domain, dynamic);
 
-	memset(profiles, 0, sizeof(*profiles));
+	profiles->num = 0;
 	profiles->of = calloc(num + 1, sizeof(*profiles->of));
-	profiles->profiles = calloc(num * POLICY_PROFILE_SIDE_NUM + 1,
-				    sizeof(*profiles->profiles));
-	if (work.set_of && work.rules && profiles->of && profiles->profiles) {
-		memset(work.set_of, 0xff, compiled->policy->sets_num * sizeof(*work.set_of));
-		for (uint32_t i = 0; i < domain->dynamic_num; i++)
-			work.set_of[domain->dynamic[i]] = i;
-		err = deal(&work);
-	}
-	if (!err)
-		err = make_profiles(&work, profiles);
-	for (size_t i = 0; i < num && work.rules; i++)
-		for (int side = 0; side < POLICY_PROFILE_SIDE_NUM; side++)
-			free(work.rules[i][side].data);
-	free(work.rules);
-	free(work.set_of);
+	profiles->profiles = calloc((num + 1) * POLICY_SIDE_NUM, sizeof(*profiles->profiles));
+	if (!profiles->of || !profiles->profiles)
+		err = -ENOMEM;
+	for (int side = 0; side < POLICY_SIDE_NUM && !err; side++)
+		err = make_side(&work, side, addresses, num, profiles);
+	policy_ends_exit(&work.ends);
 	return err;
 }
 

@@ -17,14 +17,19 @@
 #include <stdint.h>
 
 #include "policy_compile.h"
+#include "policy_class.h"
 
-#define POLICY_PROFILE_BOXES_MAX	(1u << 20)	/* of all profiles */
-
-enum policy_profile_side {
-	POLICY_PROFILE_FROM,	/* the address is the source */
-	POLICY_PROFILE_TO,
-	POLICY_PROFILE_SIDE_NUM
+/*
+ * What may be spent on all profiles of a policy.
+ * @boxes:	of all profiles together
+ * @work:	steps, of some nanoseconds each (policy_row.h)
+ */
+struct policy_profile_budget {
+	uint32_t boxes;
+	uint64_t work;
 };
+
+#define POLICY_PROFILE_BUDGET	((struct policy_profile_budget){ 1u << 20, 1ull << 28 })
 
 /* Of the other end. Both ends of each interval belong to it; @first and @last are of one family. */
 struct policy_box {
@@ -43,7 +48,7 @@ struct policy_profile {
 struct policy_profiles {
 	struct policy_profile *profiles;
 	uint32_t num;
-	uint32_t (*of)[POLICY_PROFILE_SIDE_NUM];
+	uint32_t (*of)[POLICY_SIDE_NUM];
 };
 
 /**
@@ -51,13 +56,14 @@ struct policy_profiles {
  * @domain:	within a tenant
  * @dynamic:	its dynamic sets, as they are now
  * @addresses:	@num of them, sorted, all different
+ * @budget:	becomes less by what these have taken
  *
- * Returns 0, -ENOMEM or -E2BIG; policy_profiles_free() in any case. Any thread.
+ * Returns 0, -ENOMEM or -E2BIG (it does not suffice); policy_profiles_free() in any case. Any thread.
  */
 int policy_profiles_build(struct policy_profiles *profiles, const struct policy_compiled *compiled,
 			  const struct policy_domain *domain,
 			  const struct classifier_set *dynamic, const struct in6_addr *addresses,
-			  size_t num);
+			  size_t num, struct policy_profile_budget *budget);
 void policy_profiles_free(struct policy_profiles *profiles);
 
 #endif

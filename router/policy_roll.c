@@ -4,7 +4,6 @@
 
 #include <string.h>
 #include <time.h>
-#include <urcu.h>
 
 #include "cutting.h"
 #include "directory.h"
@@ -95,9 +94,7 @@ void policy_roll(void)
 	loop_timer_clear(roll.loop, &roll.again);
 	if (!compiled)
 		return;
-	rcu_read_lock();
 	err = policy_members_build(compiled, &members);
-	rcu_read_unlock();
 	if (!err)
 		err = policy_publish_members(members);
 	pay(began);

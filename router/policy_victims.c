@@ -34,6 +34,8 @@ struct victim {
  * @container:	whose sockets are looked at; NULL: the host's
  * @first:	of the victims that are its own; up to @sorted by their cookies
  * @listening:	its ports, a bit each
+ * @unseen:	the containers that could not be looked at
+ * @error:	-ENOMEM, or why the host's sockets could not be looked at
  */
 struct survey {
 	struct policy_compiled *compiled;
@@ -43,6 +45,7 @@ struct survey {
 	const struct container *container;
 	size_t first, sorted;
 	uint8_t listening[(UINT16_MAX + 1) / 8];
+	json_t *unseen;
 	int error;
 };
 
@@ -51,7 +54,9 @@ static bool denies(const struct survey *survey, const struct ends *ends, uint32_
 	struct policy_question question = policy_question_tcp(ends);
 	struct policy_verdict verdict;
 
+	rcu_read_lock();
 	policy_ask_other(survey->compiled, survey->members, &question, &verdict);
+	rcu_read_unlock();
 	*rule = verdict.rule ? verdict.number : POLICY_NONE;
 	return !verdict.allowed && !verdict.provisional;
 }
@@ -98,15 +103,14 @@ static void sort(struct survey *survey)
 	survey->sorted = survey->num;
 }
 
-/* Of the namespace. A socket that its owner keeps locked must not make anybody wait: without info */
-static void dump(struct survey *survey, struct diag *diag, unsigned int states,
-		 void (*each)(const struct diag_socket *socket, void *data))
+/* Of the namespace. A socket that its owner keeps locked must not make anybody wait: without info. 0 or -errno */
+static int dump(struct survey *survey, struct diag *diag, unsigned int states,
+		void (*each)(const struct diag_socket *socket, void *data))
 {
 	int err = diag_dump(diag, states, 0, 0, false, each, survey);
 
 	/* -EINTR: it may have missed some, and there is another look. */
-	if (err && err != -EINTR && !survey->error)
-		survey->error = err;
+	return err == -EINTR ? 0 : err;
 }
 
 /* --- the slim path's --- */
@@ -136,7 +140,9 @@ static void find_slim(struct survey *survey)
 {
 	struct diag *diag;
 
+	rcu_read_lock();
 	ledger_each(judge_slim, survey);
+	rcu_read_unlock();
 	if (survey->error || !survey->num)
 		return;
 	sort(survey);
@@ -146,7 +152,7 @@ static void find_slim(struct survey *survey)
 		return;
 	}
 	for (int i = 0; i < LOOKS && !survey->error; i++)
-		dump(survey, diag, DIAG_LIVE, find);
+		survey->error = dump(survey, diag, DIAG_LIVE, find);
 	diag_close(diag);
 }
 
@@ -188,28 +194,97 @@ static void judge_packet(const struct diag_socket *socket, void *data)
 		add(survey, &victim);
 }
 
-static void find_packet(struct container *container, void *data)
+static int look(struct survey *survey, const struct container *container)
 {
-	struct survey *survey = data;
-	struct diag *diag;
+	struct diag *diag = diag_open(container->netns_fd);
+	int err = diag ? 0 : -errno;
 
-	if (survey->error || !policy_domain_find(survey->compiled, container->vni, container->vni,
-						 container->vni))
-		return;
 	survey->container = container;
 	survey->first = survey->sorted = survey->num;
 	memset(survey->listening, 0, sizeof(survey->listening));
-	diag = diag_open(container->netns_fd);
-	if (!diag) {
-		survey->error = -errno;
-		return;
-	}
-	for (int i = 0; i < LOOKS && !survey->error; i++) {
-		dump(survey, diag, DIAG_LISTEN, note_listener);
-		dump(survey, diag, DIAG_LIVE, judge_packet);
+	for (int i = 0; i < LOOKS && !err; i++) {
+		err = dump(survey, diag, DIAG_LISTEN, note_listener);
+		if (!err)
+			err = dump(survey, diag, DIAG_LIVE, judge_packet);
 		sort(survey);
 	}
 	diag_close(diag);
+	return err;
+}
+
+/* Of a container that was not looked at wholly nothing is said but that. */
+static void find_packet(struct survey *survey, const struct container *container)
+{
+	int err = look(survey, container);
+
+	if (!err)
+		return;
+	survey->num = survey->first;
+	if (json_array_append_new(survey->unseen, json_pack("{s:s, s:s}", "container",
+							    container->name,
+							    "error", strerror(-err))))
+		survey->error = -ENOMEM;
+}
+
+/* Containers' numbers */
+struct numbers {
+	uint32_t *numbers;
+	size_t num, max;
+	bool whole;
+};
+
+static void take_number(struct container *container, void *data)
+{
+	struct numbers *all = data;
+	size_t more = all->max ? all->max * 2 : 64;
+	uint32_t *bigger;
+
+	if (all->num == all->max) {
+		bigger = reallocarray(all->numbers, more, sizeof(*bigger));
+		if (!bigger) {
+			all->whole = false;
+			return;
+		}
+		all->numbers = bigger;
+		all->max = more;
+	}
+	all->numbers[all->num++] = container->id;
+}
+
+/* With a reference; NULL: it has gone. */
+static struct container *container_of(uint32_t number)
+{
+	struct container *container;
+
+	rcu_read_lock();
+	container = container_by_id(number);
+	if (container && !container_get(container))
+		container = NULL;
+	rcu_read_unlock();
+	return container;
+}
+
+/* One after the other, in no read section: each takes four dumps. */
+static void find_packets(struct survey *survey)
+{
+	struct numbers all = { .whole = true };
+
+	rcu_read_lock();
+	containers_each(take_number, &all);
+	rcu_read_unlock();
+	if (!all.whole)
+		survey->error = -ENOMEM;
+	for (size_t i = 0; i < all.num && !survey->error; i++) {
+		struct container *container = container_of(all.numbers[i]);
+
+		if (!container)
+			continue;
+		if (policy_domain_find(survey->compiled, container->vni, container->vni,
+				       container->vni))
+			find_packet(survey, container);
+		container_put(container);
+	}
+	free(all.numbers);
 }
 
 /* --- all of them --- */
@@ -247,24 +322,35 @@ static json_t *report(const struct victim *victim, const struct policy *policy,
 			 "rule", rule ? policy_show_place(policy, &rule->place) : json_null());
 }
 
-json_t *policy_victims(struct policy_compiled *compiled, struct policy_members *members,
-		       const struct config *config)
+static json_t *report_all(const struct survey *survey, const struct config *config)
 {
-	struct survey survey = { .compiled = compiled, .members = members };
-	json_t *array = NULL;
+	json_t *array = json_array(), *item;
 
-	find_slim(&survey);
-	containers_each(find_packet, &survey);
-	if (!survey.error)
-		array = json_array();
-	for (size_t i = 0; array && i < survey.num; i++) {
-		if (!survey.victims[i].alive ||
-		    !json_array_append_new(array, report(&survey.victims[i], compiled->policy, config)))
+	for (size_t i = 0; array && i < survey->num; i++) {
+		if (!survey->victims[i].alive)
+			continue;
+		rcu_read_lock();
+		item = report(&survey->victims[i], survey->compiled->policy, config);
+		rcu_read_unlock();
+		if (!json_array_append_new(array, item))
 			continue;
 		/* No list at all, rather than one that leaves something out */
 		json_decref(array);
 		array = NULL;
 	}
+	return array;
+}
+
+json_t *policy_victims(struct policy_compiled *compiled, struct policy_members *members,
+		       const struct config *config, json_t *unseen)
+{
+	struct survey survey = { .compiled = compiled, .members = members, .unseen = unseen };
+	json_t *array;
+
+	find_slim(&survey);
+	if (!survey.error)
+		find_packets(&survey);
+	array = survey.error ? NULL : report_all(&survey, config);
 	free(survey.victims);
 	return array;
 }

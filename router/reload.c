@@ -36,8 +36,9 @@ static const struct enforcer *const enforcers[] = {
  * @compiled:	NULL: there is no policy, or there are errors
  * @staged:	by how many enforcers
  * @err:	why it is not in force; @error: in words, or NULL without memory for them
+ * @closed:	nothing is allowed
  * @none:	there is no file
- * @restoring:	@saved is what an earlier router had in force
+ * @restoring:	@saved is what an earlier router had in force; it is kept already
  */
 static struct {
 	const struct config *config;
@@ -104,8 +105,10 @@ static void stage(void)
 	int err = 0;
 
 	while (reload.staged < ENFORCERS_NUM && !err) {
-		err = enforcers[reload.staged]->stage(reload.compiled);
-		reload.staged++;
+		const struct enforcer *enforcer = enforcers[reload.staged++];
+
+		if (enforcer->stage)
+			err = enforcer->stage(reload.compiled);
 	}
 	fail(err);
 }
@@ -137,7 +140,7 @@ static void run(struct aside *unused)
 		compile();
 	if (is_good())
 		stage();
-	if (is_good())
+	if (is_good() && !reload.restoring)
 		keep();
 }
 
@@ -156,8 +159,9 @@ static void log_lines(const char *text)
 static void give_up(void)
 {
 	while (reload.staged)
-		enforcers[--reload.staged]->abort();
-	policy_compiled_free(reload.compiled);
+		if (enforcers[--reload.staged]->abort)
+			enforcers[reload.staged]->abort();
+	policy_compiled_put(reload.compiled);
 	reload.compiled = NULL;
 }
 
@@ -166,12 +170,16 @@ static int commit(void)
 	int err = 0;
 
 	for (size_t i = 0; i < ENFORCERS_NUM && !err; i++)
-		err = enforcers[i]->commit();
+		if (enforcers[i]->commit)
+			err = enforcers[i]->commit();
 	return err;
 }
 
 static void finish(void)
 {
+	bool kept = reload.restoring;
+
+	reload.restoring = false;
 	if (!is_good()) {
 		give_up();
 		return;
@@ -182,7 +190,8 @@ static void finish(void)
 	if (reload.err)
 		return;
 	reload.closed = false;
-	(void)policy_archive_commit(state_directory());
+	if (!kept)
+		(void)policy_archive_commit(state_directory(), !reload.none);
 }
 
 static uint64_t took(void)
@@ -295,10 +304,10 @@ static bool restore(void)
 {
 	reload.restoring = true;
 	run(NULL);
-	reload.restoring = false;
 	policy_sources_free(&reload.saved);
 	if (is_good())
 		return true;
+	reload.restoring = false;
 	log_lines(reload.error ? reload.error : "out of memory\n");
 	log_warning("the policy that was in force does not fit the configuration");
 	give_up();
@@ -311,9 +320,13 @@ static bool resume(void)
 {
 	int err = policy_archive_read(state_directory(), &reload.saved);
 
-	if (!err)
-		return restore();
-	log_warning("cannot read which policy was in force: %s; reading it anew", strerror(-err));
+	if (!err && restore())
+		return true;
+	/* That the file is gone, too, does not mean that there was no policy. */
+	reload.closed = err != -ENOENT;
+	if (err)
+		log_warning("cannot read which policy was in force: %s; reading it anew",
+			    strerror(-err));
 	return false;
 }
 
@@ -372,11 +385,6 @@ void reload_begin(void)
 		return;
 	enforcer_rates_begin();
 	cutting_start();
-}
-
-bool reload_is_closed(void)
-{
-	return reload.closed;
 }
 
 void reload_exit(void)

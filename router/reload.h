@@ -41,8 +41,8 @@ struct reload_waiter {
 /*
  * Reads the policy for the first time, before there are any connections to judge. @resumed: another
  * router ended a moment ago, and connections go on: what that one had in force stays so; where that cannot
- * be had and the policy has errors, nothing is allowed until it is reloaded, and nothing is cut. Otherwise the file
- * is read; with errors in it, the policy that an earlier router had in force stays, if there was one. 0, or -EINVAL: it has
+ * be had, and the policy has errors or is gone, nothing is allowed until it is reloaded, and nothing is cut.
+ * Otherwise the file is read; with errors in it, the policy that an earlier router had in force stays, if there was one. 0, or -EINVAL: it has
  * errors, which have been logged, and there is none. A file that is not there is no policy.
  */
 int reload_init(const struct config *config, struct loop *control, bool resumed);
@@ -53,9 +53,6 @@ void reload_begin(void);
 /* @waiter: or NULL */
 void reload_ask(struct reload_waiter *waiter);
 void reload_forget(struct reload_waiter *waiter);
-
-/* Nothing is allowed: a policy was in force that is not to be had, and the file has errors. */
-bool reload_is_closed(void);
 
 /* The control thread is out of its loop, and no reader is left. */
 void reload_exit(void);

@@ -25,7 +25,6 @@
 #include "log.h"
 #include "peer.h"
 #include "policy_force.h"
-#include "reload.h"
 #include "ruleset.h"
 #include "ruleset_policy.h"
 #include "../include/slim/version.h"
@@ -279,12 +278,13 @@ static json_t *report_policy(void)
 {
 	const struct policy_compiled *compiled = policy_in_force();
 
-	return json_pack("{s:s?, s:i, s:I, s:b, s:b}",
-			 "file", compiled || reload_is_closed() ? config->policy : NULL,
+	return json_pack("{s:s?, s:i, s:I, s:b, s:b, s:s?}",
+			 "file", compiled || policy_is_closed() ? config->policy : NULL,
 			 "rules", compiled ? (int)compiled->policy->rules_num : 0,
 			 "generation", (json_int_t)policy_generation(),
-			 "closed", (int)reload_is_closed(),
-			 "packet_path_current", (int)enforcer_packet_is_current());
+			 "closed", (int)policy_is_closed(),
+			 "packet_path_current", (int)enforcer_packet_is_current(),
+			 "packet_path_error", enforcer_packet_failure());
 }
 
 json_t *report_status(void)

@@ -3,6 +3,7 @@
 #include "ruleset_policy.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,14 @@
  * @out:	commands
  * @maps, @chains: commands that delete what these have made, in this order
  * @sets:	that the table has then
+ * @devices:	that are named
  */
 struct load {
 	FILE *out, *maps, *chains;
 	char *out_text, *maps_text, *chains_text;
 	size_t out_len, maps_len, chains_len;
 	struct packet_sets sets;
+	size_t devices;
 	bool failed;
 };
 
@@ -93,10 +96,10 @@ static void put_match(FILE *out, const struct packet_set *set, const char *end, 
  * of the direction, and of the opposite one
  */
 static void put_address(struct load *load, const struct ruleset_policy_tenant *tenant,
-			const struct sets *sets, size_t address, enum policy_profile_side side)
+			const struct sets *sets, size_t address, enum policy_side side)
 {
 	bool v4 = addr_is4(&tenant->addresses[address]);
-	const char *end = side == POLICY_PROFILE_FROM ? "daddr" : "saddr";
+	const char *end = side == POLICY_SIDE_FROM ? "daddr" : "saddr";
 	const struct packet_set *forward = &sets->of[tenant->profiles->of[address][side]][v4];
 	const struct packet_set *reply = &sets->of[tenant->profiles->of[address][!side]][v4];
 	char name[64], refuse[64];
@@ -124,7 +127,7 @@ static bool has_family(const struct ruleset_policy_tenant *tenant, bool v4)
 
 /* Map "m<VNI>_<side>_<family>": to those chains */
 static void put_map(struct load *load, const struct ruleset_policy_tenant *tenant,
-		    enum policy_profile_side side, bool v4)
+		    enum policy_side side, bool v4)
 {
 	char text[INET6_ADDRSTRLEN];
 	const char *before = "";
@@ -146,17 +149,20 @@ static void put_map(struct load *load, const struct ruleset_policy_tenant *tenan
 }
 
 static void put_lookup(FILE *out, const struct ruleset_policy_tenant *tenant,
-		       enum policy_profile_side side, bool v4)
+		       enum policy_side side, bool v4)
 {
 	if (has_family(tenant, v4))
 		fprintf(out, "%s %s vmap @m%u_%d_%c\n", v4 ? "ip" : "ip6",
-			side == POLICY_PROFILE_FROM ? "saddr" : "daddr", tenant->vni, side,
+			side == POLICY_SIDE_FROM ? "saddr" : "daddr", tenant->vni, side,
 			v4 ? '4' : '6');
 }
 
-/* Chain "t<VNI>_<side>": of a packet of the tenant's; of addresses that nobody has here: the default */
+/*
+ * Chain "t<VNI>_<side>": of a packet of the tenant's; of addresses that nobody has here: the default.
+ * Containers' link-local ones, which no rule knows, are refused.
+ */
 static void put_side(struct load *load, const struct ruleset_policy_tenant *tenant,
-		     enum policy_profile_side side)
+		     enum policy_side side)
 {
 	char name[64];
 
@@ -164,7 +170,9 @@ static void put_side(struct load *load, const struct ruleset_policy_tenant *tena
 	put_map(load, tenant, side, false);
 	snprintf(name, sizeof(name), "t%u_%d", tenant->vni, side);
 	put_chain(load, name);
-	fputs("jump always\n", load->out);
+	fprintf(load->out, "jump always\n"
+		"ip6 saddr fe80::/10 goto r%u\n"
+		"ip6 daddr fe80::/10 goto r%u\n", tenant->vni, tenant->vni);
 	put_lookup(load->out, tenant, side, true);
 	put_lookup(load->out, tenant, side, false);
 	if (tenant->action == POLICY_ALLOW)
@@ -186,10 +194,16 @@ static void put_refuse(struct load *load, uint32_t vni)
 		PACKET_DENIALS_GROUP, PACKET_DENIALS_BYTES);
 }
 
-/* It may have gone with its device by then, so that it is made before it is deleted. */
+/*
+ * What names a device that is not there is refused as a whole. The chain may have gone with its device when it
+ * is to be deleted, so that it is made before that.
+ */
 static void put_device(struct load *load, const char *device, uint32_t vni,
-		       enum policy_profile_side side)
+		       enum policy_side side)
 {
+	if (!if_nametoindex(device))
+		return;
+	load->devices++;
 	fprintf(load->chains, "add chain " TABLE " %s\n", device);
 	put_chain(load, device);
 	fprintf(load->out, "type filter hook ingress device \"%s\" priority 0; policy accept;\n"
@@ -205,14 +219,14 @@ static void put_tenant(struct load *load, const struct ruleset_policy_tenant *te
 		return;
 	put_refuse(load, tenant->vni);
 	for (size_t i = 0; i < tenant->addresses_num; i++) {
-		put_address(load, tenant, &sets, i, POLICY_PROFILE_FROM);
-		put_address(load, tenant, &sets, i, POLICY_PROFILE_TO);
+		put_address(load, tenant, &sets, i, POLICY_SIDE_FROM);
+		put_address(load, tenant, &sets, i, POLICY_SIDE_TO);
 	}
-	put_side(load, tenant, POLICY_PROFILE_FROM);
-	put_side(load, tenant, POLICY_PROFILE_TO);
+	put_side(load, tenant, POLICY_SIDE_FROM);
+	put_side(load, tenant, POLICY_SIDE_TO);
 	for (size_t i = 0; i < tenant->ports_num; i++)
-		put_device(load, tenant->ports[i], tenant->vni, POLICY_PROFILE_FROM);
-	put_device(load, tenant->vxlan, tenant->vni, POLICY_PROFILE_TO);
+		put_device(load, tenant->ports[i], tenant->vni, POLICY_SIDE_FROM);
+	put_device(load, tenant->vxlan, tenant->vni, POLICY_SIDE_TO);
 	free(sets.of);
 }
 
@@ -320,14 +334,16 @@ static void load_remember(struct load *load)
 	load->sets = (struct packet_sets){ 0 };
 }
 
-static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
-		     size_t size)
+/* @devices: how many were named */
+static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, size_t *devices,
+		     char *error, size_t size)
 {
 	struct load load;
 	int err = load_open(&load);
 
 	if (!err)
 		write_all(&load, tenants, num);
+	*devices = load.devices;
 	if (!err)
 		err = load_end(&load);
 	if (!err)
@@ -338,22 +354,37 @@ static int load_once(const struct ruleset_policy_tenant *tenants, size_t num, ch
 	return err;
 }
 
-/* Somebody may have changed what we have loaded, or a process that ended may have loaded some: then all of
- * it is made anew. */
+static size_t count_devices(const struct ruleset_policy_tenant *tenants, size_t num)
+{
+	size_t there = 0;
+
+	for (size_t i = 0; i < num; i++) {
+		there += if_nametoindex(tenants[i].vxlan) != 0;
+		for (size_t j = 0; j < tenants[i].ports_num; j++)
+			there += if_nametoindex(tenants[i].ports[j]) != 0;
+	}
+	return there;
+}
+
+/* Again where a device has gone meanwhile; and at last, somebody may have changed what we have loaded, or a
+ * process that ended may have loaded some: then all of it is made anew. */
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size)
 {
 	static const char nothing[] = "table " TABLE "\ndelete table " TABLE "\n";
 	bool known = loaded.chains_text;
+	size_t devices;
 	int err;
 
 	if (!num) {
 		forget_loaded();
 		return ruleset_load(nothing, strlen(nothing), error, size);
 	}
-	err = load_once(tenants, num, error, size);
+	do
+		err = load_once(tenants, num, &devices, error, size);
+	while (err == -EIO && count_devices(tenants, num) < devices);
 	if ((err != -EIO && err != -ENOMEM) || !known)
 		return err;
 	forget_loaded();
-	return load_once(tenants, num, error, size);
+	return load_once(tenants, num, &devices, error, size);
 }

@@ -7,7 +7,7 @@
  * policy what its own containers send and get. There is no state: of TCP only what opens a connection is
  * judged, of ICMP only echo requests, and errors and replies pass. A UDP packet that a rule does not
  * allow passes as a reply where default is deny and the opposite direction is allowed for its source
- * port. Fragments after the first pass, since they are of no use without it. What is refused is
+ * port. Link-local addresses, of which no rule speaks, are for neighbour discovery alone. Fragments after the first pass, since they are of no use without it. What is refused is
  * rejected: a reset, or ICMP's "administratively prohibited".
  *
  * All of it is one transaction, in which chains are made anew and sets that are there already stay
@@ -43,8 +43,8 @@ struct ruleset_policy_tenant {
 };
 
 /*
- * Puts these in the place of what there was; without any, nothing is judged. One thread at a
- * time, whichever. As ruleset_load(); nftables refuse perhaps because a device has gone.
+ * Puts these in the place of what there was; without any, nothing is judged. Devices that are not there, or
+ * go meanwhile, are left out. One thread at a time, whichever. As ruleset_load().
  */
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size);

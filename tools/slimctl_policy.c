@@ -94,7 +94,7 @@ static struct policy *compilable(struct policy *policy, const struct config *con
 		return NULL;
 	}
 	compiled->policy = NULL;
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 	return policy;
 }
 

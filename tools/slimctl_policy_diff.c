@@ -99,6 +99,20 @@ static void print_connections(const json_t *reply)
 	table_free(table);
 }
 
+static void print_unseen(const json_t *reply)
+{
+	const json_t *item;
+	char line[SLIMCTL_TEXT_MAX];
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "unseen"), i, item) {
+		snprintf(line, sizeof(line), "not known: %s's connections over the packet path: %s",
+			 slimctl_text(item, "container"), slimctl_text(item, "error"));
+		table_clean(line);
+		puts(line);
+	}
+}
+
 static void print_diff(const json_t *reply)
 {
 	const json_t *changes = json_object_get(reply, "changes"), *change;
@@ -109,6 +123,7 @@ static void print_diff(const json_t *reply)
 		print_change(change);
 	printf("%zu change%s; %zu live connection%s of this host would be cut\n", changes_num,
 	       slimctl_text_plural((json_int_t)changes_num), cut, slimctl_text_plural((json_int_t)cut));
+	print_unseen(reply);
 	print_connections(reply);
 }
 

@@ -52,18 +52,24 @@ static void print_policy(const json_t *reply)
 {
 	const json_t *policy = json_object_get(reply, "policy");
 	const char *file = json_string_value(json_object_get(policy, "file"));
+	const char *error = json_string_value(json_object_get(policy, "packet_path_error"));
 	char text[SLIMCTL_TEXT_MAX];
 
 	if (!file)
 		snprintf(text, sizeof(text), "none: all is allowed within tenants");
 	else if (json_is_true(json_object_get(policy, "closed")))
-		snprintf(text, sizeof(text), "%s has errors: nothing is allowed", file);
+		snprintf(text, sizeof(text), "%s has errors, or is gone: nothing is allowed", file);
 	else
 		snprintf(text, sizeof(text), "%s, %" JSON_INTEGER_FORMAT " rules%s", file,
 			 json_integer_value(json_object_get(policy, "rules")),
+			 error ? "; the packet path does not follow" :
 			 json_is_false(json_object_get(policy, "packet_path_current")) ?
 			 "; the packet path follows" : "");
 	print_line("policy", text);
+	if (!error)
+		return;
+	snprintf(text, sizeof(text), "%s", error);
+	print_line("", text);
 }
 
 static void print_counters(json_t *counters)

@@ -56,7 +56,7 @@ static int once(const char *file, const struct config *config)
 	printf("%u rules: read %.1f ms, compiled %.1f ms, together %.1f ms; %.1f bytes a rule\n",
 	       policy->rules_num, parsed - began, compiled_at - parsed, compiled_at - began,
 	       (double)size / policy->rules_num);
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 	return EXIT_SUCCESS;
 }
 

@@ -62,6 +62,34 @@ check "without a policy, a packet gets there" plain h1c1 ping -c 1 -W 2 "$(addre
 check "over the packet path" holds "$(device_bytes h1c1) > $before + 100"
 check_not "there is no table" ip netns exec "$(space h1)" nft list table netdev slim_policy
 
+# link_local NODE: and by which device of the other one's
+link_local() { echo "$(ip -n "$(space "$1")" -j -6 addr show dev eth0 scope link | jq -r '[.[].addr_info[].local | values][0]')%eth0"; }
+# Nobody answers for those of other hosts' containers; but one can know them.
+neighbour()
+{
+	ip -n "$(space "$1")" -6 neigh replace "$(link_local "$2" | cut -d % -f 1)" dev eth0 lladdr \
+		"$(ip -n "$(space "$2")" -j link show eth0 | jq -r '.[0].address')"
+}
+neighbour h1c1 h2c1
+neighbour h2c1 h1c1
+# local_ways TO: addresses, ports, and source addresses
+local_ways()
+{
+	echo "$(link_local "$1") 80"
+	echo "$(link_local "$1") 91"
+	echo "$(link_local "$1") 91 -s $(address -6 h1c1)"
+	echo "$(address -6 "$1") 91 -s $(link_local h1c1)"
+}
+for to in h1c2 h2c1; do
+	while read -r address port from; do
+		# shellcheck disable=SC2086
+		check "without a policy, to $to: $address $port $from" \
+			plain h1c1 nc -z -w 2 $from "$address" "$port"
+	done < <(local_ways $to)
+	background "link-local-$to" plain h1c1 python3 "$e2e/cut.py" connect "$(link_local $to)" 91 read
+	check "a connection to $to by those is up" poll 5 has "$work/link-local-$to" up
+done
+
 put "tenant t1" "default deny" \
 	"group clients = container h1c1, $(address h2c2), $(address -6 h2c2)" \
 	"allow tcp from clients to container h2c1 port 80-90" \
@@ -71,6 +99,10 @@ put "tenant t1" "default deny" \
 	"allow udp from container h1c2 to $(address -6 h2c1) port 50-60" \
 	"allow icmp from container h2c1"
 reload_all
+for to in h1c2 h2c1; do
+	check "what was made by link-local addresses ends ($to)" \
+		poll 2 grep -E "end ECONN(RESET|ABORTED)" "$work/link-local-$to"
+done
 compare_all "default deny"
 
 put "tenant t1" "default allow" "deny tcp from container h1c1 port 80" \
@@ -78,14 +110,25 @@ put "tenant t1" "default allow" "deny tcp from container h1c1 port 80" \
 	"deny udp from container h1c2 to any port 53"
 reload_all
 compare_all "default allow"
+for to in h1c2 h2c1; do
+	while read -r address port from; do
+		check "refused at once, whatever the rules, to $to: $address $port $from" timeout 2 bash -c \
+			"! ip netns exec '$(space h1c1)' nc -z -w 5 $from '$address' '$port'"
+	done < <(local_ways $to)
+	check_not "nor echo requests" plain h1c1 ping -c 1 -W 1 "$(link_local $to)"
+done
 
 check "a refusal is a reset, not a time-out" timeout 2 bash -c \
 	"! ip netns exec '$(space h1c1)' nc -z -w 5 '$(address h2c1)' 80"
-check "a container that comes later is judged, too" ctl h1 detach h1c1
-attach h1c1 >/dev/null
+check "a container goes" ctl h1 detach h1c1
+check "... and nftables follow" poll 5 followed h1
 judged() { ip netns exec "$(space h1)" nft list table netdev slim_policy | grep -F "$(address h1c1)"; }
-check "nftables follow" poll 5 judged
-equal "and refuse" false "$(found plain h1c1 h2c1 80 tcp)"
+check_not "... and know it no more" judged
+attach h1c1 >/dev/null
+check "it comes back, and nftables follow" poll 5 followed h1
+check "... and know it" judged
+equal "... and refuse, and allow" "false true" \
+	"$(found plain h1c1 h2c1 80 tcp) $(found plain h1c1 h2c1 91 tcp)"
 
 # --- a container that has the packet path alone ---
 
@@ -211,17 +254,53 @@ kept()
 	ip netns exec "$(space h1)" nft -j list sets netdev 2>/dev/null | jq -c \
 		'[.nftables[].set? | select(. and .table == "slim_policy") | [.name, .handle]] | sort'
 }
-before="$(kept) $(packets_denied)"
+# Chains are made anew by each load.
+chain()
+{
+	ip netns exec "$(space h1)" nft -j list chain netdev slim_policy always |
+		jq '.nftables[].chain? | select(.) | .handle'
+}
+before="$(kept) $(packets_denied)" chain=$(chain)
+check "there are some" grep -q '\["s4_' <<<"$before"
 ctl h1 detach h1c1 >/dev/null
 check "a container goes, and nftables follow" poll 5 followed h1
+check_not "they have been told" same "$chain" "$(chain)"
 equal "what of the rules is the same, is not made anew" "$before" "$(kept) $(packets_denied)"
+chain=$(chain)
 attach h1c1 >/dev/null
 check "it comes back, and nftables follow" poll 5 followed h1
+check_not "they have been told" same "$chain" "$(chain)"
 equal "the same" "$before" "$(kept) $(packets_denied)"
 ip netns exec "$(space h1)" nft delete table netdev slim_policy
 ctl h1 reload >/dev/null
 check "where somebody has deleted it, the table is made anew" poll 5 followed h1
+check "it is there" chain
 equal "and refuses" false "$(found plain h1c2 h2c1 80 tcp)"
+
+# --- a policy that nftables cannot hold ---
+
+put "tenant t1" "default deny" "$(seq 1500 | awk '{
+	a = 10 "." 9 "." int($1 / 256) "." $1 % 256
+	b = 11 "." 9 "." int($1 / 256) "." $1 % 256
+	print "allow tcp from " a "-" b " to any port " $1 }')" "allow icmp"
+says_why() { ctl h1 -j status | jq -r .policy.packet_path_error | grep "1048576"; }
+check "a policy of too many overlapping rules is in force" ctl h1 reload
+check "... nftables do not follow, and why is said" poll 10 says_why
+check_not "... which is so" followed h1
+check "... in the log, too" grep "does not follow the policy.*1048576" <(log)
+equal "... they judge by the former one" "false true" \
+	"$(found plain h1c2 h2c1 0 icmp) $(found plain h1c1 h2c1 0 icmp)"
+ctl h1 detach h1c1 >/dev/null
+attach h1c1 >/dev/null
+equal "... the port of a container that comes lets nothing through that they would judge" "false false" \
+	"$(found plain h1c1 h2c1 0 icmp) $(found plain h1c1 h2c1 91 tcp)"
+check "... but answers" plain h2c1 nc -z -w 2 "$(address h1c1)" 91
+put "tenant t1" "default allow" "deny tcp from container h1c2 to container h2c1 port 80" \
+	"deny udp from container h1c2 to container h2c1 port 53" "deny icmp from container h1c2 to any"
+reload_all
+equal "one that they can hold, they do" "false true null" \
+	"$(found plain h1c2 h2c1 80 tcp) $(found plain h1c1 h2c1 0 icmp) $(ctl h1 -j status | jq .policy.packet_path_error)"
+
 kill -KILL "$(ctl h1 -j status | jq .pid)"
 poll 5 ctl h1 status
 said_again()

@@ -103,7 +103,7 @@ static void compile(struct policy *policy, const struct config *config)
 	require(!compiled != !errors);
 	if (!compiled)
 		policy_free(policy);
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 	free(errors);
 }
 

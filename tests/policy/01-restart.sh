@@ -112,6 +112,50 @@ rm "$policy"
 check "h1's router is killed; there is no file" kill_child h1
 check "... what was reloaded is in force" has <(shown) "tenant t1"
 
+# --- neither what was in force can be had, nor the file ---
+
+followed_all() { for host in h1 h2; do poll 10 followed $host || return; done; }
+pings() { plain "$1" ping -c 1 -W 2 "$(address "$2")"; }
+closed() { ctl h1 -j status | jq -e .policy.closed; }
+
+put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000-7009" \
+	"allow icmp from container h1c1 to container h2c1"
+reload_all
+archive=/run/slim-lab/$name/h1/state/policy
+for file in wrong gone; do
+	if [[ $file == wrong ]]; then
+		put "tenant t1" "alow tcp"
+		rm "$archive"
+	else
+		rm "$policy"
+		: >"$archive"
+	fi
+	check "h1's router is killed; it was not kept what was in force, and the file is $file" kill_child h1
+	check "... nothing is allowed" closed
+	check "... on the slim path" denied h1c1 h2c1 7000
+	check "... packets are judged as the former router did: an echo request is allowed" pings h1c1 h2c1
+	check_not "... another container's is not" pings h1c2 h2c1
+	check_not "... within the host, either" pings h1c2 h1c1
+	check_not "... which is said" followed h1
+	ctl h1 detach h1c2 >/dev/null
+	attach h1c2 >/dev/null
+	check_not "... nor are those of a container that comes" pings h1c2 h1c1
+	check_not "... the connection lives" grep end "$work/client"
+	check_not "... a reload does not help" ctl h1 reload
+	check_not "... another container's echo requests are denied" pings h1c2 h2c1
+	put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000-7009" \
+		"allow icmp from container h1c2 to container h2c1"
+	check "... but a good file does" ctl h1 reload
+	ctl h2 reload >/dev/null
+	check "... nftables follow" followed_all
+	check "... and allow what it does" pings h1c2 h2c1
+	check_not "... and nothing else" pings h1c1 h2c1
+	check "... the slim path is back" poll 10 reaches_slim h1c1 h2c1 7000
+	put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000-7009" \
+		"allow icmp from container h1c1 to container h2c1"
+	reload_all
+done
+
 # --- denied meanwhile ---
 
 put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000"

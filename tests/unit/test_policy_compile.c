@@ -2,7 +2,7 @@
 /*
  * test_policy_compile.c - what a policy decides once it is compiled and in force
  *
- * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_domain.c router/policy_crossing.c router/policy_force.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_show.c router/policy_source.c router/policy_statement.c router/policy_stats.c router/policy_uses.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c router/text.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
+ * links: router/policy.c router/policy_build.c router/policy_check.c router/policy_compile.c router/policy_domain.c router/policy_crossing.c router/policy_force.c router/policy_class.c router/policy_identity.c router/policy_lex.c router/policy_members.c router/policy_ends.c router/policy_include.c router/policy_parse.c router/policy_parser.c router/policy_rule.c router/policy_profile.c router/policy_report.c router/policy_resolve.c router/policy_row.c router/policy_show.c router/policy_source.c router/policy_statement.c router/policy_stats.c router/policy_uses.c router/policy_value.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c router/endpoint.c router/log.c router/tags.c router/text.c core/classifier.c core/classifier_axis.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_events.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sieve.c core/classifier_sort.c core/classifier_tree.c
  * libs: check jansson urcu urcu-common
  */
 #include <arpa/inet.h>
@@ -234,6 +234,13 @@ static const struct {
 	{ GREEN, "10.2.0.1", GREEN, "10.2.0.2", TCP(25), -15 },
 	{ GREEN, "10.2.0.1", GREEN, "10.2.0.2", TCP(26), 0 },
 	{ 3, "10.2.0.1", 3, "10.2.0.2", TCP(25), 0 },
+	/* Link-local addresses, whatever rules and default say */
+	{ BLUE, "fd01::5", BLUE, "fe80::5", UDP(53), -1000 },
+	{ GREEN, "fd02::1", GREEN, "fe80::", TCP(26), -1000 },
+	{ GREEN, "febf:ffff::1", GREEN, "fd02::1", TCP(26), -1000 },
+	{ GREEN, "fe80::1", GREEN, "fe80::2", ICMP, -1000 },
+	{ GREEN, "fec0::1", GREEN, "fe7f::1", TCP(26), 0 },
+	{ 3, "fe80::1", 3, "fe80::2", TCP(25), 0 },
 	/* From tenant to tenant */
 	{ BLUE, "10.1.1.7", GREEN, "10.2.0.2", TCP(443), 12 },
 	{ BLUE, "10.1.1.200", GREEN, "10.2.0.2", TCP(443), -1000 },	/* green does not say so */
@@ -872,31 +879,52 @@ static int compare_addresses(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct in6_addr));
 }
 
+static struct policy_profile_budget budget;
+
 static int take_profiles(uint32_t domain, const struct classifier_set *sets, void *data)
 {
 	const struct policy_compiled *compiled = data;
-
 	policy_profiles_free(&profiles);
 	return policy_profiles_build(&profiles, compiled, &compiled->domains[domain], sets, ends,
-				     (size_t)ends_num);
+				     (size_t)ends_num, &budget);
 }
 
-static void make_profiles(void)
+static int make_within(const struct policy_profile_budget *limits)
 {
 	const struct policy_compiled *compiled = policy_in_force();
+
+	budget = *limits;
+	if (!compiled->domains[0].dynamic_num)
+		return take_profiles(0, NULL, (void *)compiled);
+	return policy_members_each(compiled, take_profiles, (void *)compiled);
+}
+
+/* What they take is what all of them may, together. */
+static void make_profiles(void)
+{
+	struct policy_profile_budget taken, less;
 
 	ends_num = COUNT(spots);
 	for (int i = 0; i < ends_num; i++)
 		ck_assert_int_eq(addr_parse(spots[i], &ends[i]), 0);
 	qsort(ends, COUNT(spots), sizeof(ends[0]), compare_addresses);
-	if (!compiled->domains[0].dynamic_num)
-		ck_assert_int_eq(take_profiles(0, NULL, (void *)compiled), 0);
-	else
-		ck_assert_int_eq(policy_members_each(compiled, take_profiles, (void *)compiled), 0);
+	taken = POLICY_PROFILE_BUDGET;
+	ck_assert_int_eq(make_within(&taken), 0);
+	taken.boxes -= budget.boxes;
+	taken.work -= budget.work;
+	less = taken;
+	less.boxes--;
+	ck_assert_int_eq(make_within(&less), taken.boxes ? -E2BIG : 0);
+	less = taken;
+	less.work--;
+	ck_assert_int_eq(make_within(&less), -E2BIG);
+	ck_assert_int_eq(make_within(&taken), 0);
+	ck_assert_uint_eq(budget.boxes, 0);
+	ck_assert_uint_eq(budget.work, 0);
 }
 
 /* What the profile of one end says of the other one: it must say so once. */
-static bool says(const uint8_t address[16], enum policy_profile_side side, const uint8_t other[16],
+static bool says(const uint8_t address[16], enum policy_side side, const uint8_t other[16],
 		 uint32_t service)
 {
 	const struct in6_addr *end = bsearch(address, ends, COUNT(spots), sizeof(ends[0]),
@@ -935,7 +963,7 @@ static void compare(const char *text)
 		ck_assert_msg(verdict.rule == (plain < 0 ? NULL : &policy->rules[plain]),
 			      "rule %d, not %d, of\n%s", verdict.rule ? (int)verdict.number : -1,
 			      plain, text);
-		for (int side = 0; side < POLICY_PROFILE_SIDE_NUM; side++)
+		for (int side = 0; side < POLICY_SIDE_NUM; side++)
 			ck_assert_msg(says(side ? asked.destination : asked.source, side,
 					   side ? asked.source : asked.destination,
 					   asked.service) == verdict.allowed,
@@ -965,6 +993,83 @@ START_TEST(test_random)
 }
 END_TEST
 
+#define MANY	520
+
+static int put_far(char *text, unsigned int i)
+{
+	return sprintf(text, "allow tcp from any to 10.9.%u.%u port 1-3\n", i / 256, i % 256);
+}
+
+static int put_port(char *text, unsigned int i)
+{
+	return sprintf(text, "deny tcp to any port %u\n", i * 40503 % 65536);
+}
+
+static int put_nested(char *text, unsigned int i)
+{
+	return sprintf(text, "allow tcp to 10.9.%u.%u-11.0.0.0 port 1\n", i / 256, i % 256);
+}
+
+static int put_overlapping(char *text, unsigned int i)
+{
+	return sprintf(text, "allow tcp to 10.9.%u.%u-11.9.%u.%u port %u\n", i / 256, i % 256,
+		       i / 256, i % 256, i + 1);
+}
+
+/* Policies that are large for nftables. @deny: their default; @own: one more rule of each container here */
+static const struct {
+	const char *name;
+	int (*put)(char *text, unsigned int i);
+	unsigned int rules;
+	bool deny, own;
+	int result;
+	uint32_t boxes_max;
+} large[] = {
+	{ "all are in the same sets", put_far, 65536, true, false, 0, 65536 },
+	{ "each is in one of its own", put_far, 8192, true, true, -E2BIG, 0 },
+	{ "all ports", put_port, 8192, false, false, 0, 2 * 3 * 8192 },
+	{ "they overlap, on one port", put_nested, 4096, true, false, 0, 2 * 4096 },
+	{ "they overlap, on as many ports", put_overlapping, 65535, true, false, -E2BIG, 0 },
+};
+
+START_TEST(test_large)
+{
+	static struct in6_addr many[MANY];
+	size_t len = 0, max = 8u << 20;
+	struct policy_compiled *compiled;
+	struct timespec from, to;
+	char *text = malloc(max);
+	int err;
+
+	len += (size_t)sprintf(text, "tenant blue\ndefault %s\n",
+			       large[_i].deny ? "deny" : "allow");
+	for (unsigned int i = 0; i < large[_i].rules; i++)
+		len += (size_t)large[_i].put(text + len, i);
+	for (uint32_t i = 0; i < MANY; i++) {
+		many[i] = addr_map4(htonl(0x0a010000 + i));
+		if (large[_i].own)
+			len += (size_t)sprintf(text + len, "deny udp from 10.1.%u.%u\n", i / 256, i % 256);
+	}
+	ck_assert_uint_lt(len, max);
+	compiled = compiled_of(text);
+	free(text);
+	budget = POLICY_PROFILE_BUDGET;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	err = policy_profiles_build(&profiles, compiled, &compiled->domains[0], NULL, many, MANY,
+				    &budget);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	printf("%s: %ld ms, %u boxes, %llu steps\n", large[_i].name,
+	       (long)(to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000,
+	       POLICY_PROFILE_BUDGET.boxes - budget.boxes,
+	       (unsigned long long)(POLICY_PROFILE_BUDGET.work - budget.work));
+	ck_assert_int_eq(err, large[_i].result);
+	if (!err)
+		ck_assert_uint_le(POLICY_PROFILE_BUDGET.boxes - budget.boxes, large[_i].boxes_max);
+	policy_profiles_free(&profiles);
+	policy_compiled_put(compiled);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("policy_compile");
@@ -988,6 +1093,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_no_stats);
 	tcase_add_test(tc, test_too_many);
 	tcase_add_test(tc, test_random);
+	tcase_add_loop_test(tc, test_large, 0, COUNT(large));
 	suite_add_tcase(s, tc);
 	return s;
 }

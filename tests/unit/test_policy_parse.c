@@ -528,7 +528,7 @@ END_TEST
 static void write_archive(const struct policy *policy)
 {
 	ck_assert_int_eq(policy_archive_write(dir, &policy->sources), 0);
-	ck_assert_int_eq(policy_archive_commit(dir), 0);
+	ck_assert_int_eq(policy_archive_commit(dir, true), 0);
 }
 
 static struct policy *load_archive(char **errors)
@@ -585,12 +585,15 @@ START_TEST(archive_of_none)
 	ck_assert_int_eq(policy_archive_read(NULL, &saved), -ENOENT);
 	ck_assert_int_eq(policy_archive_write(dir, &none), 0);
 	ck_assert_int_eq(policy_archive_read(dir, &saved), -ENOENT);
-	ck_assert_int_eq(policy_archive_commit(dir), 0);
+	ck_assert_int_eq(policy_archive_commit(dir, false), 0);
 	ck_assert_int_eq(policy_archive_read(dir, &saved), 0);
 	ck_assert_uint_eq(saved.files_num, 0);
 	policy_sources_free(&saved);
-	/* What was not written cannot be kept, and what was there before must not stay. */
-	ck_assert_int_ne(policy_archive_commit(dir), 0);
+	/* What was not written cannot be kept, and what was there before must not stay; that there was a policy
+	 * is not forgotten. */
+	ck_assert_int_ne(policy_archive_commit(dir, true), 0);
+	ck_assert_int_eq(policy_archive_read(dir, &saved), -EPROTO);
+	ck_assert_int_ne(policy_archive_commit(dir, false), 0);
 	ck_assert_int_eq(policy_archive_read(dir, &saved), -ENOENT);
 }
 END_TEST

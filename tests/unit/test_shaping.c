@@ -95,7 +95,7 @@ static void make_plan(struct shaping_plan *plan, const char *policy)
 	has_port(plan, 1, BLUE, "10.1.0.1");
 	has_port(plan, 2, BLUE, "10.1.0.2");
 	ck_assert_int_eq(shaping_plan_make(plan, compiled), 0);
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 }
 
 static const struct shaping_class *class_by_minor(const struct shaping_plan *plan, uint16_t minor)
@@ -191,7 +191,7 @@ START_TEST(test_numbers)
 	ck_assert_int_eq(shaping_plan_make(&plan, compiled), 0);
 	ck_assert_int_eq(minor_of(&plan, 5), before);
 	shaping_plan_free(&plan);
-	policy_compiled_free(compiled);
+	policy_compiled_put(compiled);
 }
 END_TEST
 

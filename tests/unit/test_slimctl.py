@@ -71,7 +71,8 @@ REPLIES = {
         "connections": [
             {"id": "7", "path": "slim", "tenant": "blue", "direction": "out", "source": "10.32.1.2:4711",
              "source_container": "h1c1", "destination": "10.32.9.9:80",
-             "destination_container": None, "rule": None}]},
+             "destination_container": None, "rule": None}],
+        "unseen": [{"container": "h1c2", "error": "No such\nfile"}]},
     "status": {
         "host": "h1", "version_text": "0.1.0", "pid": 7, "uptime_s": 3.25, "mode": "open",
         "host_id": "00000000000000fe", "public_key": "KEY", "addresses": ["192.0.2.1"],
@@ -246,7 +247,8 @@ class Slimctl(unittest.TestCase):
         self.assertEqual(self.run_ctl("policy", "diff", path).splitlines(), [
             "- /p:1: tenant blue: group a = any", "+ /q:1: tenant blue: group a = ?[2J",
             "~ /q:2: tenant blue: deny udp", "- /p:4: tenant blue: deny icmp",
-            "3 changes; 1 live connection of this host would be cut", "",
+            "3 changes; 1 live connection of this host would be cut",
+            "not known: h1c2's connections over the packet path: No such?file", "",
             "CUT  PATH  TENANT  SOURCE                 DESTINATION   RULE",
             "7    slim  blue    h1c1 (10.32.1.2:4711)  10.32.9.9:80  by default"])
         (request, fds), = self.router.requests
@@ -271,7 +273,9 @@ class Slimctl(unittest.TestCase):
     def test_status_policy(self):
         policy = REPLIES["status"]["policy"]
         for now, line in (({**policy, "file": None}, "none: all is allowed within tenants"),
-                          ({**policy, "closed": True}, "/etc/slim/policy has errors: nothing is allowed"),
+                          ({**policy, "closed": True}, "/etc/slim/policy has errors, or is gone: nothing is allowed"),
+                          ({**policy, "packet_path_error": "why"},
+                           "/etc/slim/policy, 12 rules; the packet path does not follow\n                why"),
                           ({**policy, "packet_path_current": True}, "/etc/slim/policy, 12 rules")):
             with self.subTest(now), unittest.mock.patch.dict(REPLIES["status"], {"policy": now}):
                 self.assertIn(f"\npolicy          {line}\n", self.run_ctl("status"))
