@@ -95,9 +95,9 @@ allowed_lines() { lab router h1 log | grep -F "allowed in tenant t1: h1c1 ($(add
 check_not "so far none has" allowed_lines
 check "a connection" reaches h1c1 h2c1 7000
 check "is logged, with both names and the rule" grep -F "to h2c1 ($(address h2c1):7000), by $policy:2" <(allowed_lines)
-logged=$(allowed_lines | wc -l)
+logged=$(allowed_lines | wc -l || true)
 check "another rule's" reaches h1c1 h2c2 7000
-equal "is not" "$logged" "$(allowed_lines | wc -l)"
+equal "is not" "$logged" "$(allowed_lines | wc -l || true)"
 
 # --- errors ---
 
