@@ -45,8 +45,8 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
-	check-fuzz check-asan check-policy check-robust check-faults check-long fuzz demo bench bench-attach bench-policy lint \
-	install uninstall clean asan
+	check-fuzz check-asan check-policy check-policy-asan check-robust check-faults check-long fuzz demo bench \
+	bench-attach bench-policy lint install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -120,9 +120,16 @@ check-fuzz: $(FUZZ_BIN)
 fuzz: $(FUZZ_BIN)
 	$(Q)tests/fuzz/run --keep --stop 3600
 
-# Policies over restarts, on live connections and packets, their rates and limits, and between tenants
+POLICY_ASAN := restart packets limits tenants agreement storm
+
+# Policies over restarts, on live connections and packets, their rates and limits, and between tenants; random
+# ones, and what they cost
 check-policy: all $(E2E_BIN)
 	$(Q)tests/e2e/run --policy
+
+# The same with a router whose memory is watched; of rates, which are the kernel's, that says nothing
+check-policy-asan: all asan $(E2E_BIN)
+	$(Q)tests/e2e/run --asan --policy $(POLICY_ASAN)
 
 # What crashes, containers, strangers and peers that mean ill may change for others: nothing
 check-robust: all $(E2E_BIN)

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <urcu.h>
 
+#include "../include/slim/channel.h"
 #include "container.h"
 #include "counters.h"
 #include "dealing.h"
@@ -92,12 +93,21 @@ static bool has_address(const struct container *container, const struct in6_addr
 	return container_has_address(container, addr) || !memcmp(addr, &link_local, sizeof(*addr));
 }
 
+/* Of the container's own; tickets come from there, too, which are of the slim path. */
+static bool is_inside(const struct container *container, const struct in6_addr *addr)
+{
+	static const struct in6_addr ticket6 = { { SLIM_TICKET_ADDR6 } };
+
+	return has_address(container, addr) || IN6_IS_ADDR_LOOPBACK(addr) ||
+	       IN6_ARE_ADDR_EQUAL(addr, &ticket6) || (addr_is4(addr) && addr->s6_addr[12] == 127);
+}
+
 bool packet_cutting_judges(const struct container *container, const struct diag_socket *socket)
 {
 	struct in6_addr local = endpoint_addr(&socket->local);
 	struct in6_addr peer = endpoint_addr(&socket->peer);
 
-	return has_address(container, &local) && !has_address(container, &peer);
+	return has_address(container, &local) && !is_inside(container, &peer);
 }
 
 static void collect(const struct diag_socket *socket, void *data)

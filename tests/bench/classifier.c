@@ -4,7 +4,8 @@
  *
  * links: core/classifier.c core/classifier_axis.c core/classifier_events.c core/classifier_sieve.c core/classifier_tree.c core/classifier_build.c core/classifier_cells.c core/classifier_crowd.c core/classifier_members.c core/classifier_memory.c core/classifier_services.c core/classifier_sort.c
  *
- *	classifier [-s SEED] [-c CPU] [-p KIND]	a table, of that kind or of all
+ *	classifier [-s SEED] [-c CPU] [-r RUNS] [-p KIND] [-m NUM]	a table, of that kind or of all, of
+ *						so many rules or of several numbers
  *	classifier [-s SEED] -p KIND -n NUM	that policy as text
  *
  * Each look-up waits for the one before. On a machine that others use too, single runs say little:
@@ -33,6 +34,7 @@ struct figures {
 	struct classifier_work highest;
 };
 
+static unsigned int runs = RUNS;
 static const struct classifier_allocator allocator = { malloc, free };
 
 static struct policy_gen_rule *generated;
@@ -207,9 +209,9 @@ static void lookups_measure(const struct classifier *classifier, struct figures 
 	struct classifier_work work;
 	double samples[RUNS];
 
-	for (unsigned int i = 0; i < RUNS; i++)
+	for (unsigned int i = 0; i < runs; i++)
 		samples[i] = run_once(classifier, i * RUN % QUESTIONS);
-	figures_of(figures, samples, RUNS);
+	figures_of(figures, samples, runs);
 	memset(&figures->highest, 0, sizeof(figures->highest));
 	for (uint32_t i = 0; i < QUESTIONS / 8; i++) {
 		struct classifier_work *highest = &figures->highest;
@@ -273,13 +275,13 @@ static unsigned int kind_of(const char *name)
 	return kind;
 }
 
-/* @name: of a kind, or NULL: of all */
-static void table(const char *name, uint64_t seed)
+/* @name: of a kind, or NULL: of all; @only: rules, or 0: several numbers of them */
+static void table(const char *name, uint32_t only, uint64_t seed)
 {
 	static const uint32_t nums[] = { 0, 100, 1000, 10000, 100000 };
 
 	questions = room(QUESTIONS, sizeof(*questions));
-	printf("seed %llu; times: median (least) of %d runs\n", (unsigned long long)seed, RUNS);
+	printf("seed %llu; times: median (least) of %d runs\n", (unsigned long long)seed, runs);
 	printf("%-9s %6s %6s %7s %14s %14s %7s %14s %6s %6s %6s\n", "", "", "", "",
 	       "hit", "miss", "bytes", "build", "most", "most", "most");
 	printf("%-9s %6s %6s %7s %14s %14s %7s %14s %6s %6s %6s\n", "kind", "rules", "cells",
@@ -287,8 +289,10 @@ static void table(const char *name, uint64_t seed)
 	for (unsigned int kind = 0; kind < POLICY_GEN_KIND_NUM; kind++) {
 		if (name && kind != kind_of(name))
 			continue;
-		for (unsigned int i = kind ? 2 : 0; i < sizeof(nums) / sizeof(nums[0]); i++)
+		for (unsigned int i = kind ? 2 : 0; !only && i < sizeof(nums) / sizeof(nums[0]); i++)
 			row(kind, nums[i], seed);
+		if (only)
+			row(kind, only, seed);
 	}
 	free(questions);
 }
@@ -320,10 +324,10 @@ int main(int argc, char **argv)
 {
 	const char *name = NULL;
 	uint64_t seed = 1;
-	uint32_t num = 0;
+	uint32_t num = 0, only = 0;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:c:p:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "s:c:r:p:m:n:")) != -1) {
 		switch (opt) {
 		case 's':
 			seed = strtoull(optarg, NULL, 0);
@@ -331,20 +335,29 @@ int main(int argc, char **argv)
 		case 'c':
 			place(atoi(optarg));
 			break;
+		case 'r':
+			runs = (unsigned int)strtoul(optarg, NULL, 0);
+			if (!runs || runs > RUNS)
+				errx(2, "-r takes 1 to %d", RUNS);
+			break;
 		case 'p':
 			name = optarg;
+			break;
+		case 'm':
+			only = (uint32_t)strtoul(optarg, NULL, 0);
 			break;
 		case 'n':
 			num = (uint32_t)strtoul(optarg, NULL, 0);
 			break;
 		default:
-			fprintf(stderr, "usage: %s [-s SEED] [-c CPU] [-p KIND [-n NUM]]\n", argv[0]);
+			fprintf(stderr, "usage: %s [-s SEED] [-c CPU] [-r RUNS] [-p KIND] [-m NUM | -n NUM]\n",
+				argv[0]);
 			return 2;
 		}
 	}
 	if (name && num)
 		print(name, num, seed);
 	else
-		table(name, seed);
+		table(name, only, seed);
 	return 0;
 }

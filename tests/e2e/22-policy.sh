@@ -14,7 +14,7 @@ reload_all()
 	local host
 
 	for host in $(hosts); do
-		ctl "$host" reload
+		ctl "$host" reload || return
 	done
 }
 
@@ -31,6 +31,7 @@ reaches()
 }
 
 denied() { [[ $(tries "$@") == "refused EACCES" ]]; }
+exits() { local status=0; "${@:2}" >/dev/null 2>&1 || status=$?; same "$1" "$status"; }
 
 lab_start -H 2 -C 2
 
@@ -44,7 +45,8 @@ check "a reload without a file says so" has <(ctl h1 reload) "there is no policy
 # --- denials ---
 
 put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000"
-check "reload says what is in force" has <(reload_all) ": 1 rule,"
+reload_all >"$work/reloads"
+equal "reload says what is in force" 2 "$(grep -c ': 1 rule,' "$work/reloads")"
 check "what is allowed" reaches h1c1 h2c1 7000
 check "another port is denied" denied h1c1 h2c1 7001
 check "another destination is denied" denied h1c1 h2c2 7000
@@ -82,14 +84,27 @@ before=$(counter h2 accepts_denied)
 check "the accepting router resets what the connecting one has allowed" \
 	has <(tries h1c1 h2c1 7000) "ECONNRESET"
 check "and counts it" holds "$(counter h2 accepts_denied) == $before + 1"
-check "and logs the rule" has <(lab router h2 log) "by $policy:2"
+check "and logs the rule, with both ends" grep -F "to h2c1 ($(address h2c1):7000), by $policy:2" \
+	<(lab router h2 log | grep -F "denied in tenant t1: h1c1 (")
+
+# --- what is allowed is logged where a rule says so ---
+
+put "tenant t1" "allow tcp from container h1c1 to container h2c1 port 7000 log"
+reload_all >/dev/null
+allowed_lines() { lab router h1 log | grep -F "allowed in tenant t1: h1c1 ($(address h1c1):"; }
+check_not "so far none has" allowed_lines
+check "a connection" reaches h1c1 h2c1 7000
+check "is logged, with both names and the rule" grep -F "to h2c1 ($(address h2c1):7000), by $policy:2" <(allowed_lines)
+logged=$(allowed_lines | wc -l || true)
+check "another rule's" reaches h1c1 h2c2 7000
+equal "is not" "$logged" "$(allowed_lines | wc -l || true)"
 
 # --- errors ---
 
 put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000"
-ctl h2 reload >/dev/null
+reload_all >/dev/null
 put "tenant t1" "allow tpc from any"
-check_not "a bad file" ctl h1 reload
+check "a bad file" exits 1 ctl h1 reload
 check "says where and what" has <(ctl h1 reload 2>&1) "$policy:2:7: found \"tpc\""
 check "with a suggestion" has <(ctl h1 reload 2>&1) 'did you mean "tcp"?'
 check "the former policy stays" reaches h1c1 h2c1 7000
@@ -97,7 +112,7 @@ check "in every part" denied h1c1 h2c2 7000
 check "it is counted" holds "$(counter h1 reloads_failed) == 3"
 check "and logged" has <(lab router h1 log) "the former one stays in force"
 rm "$policy"
-check_not "a file that is gone is an error, too" ctl h1 reload
+check "a file that is gone is an error, too" exits 1 ctl h1 reload
 check "and opens nothing" denied h1c1 h2c2 7000
 
 # --- SIGHUP ---
@@ -107,6 +122,13 @@ kill -HUP "$(router_pid h1)"
 kill -HUP "$(router_pid h2)"
 check "SIGHUP reads it again" poll 2 reaches h1c1 h2c2 7000
 check "on the other host, too" poll 2 reaches h2c1 h1c2 7000
+put "tenant t1" "deny tcp" "allow tpc"
+before=$(counter h1 reloads_failed)
+kill -HUP "$(router_pid h1)"
+refused() { (($(counter h1 reloads_failed) == before + 1)); }
+check "a bad file is refused, and counted" poll 2 refused
+check "... and said" has <(lab router h1 log) "$policy:3:7: found \"tpc\""
+check "... the former policy stays" reaches h1c1 h2c2 7000
 
 # --- labels ---
 
@@ -130,21 +152,33 @@ check "for those that have them alone" denied h1c2 h2c1 7000
 
 put "tenant t1" "allow tcp port 7000 rate 8mbit dscp af21 priority 3"
 reload_all >/dev/null
-background shaped in_ h1c1 nc "$(address h2c1)" 7000
-# paced HOST: at 8 Mbit/s, as ss writes it
-paced() { sockets "$1" -tni state established | grep -E "pacing_rate [^ ]*/8000000bps"; }
-check "the connecting end is paced" poll 5 paced h1
-check "the accepting end is paced" poll 5 paced h2
-stop shaped
+# shaped HOST: a connection at 8 Mbit/s, as ss writes it; with that TOS and priority
+shaped()
+{
+	sockets "$1" -tni --tos state established | tr '\n' ' ' | grep -E \
+		"tos:0x48 .*class_id:0x3 .*pacing_rate [^ ]*/8000000bps"
+}
+for six in "" -6; do
+	before=$(counter h1 connects_slim)
+	# shellcheck disable=SC2086
+	background shaped in_ h1c1 nc "$(address $six h2c1)" 7000
+	check "the connecting end has rate, TOS and priority $six" poll 5 shaped h1
+	check "the accepting end has them $six" poll 5 shaped h2
+	equal "on the slim path $six" $((before + 1)) "$(counter h1 connects_slim)"
+	stop shaped
+	check "... and it has ended" poll 5 no_connections h1
+done
 
 # --- live connections ---
 
 put "tenant t1"
 reload_all >/dev/null
+slim=$(counter h1 connects_slim)
 port=7100
 for how in read write poll idle heir; do
 	port=$((port + 1))
-	serve "serve-$how" shim h2c1 $port python3 "$cut" serve $port idle
+	# (Where the client fills it, nobody reads.)
+	serve "serve-$how" shim h2c1 $port python3 "$cut" serve $port "$([[ $how == write ]] && echo idle || echo $how)"
 	background "client-$how" in_ h1c1 python3 "$cut" connect "$(address h2c1)" $port $how
 	check "$how: is connected" poll 5 has "$work/client-$how" up
 	check "$how: is accepted" poll 5 has "$work/serve-$how" up
@@ -161,35 +195,70 @@ check "spliced: the router carries it" poll 5 spliced
 serve serve-stays shim h2c2 7112 python3 "$cut" serve 7112 idle
 background client-stays in_ h1c1 python3 "$cut" connect "$(address h2c2)" 7112 read
 check "one that stays" poll 5 has "$work/client-stays" up
+equal "all of them are on the slim path" $((slim + 8)) "$(counter h1 connects_slim)"
 # What is lost on the way stays in SYN_SENT.
 ip netns exec "$(space h2)" nft add table inet lossy '{ chain input {
 	type filter hook input priority -500; tcp dport 4791-4853 tcp flags syn drop; }; }'
 background client-pending in_ h1c1 python3 "$cut" connect "$(address h2c1)" 7101 read
 pending() { sockets h1 -tn state syn-sent | grep 198.18; }
 check "one is still being set up" poll 5 pending
+ways=(read write poll idle heir local spliced)
+for how in "${ways[@]}" stays; do
+	check_not "$how: has noticed nothing" grep end "$work/client-$how" "$work/serve-$how"
+done
 before=$(counter h1 connections_cut)
 put "tenant t1" "deny tcp from container h1c1 to container h2c1" \
 	"deny tcp from container h1c1 to container h1c2"
-ctl h1 reload >/dev/null
 began=$(date +%s.%N)
-for how in read write poll idle heir local spliced; do
-	check "$how: the client gets an error" poll 2 grep -E "end ECONN(RESET|ABORTED)" \
-		"$work/client-$how"
-	check "$how: the server gets an error" poll 2 grep -E "end ECONN(RESET|ABORTED)" \
-		"$work/serve-$how"
-	took=$(awk -v began="$began" '/^end/ { printf "%d", ($3 - began) * 1000 }' \
-		"$work/client-$how")
-	check "$how: within 500 ms" holds "$took < 500"
+ctl h1 reload >/dev/null
+for how in "${ways[@]}"; do
+	for end in client serve; do
+		check "$how: the $end gets an error" poll 2 grep -E "end ECONN(RESET|ABORTED)" \
+			"$work/$end-$how"
+		took=$(awk -v began="$began" '/^end/ { printf "%d", ($3 - began) * 1000 }' "$work/$end-$how")
+		check "$how: within $cut_ms ms" holds "${took:-99999} >= 0 && ${took:-99999} < $cut_ms"
+	done
 done
 check "what is being set up gets one, too" poll 2 grep -E "refused ECONN(RESET|ABORTED)" \
 	"$work/client-pending"
 check "they are counted" holds "$(counter h1 connections_cut) >= $before + 8"
 check "and logged" has <(lab router h1 log) "cut in tenant t1: h1c1"
-check_not "the other one has noticed nothing" grep end "$work/client-stays"
+check_not "the other one has noticed nothing" grep end "$work/client-stays" "$work/serve-stays"
 ip netns exec "$(space h2)" nft delete table inet lossy
-for tag in read write poll idle heir local spliced pending stays; do
+for tag in "${ways[@]}" pending stays; do
 	stop "client-$tag"
 	stop "serve-$tag"
+done
+put "tenant t1"
+reload_all >/dev/null
+
+# --- what policy allows, whoever carries it ---
+
+put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7113"
+reload_all >/dev/null
+serve serve-carried shim h2c1 7113 python3 "$e2e/inherit.py" 7113 /usr/bin/env -u LD_PRELOAD \
+	python3 "$cut" accept read
+background client-carried in_ h1c1 python3 "$cut" connect "$(address h2c1)" 7113 read
+check "default deny: a connection is accepted" poll 5 has "$work/serve-carried" up
+check "... the router carries it" poll 5 spliced
+background serve-inside plain h2c1 python3 "$cut" serve 7114 read
+check "... within a container somebody listens" poll 5 listening h2c1 7114
+background client-inside plain h2c1 python3 "$cut" connect 127.0.0.1 7114 read
+background client-itself plain h2c1 python3 "$cut" connect "$(address h2c1)" 7114 read
+for tag in inside itself; do
+	check "... and is connected to ($tag)" poll 5 has "$work/client-$tag" up
+done
+before=$(counter h2 connections_cut_packet)
+put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7113" "allow udp"
+reload_all >/dev/null
+# (What is cut is cut within half a second.)
+sleep 1
+check_not "a reload cuts none of them" grep end "$work/client-carried" "$work/serve-carried" \
+	"$work/client-inside" "$work/client-itself" "$work/serve-inside"
+equal "... as its packets are nobody else's" "$before" "$(counter h2 connections_cut_packet)"
+for tag in carried inside itself; do
+	stop client-$tag
+	stop serve-$tag
 done
 put "tenant t1"
 reload_all >/dev/null

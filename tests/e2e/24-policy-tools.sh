@@ -27,12 +27,14 @@ mkdir "$work/more"
 write "$work/good" "tenant blue" "include more" "allow tcp from web"
 write "$work/more/one.policy" "group web = 10.0.0.0/8"
 write "$work/bad" "tenant blue" "alow tcp" "deny udp port 70000"
+write "$work/bleu" "tenant bleu"
 mkfifo "$work/fifo"
 check "nobody checks a good policy" nobody "$slimctl" policy check "$work/good"
 check "... whose tenants are those of a configuration" has \
 	<(nobody "$slimctl" policy check "$work/good" "$top/router/slimrouter.conf.example") "is good"
-check "... or are not" has <(nobody "$slimctl" policy check "$work/bad" \
-	"$top/router/slimrouter.conf.example" 2>&1) "alow"
+check "... or are not" has <(nobody "$slimctl" policy check "$work/bleu" \
+	"$top/router/slimrouter.conf.example" 2>&1) 'found "bleu", expected a tenant of slimrouter.conf'
+check "... which without one may be any" nobody "$slimctl" policy check "$work/bleu"
 check "exit status 1 and all errors" exits 1 nobody "$slimctl" policy check "$work/bad"
 equal "... each with its line" 2 "$(nobody "$slimctl" policy check "$work/bad" 2>&1 |
 	grep -c "^$work/bad:[23]:")"
@@ -201,7 +203,10 @@ equal "of one host, that" '[["h1","both",false]]' \
 equal "addresses of nobody: what is here" '[false,[]]' \
 	"$(ctl h3 -j policy test 10.99.0.1 10.99.0.2 80 --tenant t1 | jq -c '[.allowed, .hosts]')"
 frozen=$(ctl h2 -j status | jq .pid)
+# Each of its threads stops when it comes to its turn.
+is_frozen() { ! grep -L '^State:.T' "/proc/$frozen/task"/*/status | grep .; }
 kill -STOP "$frozen"
+poll 5 is_frozen
 check "a host that does not answer is said" has <(ctl h1 policy test h1c1 h2c1 7000) \
 	"on h2: not known: it did not answer within 1 s"
 told() { ctl h1 -j policy test h1c1 h2c1 7000 >"$work/told"; }

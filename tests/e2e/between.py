@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """between - connects from tenant to tenant
 
-    between.py once ADDRESS PORT        says "up" and the greeting, or the error's name
-    between.py until ADDRESS PORT       the same again and again, until it is greeted
-    between.py names ADDRESS PORT       says its own address, and the other's and its port
+    between.py once ADDRESS PORT [SECONDS]      says "up" and the greeting, or the error's name; waits so long (2)
+    between.py until ADDRESS PORT [SECONDS]     the same again and again, until it is greeted
+    between.py names ADDRESS PORT               says its own address, and the other's and its port
 """
 import errno
 import socket
@@ -12,9 +12,9 @@ import sys
 import time
 
 
-def once(to):
+def once(to, seconds):
     try:
-        with socket.create_connection(to, 2) as sock:
+        with socket.create_connection(to, seconds) as sock:
             return "up " + sock.recv(64).decode().strip()
     except socket.timeout:
         return "ETIMEDOUT"
@@ -32,8 +32,9 @@ def main():
     if sys.argv[1] == "names":
         print(names(to))
         return
+    seconds = float((sys.argv[4:] or [2])[0])
     while True:
-        said = once(to)
+        said = once(to, seconds)
         print(said, flush=True)
         if sys.argv[1] == "once" or said.startswith("up"):
             return

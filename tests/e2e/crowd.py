@@ -4,16 +4,19 @@
 
     crowd.py serve PORT                             greets everybody, and keeps connections until they end
     crowd.py hold PORT                              the same, but keeps also those whose other end sends no more
-    crowd.py connect ADDRESS PORT THREADS TRIES     each thread tries so often, and keeps what it gets
+    crowd.py connect ADDRESS[,ADDRESS] PORT THREADS TRIES [AGAIN]
+                                                    each thread tries so often, and keeps what it gets
     crowd.py hammer ADDRESS PORT THREADS SECONDS    the same for so long, once at least, and closes what it gets
 
 Says how many were greeted, and what the others were told: "100 up, 7900 EACCES". Hammer says how many
 were greeted within the busiest second that they surely lie in, too. Connect stays until SIGTERM; at SIGUSR1 it
-closes one connection, at SIGHUP half of it, and at SIGUSR2 it tries again. EHOSTUNREACH stands for a router that was late: the test has
+closes one connection, at SIGHUP half of it, and at SIGUSR2 each thread tries AGAIN times. Two addresses are tried
+by turns. EHOSTUNREACH stands for a router that was late: the test has
 closed the packet path so.
 """
 import collections
 import errno
+import itertools
 import selectors
 import signal
 import socket
@@ -53,7 +56,7 @@ def serve(port, hold):
 
 class Crowd:
     def __init__(self, address, port, threads):
-        self.to = (address, port)
+        self.to = itertools.cycle([(each, port) for each in address.split(",")])
         self.threads = threads
         self.lock = threading.Lock()
         self.socks = []
@@ -71,7 +74,7 @@ class Crowd:
     def try_connect(self):
         sock = None
         try:
-            sock = socket.create_connection(self.to, TIMEOUT)
+            sock = socket.create_connection(next(self.to), TIMEOUT)
             if sock.recv(len(GREETING)) != GREETING:
                 raise ConnectionError(errno.ENODATA, "not greeted")
             return sock, "up"
@@ -151,7 +154,7 @@ def main():
             crowd.socks[-1].shutdown(socket.SHUT_WR)
             print("closed half", flush=True)
         elif number == signal.SIGUSR2:
-            crowd.try_often(int(sys.argv[5]))
+            crowd.try_often(int(sys.argv[-1]))
         else:
             return
 

@@ -19,6 +19,8 @@ name=e2e-$(basename "$0" .sh)-$$
 work=$(mktemp -d "/tmp/slim-e2e-XXXXXX")
 lab_is_up=
 failures=0
+# shellcheck disable=SC2034
+cut_ms=${E2E_CUT_MS:-500}	# within which what a reload denies has ended
 too_late=75		# exit status: there were failures, and a router had not its 50 ms to answer
 # What the shims do is written down where that is of use.
 [[ -z ${E2E_SHIMS:-} ]] || export SLIM_DEBUG=$work/shims

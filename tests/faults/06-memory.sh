@@ -126,18 +126,19 @@ put()
 bad=0
 refused_before=$(failed h2)
 for ((i = 0; i < 60 * last; i += 1 + i / 3)); do
-	put $((20000 + i))
+	udp=$((20000 + i))
+	put $udp
 	order h2 $i 3
 	answered h2 reload || bad=$((bad + 1))
-	poll 0 knows $((20000 + i)) >/dev/null || true
+	poll 0 knows $udp >/dev/null || true
 	order h2 0 0
 	[[ $(<"$work/answer") == *" rules"* ]] || ctl h2 reload >/dev/null
-	poll 12 knows $((20000 + i)) || bad=$((bad + 1))
+	poll 12 knows $udp || bad=$((bad + 1))
 done
 check "allocations fail as a policy is read and loaded: each time it is said, or done" holds "$bad == 0"
 check "... and some did fail" holds "$(failed h2) - $refused_before > 20"
 check "... the router is the same" lives h2
-check "... and the policy is the last one's" rules
+check "... and the policy is the last one's" knows "$udp"
 : >"$policy"
 check "... an empty one is in force" ctl h2 reload
 no_rules() { ! rules; }

@@ -32,10 +32,10 @@ kill_child()
 inbound() { ctl "$1" -j connections | jq '[.connections[] | select(.direction == "in")] | length'; }
 has_inbound() { same "$2" "$(inbound "$1")"; }
 
-# joins TAG THREADS TRIES [ADDRESS]: a crowd that stays; returns when all of it has tried
+# joins TAG THREADS TRIES [ADDRESS]: a crowd that stays; returns when all of it has tried, by IPv4 and IPv6
 joins()
 {
-	background "$1" in_ h1c1 python3 "$crowd" connect "${4:-$server}" 7000 "$2" "$3"
+	background "$1" in_ h1c1 python3 "$crowd" connect "${4:-$server,$server6}" 7000 "$2" "$3" 100
 	poll 60 test -s "$work/$1"
 }
 
@@ -53,6 +53,20 @@ asks()
 	poll 60 told "$1" "$before" && tail -n 1 "$work/$1"
 }
 
+# both_ask TAG TAG: what two crowds say together, when they have tried at once
+both_ask()
+{
+	local first second
+	first=$(lines "$1")
+	second=$(lines "$2")
+
+	kill -USR2 "${background_pids[$1]}" "${background_pids[$2]}"
+	poll 60 told "$1" "$first" || return
+	poll 60 told "$2" "$second" || return
+	tail -qn 1 "$work/$1" "$work/$2" | tr -d , | xargs -n 2 |
+		awk '{ sum[$2] += $1 } END { for (told in sum) print sum[told], told }' | sort | xargs
+}
+
 # one [NODE]: what a further connect is told
 one()
 {
@@ -63,9 +77,11 @@ full() { one | grep -x "[0-9]* EACCES"; }
 
 lab_start -H 2 -C 2
 server=$(address h2c1)
+server6=$(address -6 h2c1)
 # Nothing is limited on the packet path: whoever would take it, as a router was late, is to get an error.
 for container in h1c1 h1c2; do
 	ip -n "$(space $container)" route add unreachable "$server"
+	ip -n "$(space $container)" route add unreachable "$server6"
 done
 serve server shim h2c1 7000 python3 "$crowd" serve 7000
 serve quick shim h2c1 7001 python3 "$crowd" serve 7001
@@ -85,6 +101,7 @@ limit=100
 limited
 check "h1 and h2 read the policy" reload_all
 slim=$(counter h1 connects_slim)
+began=$SECONDS
 check "eight threads try a thousand times each" joins many 8 1000
 equal "exactly a hundred succeed" "100 up, 7900 EACCES" "$(<"$work/many")"
 equal "all of them on the slim path" $((slim + 100)) "$(counter h1 connects_slim)"
@@ -93,9 +110,11 @@ equal "h2 has them all, and has held none back" "100 0" \
 	"$(inbound h2) $(counter h2 accepts_limited)"
 check "the log names the rule and both ends" has <(lab router h1 log) \
 	"too many connections in tenant t1: h1c1 ($(address h1c1):0) to h2c1 ($server:7000), by $policy:3"
+said() { lab router h1 log | grep -c "too many connections"; }
+check "the log has ten lines a second at the most" holds "$(said) > 0 && $(said) <= 10 * ($SECONDS - $began + 2)"
 equal "another container has its own hundred" "1 up" "$(one h1c2)"
 equal "a place that is free is taken by one" "closed one" "$(asks many USR1)"
-equal "... exactly" "1 up, 7999 EACCES" "$(asks many USR2)"
+equal "... exactly" "1 up, 799 EACCES" "$(asks many USR2)"
 check "two containers of one host" joins near 8 1 "$(address h1c2)"
 equal "... are limited, too" "3 up, 5 EACCES" "$(<"$work/near")"
 stop near
@@ -110,15 +129,17 @@ limited
 check "a lower limit" reload_all
 equal "... ends nothing" 100 "$(inbound h2)"
 check "... and lets nobody in" full
+check "another process has no place" joins more 8 1
+equal "... either" "8 EACCES" "$(<"$work/more")"
 limit=103
 limited
 check "a higher one" reload_all
-equal "... lets in as many more" "3 up, 7997 EACCES" "$(asks many USR2)"
+equal "... lets in as many more, of two processes" "1597 EACCES 3 up" "$(both_ask many more)"
 put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 6999-7000 connections 103"
 check "another rule" reload_all
 check "... counts those that it finds" poll 2 full
 equal "... exactly" "closed one" "$(asks many USR1)"
-equal "... all of them" "1 up, 7999 EACCES" "$(asks many USR2)"
+equal "... all of them" "1 up, 799 EACCES" "$(asks many USR2)"
 limited
 check "back again" reload_all
 check "... the former rule counts them" poll 2 full
@@ -130,7 +151,7 @@ for host in h1 h2; do
 	check "$host's router is killed" kill_child $host
 	check "... no more may connect" full
 	equal "... and a place that is free is taken by one" "closed one" "$(asks many USR1)"
-	equal "... exactly" "1 up, 7999 EACCES" "$(asks many USR2)"
+	equal "... exactly" "1 up, 799 EACCES" "$(asks many USR2)"
 	check "... whom h2 lets in" poll 5 has_inbound h2 103
 done
 
@@ -141,6 +162,7 @@ check "... no more may connect" full
 # --- places are given back ---
 
 stop many
+stop more
 check "all are over: a hundred and three again" joins again 8 100
 equal "... exactly" "103 up, 697 EACCES" "$(<"$work/again")"
 # (A container's slim connections end with its attachment.)

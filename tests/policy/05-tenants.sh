@@ -20,9 +20,12 @@ reload_all()
 child() { ctl "$1" -j status | jq .pid; }
 answers() { ctl "$1" status; }
 
-# says KIND FROM ADDRESS PORT: what connect() gets, or the server's greeting
-says() { with "$1" "$2" timeout 8 python3 "$e2e/between.py" once "$3" "$4"; }
-reaches() { same "up hello" "$(says shim "$@")"; }
+# says KIND FROM ADDRESS PORT [SECONDS]: what connect() gets, or the server's greeting
+says() { with "$1" "$2" timeout 8 python3 "$e2e/between.py" once "${@:3}"; }
+# (Who is let in is in far less than half a second.)
+reaches() { same "up hello" "$(says shim "$@" 0.5)"; }
+# reaches_packet NODE: t2's server on the packet path
+reaches_packet() { same "up hello" "$(says plain "$1" "$far" 7002 0.5)"; }
 
 reaches_slim()
 {
@@ -47,10 +50,12 @@ serve packet plain h2t2c1 7002 python3 "$e2e/speaker.py" 7002 hello
 
 # --- nobody says so ---
 
+check "the server of the packet path is there" reaches_packet h1t2c1
+check "that of the slim path, too" reaches h1t2c1 "$far" 7000
 check_not "without rules nothing gets there" reaches h1c1 "$far" 7000
-check_not "... over the packet path neither" same "up hello" "$(says plain h1c1 "$far" 7002)"
+check_not "... over the packet path neither" reaches_packet h1c1
 # It has heard of its own tenant's prefixes by now.
-background runs in_ h1c1 python3 "$e2e/between.py" until "$far" 7000
+background runs in_ h1c1 python3 "$e2e/between.py" until "$far" 7000 0.5
 check "a program that runs all the time cannot, too" poll 5 test -s "$work/runs"
 
 # --- one of them says so ---
@@ -92,7 +97,7 @@ equal "... of addresses" "allowed: tenant t1 to t2" "$(tested "$(address h1c1)" 
 equal "... of what the second denies" "denied: tenant t1 to t2" "$(tested h1c1 "$far" 7009)"
 equal "... of what is within one" "denied: tenant t1" "$(tested h1c1 h2c1 7000)"
 check_not "the way back is another matter" reaches h2t2c1 "$(address h2c1)" 7000
-check_not "the packet path stays closed" same "up hello" "$(says plain h1c1 "$far" 7002)"
+check_not "the packet path stays closed" reaches_packet h1c1
 check_not "... to echo requests, too" plain h1c1 ping -c 1 -W 1 "$far"
 
 # --- live ones ---

@@ -14,10 +14,10 @@ for container in $(containers); do
 	serve "server-$container" shim "$container" 6007 python3 "$questions" serve
 	for host in $(hosts); do
 		for port in {6000..6006}; do
-			poll 10 announced "$host" "$container" $port
+			poll 10 announced "$host" "$container" "$port"
 		done
 	done
 done
 check "seed $seed: both paths say what each policy says" python3 "$questions" compare \
-	"$top/tests/lab -n $name" "/run/slim-lab/$name/policy" "$seed" "${E2E_POLICIES:-40}" 40 "${names[@]}"
+	"$top/tests/lab -n $name" "/run/slim-lab/$name/policy" "$seed" "${E2E_POLICIES:-25}" 40 "${names[@]}"
 tail -n 1 "$work/out" | sed 's/^/         /'

@@ -14,7 +14,7 @@ for container in $(containers); do
 	serve "server-$container" shim "$container" 6007 python3 "$questions" serve
 	for host in $(hosts); do
 		for port in {6000..6006}; do
-			poll 10 announced "$host" "$container" $port
+			poll 10 announced "$host" "$container" "$port"
 		done
 	done
 	# Nftables may follow later: whoever would take the packet path, as a router was late, is to get an error.
@@ -28,5 +28,8 @@ check "seed $seed: nobody lives that is denied, and all are told what is in forc
 	python3 "$top/tests/policy/storm.py" run "$top/tests/lab -n $name" "/run/slim-lab/$name/policy" "$seed" \
 	"${E2E_ROUNDS:-25}" 2 "${names[@]}"
 tail -n 1 "$work/out" | sed 's/^/         /'
+check_not "no server has ended" grep -s . "$work"/server-*
 check "on the slim path" holds "$(slim) > $before"
 check "connections were cut" holds "$(counter h1 connections_cut) > 0"
+equal "of the packet path there are none" "0 0" \
+	"$(counter h1 connections_cut_packet) $(counter h2 connections_cut_packet)"

@@ -4,6 +4,7 @@
 Written from slim-policy(5) alone, for tests that ask the same of routers and nftables.
 """
 import ipaddress
+import os
 
 PORTS = range(6000, 6008)
 EPHEMERAL = 50000
@@ -39,6 +40,11 @@ class Policy:
 
     def text(self):
         return "\n".join(self.lines) + "\n"
+
+    def write(self, file):
+        with open(file + ".new", "w", encoding="ascii") as out:
+            out.write(self.text())
+        os.rename(file + ".new", file)
 
     def _end(self):
         """Words, and a function that says which addresses they mean"""
@@ -101,9 +107,16 @@ class Policy:
                 return action == "allow"
         return self.allows
 
+    def passes(self, source, destination, protocol, port, source_port):
+        """Of a packet: where the default is to deny, datagrams pass as replies, too."""
+        return self.allowed(source, destination, protocol, port) or (
+            protocol == "udp" and not self.allows and
+            self.allowed(destination, source, protocol, source_port))
+
     def answered(self, source, destination, protocol, port):
-        """Of a question that wants an answer"""
-        if not self.allowed(source, destination, protocol, port):
-            return False
-        # Where the default is to deny, what comes back from an allowed port is allowed.
-        return protocol != "udp" or not self.allows or self.allowed(destination, source, "udp", EPHEMERAL)
+        """What becomes of a question that wants an answer: "yes", "refused", or "lost" (the answer is)"""
+        if not self.passes(source, destination, protocol, port, EPHEMERAL):
+            return "refused"
+        if protocol == "udp" and not self.passes(destination, source, protocol, EPHEMERAL, port):
+            return "lost"
+        return "yes"

@@ -3,7 +3,7 @@
 
     questions.py serve                  answers TCP and UDP on all of policies.PORTS
     questions.py answer                 for each line "PROTOCOL ADDRESS PORT" of its standard input, one line: "yes",
-                                        or an error's name
+                                        an error's name, "prohibited" (an echo request), or "time-out"
     questions.py compare LAB POLICY SEED POLICIES QUESTIONS NAME=ADDRESS4,ADDRESS6...
                                         so many policies, of each so many questions to either path; prints what
                                         was answered otherwise than policies.py does, and exits with 1 then
@@ -11,21 +11,38 @@ LAB is the command for it, in one word.
 """
 import errno
 import json
-import os
 import random
+import re
 import selectors
 import shlex
 import socket
 import subprocess
 import sys
+import time
 
 import policies
 
-PATIENCE = 3
+PATIENCE = 3            # s
+PATIENCE_UDP = 0.7
+FOLLOWING = 20          # s, for nftables
+WRONG_MOST = 20         # ends the comparison
 HELLO = b"hello\n"
 
 
 # --- in containers ---
+
+def greet(listener, selector):
+    """(Who is accepted may have been cut before.)"""
+    try:
+        sock = listener.accept()[0]
+    except OSError:
+        return
+    try:
+        sock.sendall(HELLO)
+        selector.register(sock, selectors.EVENT_READ, "connection")
+    except OSError:
+        sock.close()
+
 
 def serve():
     selector = selectors.DefaultSelector()
@@ -40,9 +57,7 @@ def serve():
         for key, _ in selector.select():
             sock = key.fileobj
             if key.data == "accept":
-                sock = sock.accept()[0]
-                sock.sendall(HELLO)
-                selector.register(sock, selectors.EVENT_READ, "connection")
+                greet(sock, selector)
             elif key.data == "datagram":
                 data, peer = sock.recvfrom(100)
                 try:
@@ -69,16 +84,18 @@ def ask_udp(address, port):
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("", policies.EPHEMERAL))
-        sock.settimeout(PATIENCE)
+        sock.settimeout(PATIENCE_UDP)
         sock.connect((address, port))
         sock.send(HELLO)
         return "yes" if sock.recv(100) == HELLO else "other"
 
 
 def ask_icmp(address, _):
-    done = subprocess.run(("ping", "-n", "-c", "1", "-W", "1", address), check=False,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return "yes" if done.returncode == 0 else "no reply"
+    said = subprocess.run(("ping", "-n", "-c", "1", "-W", "1", address), check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if said.returncode == 0:
+        return "yes"
+    return "prohibited" if re.search("filtered|prohibited", said.stdout) else "time-out"
 
 
 def answer():
@@ -118,9 +135,11 @@ class Lab:
     def reload(self):
         for host in self.hosts:
             self.ctl(host, "reload")
+        end = time.monotonic() + FOLLOWING
         for host in self.hosts:
             while not self.ctl(host, "status")["policy"]["packet_path_current"]:
-                pass
+                if time.monotonic() > end:
+                    sys.exit(f"{host}: nftables have not followed within {FOLLOWING} s")
 
     def connects_slim(self):
         return sum(self.ctl(host, "status")["counters"]["connects_slim"] for host in self.hosts)
@@ -137,52 +156,73 @@ class Lab:
             process.wait()
 
 
-REFUSALS = {("slim", "tcp"): {"EACCES"}, ("packets", "tcp"): {"ECONNREFUSED"},
-            ("packets", "udp"): {"EHOSTUNREACH", "EACCES", "ECONNREFUSED", "time-out"},
-            ("packets", "icmp"): {"no reply"}}
+# Each denial is an error, and which; only an answer may be lost in silence.
+TOLD = {("slim", "refused"): {"tcp": {"EACCES"}},
+        ("packets", "refused"): {"tcp": {"ECONNREFUSED"}, "udp": {"EHOSTUNREACH", "EACCES"},
+                                 "icmp": {"prohibited"}},
+        ("packets", "lost"): {"udp": {"time-out"}}}
+
+
+class Comparison:
+    def __init__(self, lab, draw, containers):
+        self.lab = lab
+        self.draw = draw
+        self.containers = containers
+        self.told = {"yes": 0, "refused": 0, "lost": 0}
+        self.wrong = []         # of this policy
+        self.slim = 0           # connections that should be
+
+    def question(self, policy):
+        draw = self.draw
+        source, destination = draw.sample(self.containers, 2)
+        protocol = draw.choice(("tcp", "tcp", "udp", "icmp"))
+        port = draw.choice(policies.PORTS) if protocol != "icmp" else 0
+        version = draw.randrange(2)
+        ends = source.addresses[version], destination.addresses[version]
+        text = f"{protocol} {ends[0]} to {ends[1]} port {port}"
+        if draw.random() < 0.1:
+            self.compare_test(policy, source.host, ends, protocol, port)
+        want = policy.answered(*ends, protocol, port)
+        for path in ("slim", "packets") if protocol == "tcp" else ("packets",):
+            said = self.lab.ask(source.name, path, f"{protocol} {ends[1]} {port}")
+            self.slim += path == "slim" and said == "yes"
+            self.told[want] += 1
+            if said not in ({"yes"} if want == "yes" else TOLD[path, want][protocol]):
+                self.wrong.append(f"{path}: {text}: {said}, but it is {want}")
+
+    def compare_test(self, policy, host, ends, protocol, port):
+        said = self.lab.ctl(host, "policy", "test", str(ends[0]), str(ends[1]), str(port), protocol)
+        if said["allowed"] != policy.allowed(*ends, protocol, port):
+            self.wrong.append(f"policy test {ends[0]} {ends[1]} {port} {protocol}: {said['allowed']}")
 
 
 def compare(lab, file, seed, policies_num, questions_num, *texts):
     containers = [policies.Container(text) for text in texts]
     lab = Lab(lab, containers)
-    draw = random.Random(seed)
-    told = {"yes": 0, "no": 0}
-    wrong = slim = 0
+    draw = random.Random(int(seed))
+    comparison = Comparison(lab, draw, containers)
+    wrong = 0
     before = lab.connects_slim()
     for number in range(int(policies_num)):
         policy = policies.Policy(draw, containers)
-        with open(file + ".new", "w", encoding="ascii") as out:
-            out.write(policy.text())
-        os.rename(file + ".new", file)
+        policy.write(file)
         lab.reload()
-        bad = []
         for _ in range(int(questions_num)):
-            source, destination = draw.sample(containers, 2)
-            protocol = draw.choice(("tcp", "tcp", "udp", "icmp"))
-            port = draw.choice(policies.PORTS) if protocol != "icmp" else 0
-            version = draw.randrange(2)
-            from_, to = source.addresses[version], destination.addresses[version]
-            want = policy.answered(from_, to, protocol, port)
-            if draw.random() < 0.1:
-                tested = lab.ctl(source.host, "policy", "test", str(from_), str(to), str(port), protocol)
-                if tested["allowed"] != policy.allowed(from_, to, protocol, port):
-                    bad.append(f"policy test {from_} {to} {port} {protocol}: {tested['allowed']}")
-            for path in ("slim", "packets") if protocol == "tcp" else ("packets",):
-                said = lab.ask(source.name, path, f"{protocol} {to} {port}")
-                slim += path == "slim" and said == "yes"
-                told["yes" if want else "no"] += 1
-                if said not in ({"yes"} if want else REFUSALS[path, protocol]):
-                    bad.append(f"{path}: {protocol} {from_} to {to} port {port}: {said}, but it is "
-                               f"{'allowed' if want else 'denied'}")
-        if bad:
-            print(f"policy {number}:\n{policy.text()}" + "\n".join(bad), flush=True)
-        wrong += len(bad)
-    slim -= lab.connects_slim() - before
+            comparison.question(policy)
+        if comparison.wrong:
+            print(f"policy {number}:\n{policy.text()}" + "\n".join(comparison.wrong), flush=True)
+        wrong += len(comparison.wrong)
+        comparison.wrong = []
+        if wrong > WRONG_MOST:
+            break
+    elsewhere = comparison.slim - (lab.connects_slim() - before)
     lab.end()
-    print(f"seed {seed}: {told['yes']} questions allowed, {told['no']} denied, {wrong} answered wrongly")
-    if slim:
-        print(f"{slim} connections were not on the slim path")
-    sys.exit(wrong > 0 or slim != 0 or not told["yes"] or not told["no"])
+    told = comparison.told
+    if elsewhere:
+        print(f"{elsewhere} connections were not on the slim path")
+    print(f"seed {seed}: {told['yes']} questions allowed, {told['refused']} refused, {told['lost']} answers "
+          f"lost; {wrong} otherwise")
+    sys.exit(wrong > 0 or elsewhere != 0 or not told["yes"] or not told["refused"])
 
 
 globals()[sys.argv[1]](*sys.argv[2:])

@@ -134,6 +134,21 @@ START_TEST(no_second_has_more)
 }
 END_TEST
 
+static const uint64_t borders[] = { 0, 1, QUOTA_SLOT_MS - 1, QUOTA_SLOT_MS, QUOTA_SLOT_MS + 1, 500,
+				    1000 - QUOTA_SLOT_MS, 999 };
+
+/* The limit is reached at 0 and a border: nobody more within a second of the first, and then one. */
+START_TEST(a_second_is_a_second)
+{
+	uint64_t over = QUOTA_SLOTS * QUOTA_SLOT_MS;
+
+	ck_assert_uint_eq(set_ups(2, 0, 1), 1);
+	ck_assert_uint_eq(set_ups(2, borders[_i], borders[_i] + 1), 1);
+	ck_assert_uint_eq(set_ups(2, borders[_i], 1001), 0);
+	ck_assert_uint_eq(set_ups(2, over, over + 1), 1);
+}
+END_TEST
+
 START_TEST(clocks_that_are_behind)
 {
 	struct quota *quota;
@@ -365,6 +380,7 @@ int main(void)
 	tcase_add_loop_test(tc, others_have_their_own, 0, sizeof(others) / sizeof(others[0]));
 	tcase_add_test(tc, as_many_set_ups_a_second);
 	tcase_add_loop_test(tc, no_second_has_more, 0, 5);
+	tcase_add_loop_test(tc, a_second_is_a_second, 0, sizeof(borders) / sizeof(borders[0]));
 	tcase_add_test(tc, clocks_that_are_behind);
 	tcase_add_test(tc, what_was_set_up_before_counts);
 	tcase_add_test(tc, one_seat_yields);
