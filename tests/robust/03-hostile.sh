@@ -318,6 +318,7 @@ check "requests beyond the limit have waited, and are counted" \
 
 if [[ $requests ]]; then
 	for flood in hello connect listen unlisten claim name; do
+		check "the flood before is over" poll 15 calm h1c1
 		background load in_ h1c2 "$crr" client "$server" -p $port -d 600
 		must "$requests of $flood" h1c1 $flood -n "$requests" -c $channels -a "$accomplice" -p $own
 		stop load
