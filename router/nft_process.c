@@ -31,20 +31,18 @@
 #define REFUSED		4
 #define STARVED		2
 
-/* --- the process --- */
-
-/* All of them, as a string; NULL: no memory, or they cannot be read */
-static char *read_commands(void)
+/* All of a file, as a string; NULL: no memory, or it cannot be read */
+static char *contents(int fd)
 {
 	struct stat stat;
 	char *text;
 	size_t have = 0;
 
-	if (fstat(STDIN_FILENO, &stat) < 0)
+	if (fstat(fd, &stat) < 0)
 		return NULL;
 	text = malloc((size_t)stat.st_size + 1);
 	while (text && have < (size_t)stat.st_size) {
-		ssize_t got = read(STDIN_FILENO, text + have, (size_t)stat.st_size - have);
+		ssize_t got = pread(fd, text + have, (size_t)stat.st_size - have, (off_t)have);
 
 		if (got <= 0) {
 			free(text);
@@ -57,10 +55,12 @@ static char *read_commands(void)
 	return text;
 }
 
+/* --- the process --- */
+
 static int run_commands(void)
 {
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	char *text = read_commands();
+	char *text = contents(STDIN_FILENO);
 	int ret;
 
 	if (!nft || !text)
@@ -157,23 +157,6 @@ static int write_all(int fd, const char *bytes, size_t len)
 		len -= (size_t)ret;
 	}
 	return 0;
-}
-
-/* All of a file, as a string; NULL: no memory */
-static char *contents(int fd)
-{
-	struct stat stat;
-	char *text;
-	ssize_t len;
-
-	if (fstat(fd, &stat) < 0)
-		return NULL;
-	text = malloc((size_t)stat.st_size + 1);
-	if (!text)
-		return NULL;
-	len = pread(fd, text, (size_t)stat.st_size, 0);
-	text[len > 0 ? len : 0] = '\0';
-	return text;
 }
 
 /* @said: what nft says, or NULL */

@@ -255,9 +255,12 @@ static int veth_make(struct packetpath_port *port)
 	};
 	int err;
 
-	snprintf(port->host_ifname, sizeof(port->host_ifname), PACKETPATH_VETH_PREFIX "%06x",
-		 ++path.veth_last);
-	err = link_veth_add(path.sock, &veth);
+	/* After a restart containers that are not adopted yet have the next ones. */
+	do {
+		snprintf(port->host_ifname, sizeof(port->host_ifname),
+			 PACKETPATH_VETH_PREFIX "%06x", ++path.veth_last);
+		err = link_veth_add(path.sock, &veth);
+	} while (err == -EEXIST && if_nametoindex(port->host_ifname));
 	if (err == -EEXIST)
 		log_error("the container has a device %s already: choose another name for "
 			  "this one, or remove that", port->container_ifname);

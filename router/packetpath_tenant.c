@@ -16,6 +16,7 @@
 #include "log.h"
 #include "ruleset.h"
 #include "sysctl.h"
+#include "want.h"
 
 /* Outer Ethernet, IP and UDP headers, and VXLAN's own. */
 #define OVERHEAD_V4	50
@@ -259,7 +260,9 @@ static int tenant_up(struct nl_sock *sock, const struct config *config,
 		return 0;
 	log_error("tenant %s (VNI %u): cannot make its %s: %s", tenant->config->name,
 		  tenant->config->vni, step, strerror(-err));
-	devices_remove(sock, tenant);
+	/* What an earlier router made is there for the next start. */
+	if (!adopt || !want_is(err))
+		devices_remove(sock, tenant);
 	return err;
 }
 

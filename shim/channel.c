@@ -706,17 +706,30 @@ void channel_let_signals(uint64_t held)
 	sys_sigprocmask(SIG_SETMASK_, &held, NULL);
 }
 
+/* As with_slot(), and learns who has answered */
+static int ask_and_learn(void *request, uint32_t len, unsigned int type, void *reply,
+			 uint32_t reply_len, unsigned int reply_type, int *fd, bool last)
+{
+	int err = with_slot(request, len, type, reply, reply_len, reply_type, fd, last);
+
+	if (!err && reply)
+		check_generation(reply);
+	return err;
+}
+
+/* Callers need not know whether a late router was asked. */
+static int outcome(int err)
+{
+	return err == -EBUSY ? -ETIMEDOUT : err;
+}
+
 int channel_ask_fd(void *request, uint32_t len, unsigned int type, void *reply,
 		   uint32_t reply_len, unsigned int reply_type, int *fd, bool last)
 {
-	int err;
-
 	if (fd)
 		*fd = -1;
-	err = with_slot(request, len, type, reply, reply_len, reply_type, fd, last);
-	if (!err && reply)
-		check_generation(reply);
-	return err == -EBUSY ? -ETIMEDOUT : err;
+	return outcome(ask_and_learn(request, len, type, reply, reply_len, reply_type, fd,
+				     last));
 }
 
 int channel_ask(void *request, uint32_t len, unsigned int type, void *reply,
@@ -745,15 +758,13 @@ int channel_ask_or_leave(void *request, uint32_t len, unsigned int type, void *r
 			 uint32_t reply_len, unsigned int reply_type)
 {
 	uint64_t signals = channel_hold_signals();
-	int err = with_slot(request, len, type, reply, reply_len, reply_type, NULL, false);
+	int err = ask_and_learn(request, len, type, reply, reply_len, reply_type, NULL, false);
 
 	/* It was not sent, or to a router that went away. */
 	if (err == -EBUSY || err == -EPIPE || err == -ECONNRESET)
 		leave(request, len, type);
-	if (!err)
-		check_generation(reply);
 	channel_let_signals(signals);
-	return err == -EBUSY ? -ETIMEDOUT : err;
+	return outcome(err);
 }
 
 /* Does the number count against the limit of now? One beyond it gives nobody room. */

@@ -1059,6 +1059,7 @@ struct attack {
 };
 
 static int attack_all(void);
+static int attack_burns(void);
 
 static const struct attack attacks[] = {
 	{ "garbage", attack_garbage, true }, { "lengths", attack_lengths, true },
@@ -1072,12 +1073,14 @@ static const struct attack attacks[] = {
 	{ "names", attack_names, true }, { "addresses", attack_addresses, false },
 	{ "linger", attack_linger, true }, { "nofile", attack_nofile, true },
 	{ "fake", attack_fake, false }, { "nested", attack_nested, true },
-	{ "burn", attack_burn, false }, { "all", attack_all, false },
+	{ "burn", attack_burn, false }, { "burns", attack_burns, false },
+	{ "all", attack_all, false },
 };
 
 #define ATTACKS_NUM	(sizeof(attacks) / sizeof(attacks[0]))
 
-static int attack_all(void)
+/* @instead: NULL: each its own */
+static int together(int (*instead)(void))
 {
 	int status, bad = 0;
 
@@ -1085,11 +1088,22 @@ static int attack_all(void)
 		if (attacks[i].together && fork() == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			srand((unsigned int)getpid());
-			_exit(attacks[i].run());
+			_exit(instead ? instead() : attacks[i].run());
 		}
 	while (wait(&status) > 0)
 		bad |= WIFEXITED(status) && WEXITSTATUS(status) == 1;
 	return bad;
+}
+
+static int attack_all(void)
+{
+	return together(NULL);
+}
+
+/* As many busy programs as `all` has */
+static int attack_burns(void)
+{
+	return together(attack_burn);
 }
 
 static int usage(void)

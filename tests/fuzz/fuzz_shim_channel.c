@@ -2,7 +2,7 @@
 /*
  * fuzz_shim_channel.c - any frames as a router's answers to the shim
  *
- * links: shim/channel.c shim/address.c shim/debug.c shim/user.c
+ * links: tests/unit/open_fds.c shim/channel.c shim/address.c shim/debug.c shim/user.c
  * without: shim/channel.c
  * libs: pthread
  *
@@ -11,11 +11,11 @@
  * answer that is none, and keep no descriptor that it was not asked for. The router is a queue that ends, so that
  * nobody waits.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../unit/open_fds.h"
 #include "input.h"
 
 #include "../../shim/sys.h"
@@ -181,17 +181,6 @@ static void forget(void)
 		close(ends[--ends_num]);
 }
 
-static int count_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int num = 0;
-
-	while (readdir(dir))
-		num++;
-	closedir(dir);
-	return num;
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
@@ -202,7 +191,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = { data, size };
-	int before = count_open();
+	int before = open_fds();
 	uint8_t asks[ASKS];
 
 	input_bytes(&input, asks, sizeof(asks));
@@ -214,6 +203,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	channel_refresh();
 	check_world();
 	forget();
-	require(count_open() == before);
+	require(open_fds() == before);
 	return 0;
 }

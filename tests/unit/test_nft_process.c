@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_nft_process.c - nft commands run in another process, which costs this one nothing
- * links: router/nft_process.c
+ * links: router/nft_process.c tests/unit/open_fds.c
  * libs: nftables pthread
  */
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "../../router/nft_process.h"
+#include "open_fds.h"
 
 #define THREADS		4
 #define ROUNDS		5
@@ -36,20 +36,9 @@ static void alone(void)
 	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
 }
 
-static int fds_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int num = 0;
-
-	while (readdir(dir))
-		num++;
-	closedir(dir);
-	return num;
-}
-
 START_TEST(commands_are_run)
 {
-	int before = fds_open();
+	int before = open_fds();
 	char *answer;
 
 	ck_assert_int_eq(run("add table inet one\nadd table inet two\n", &answer), 0);
@@ -57,7 +46,7 @@ START_TEST(commands_are_run)
 	ck_assert_int_eq(run("list tables", &answer), 0);
 	ck_assert_str_eq(answer, "table inet one\ntable inet two\n");
 	free(answer);
-	ck_assert_int_eq(fds_open(), before);
+	ck_assert_int_eq(open_fds(), before);
 	/* Nobody is left to be waited for. */
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
 	ck_assert_int_eq(errno, ECHILD);

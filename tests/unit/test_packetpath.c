@@ -80,10 +80,10 @@ static const struct home homes[] = {
 #define HOMES	(sizeof(homes) / sizeof(homes[0]))
 #define VETHS	8	/* of a host, at most */
 
-enum order_type { INIT, ATTACH, DETACH, REMOTE_ADD, REMOTE_REMOVE, STARVE, SWEEP, EXIT, QUIT };
+enum order_type { INIT, RESUME, ADOPT, ATTACH, DETACH, REMOTE_ADD, REMOTE_REMOVE, STARVE, SWEEP, EXIT, QUIT };
 
 /* Messages to the kernel that there is no memory for */
-enum starving { NOTHING, NETFILTER, ONE_DEVICE };
+enum starving { NOTHING, NETFILTER, ONE_DEVICE, ROUTES };
 
 struct order {
 	enum order_type type;
@@ -155,6 +155,8 @@ struct nl_msg *nlmsg_alloc_simple(int type, int flags)
 		starving = NOTHING;
 		return NULL;
 	}
+	if (starving == ROUTES && type == RTM_NEWRULE)
+		return NULL;
 	return nlmsg_inherit(&nlh);
 }
 
@@ -209,6 +211,11 @@ static int obey(const struct config *config, struct order *order)
 	switch (order->type) {
 	case INIT:
 		return packetpath_init(config, false);
+	case RESUME:
+		return packetpath_init(config, true);
+	case ADOPT:
+		port->netns_fd = ns[order->place];
+		return packetpath_adopt(tenant, port);
 	case ATTACH:
 		port->netns_fd = ns[order->place];
 		err = packetpath_attach(tenant, port);
@@ -1086,6 +1093,57 @@ START_TEST(restart_after_crash)
 }
 END_TEST
 
+static int adopt(const struct order *attached)
+{
+	struct order order = *attached;
+
+	order.type = ADOPT;
+	return ask(H1, &order);
+}
+
+static void take_over(enum starving what)
+{
+	struct order starve = { .type = STARVE, .vni = (uint32_t)what };
+
+	host_stop(H1);
+	host_start(H1);
+	ck_assert_int_eq(ask_simply(H1, RESUME), 0);
+	ck_assert_int_eq(ask(H1, &starve), 0);
+}
+
+/* What a router cannot take over for want of memory, the next one can. */
+START_TEST(adopt_without_memory)
+{
+	const char *veth = attachments[0].port.host_ifname;
+
+	take_over(ROUTES);
+	ck_assert_int_eq(adopt(&attachments[0]), -ENOMEM);
+	ck_assert_int_eq(run(H1, "ip link show %s", veth), 0);
+	take_over(NOTHING);
+	for (size_t i = 0; i < HOMES; i++)
+		if (homes[i].host == H1)
+			ck_assert_int_eq(adopt(&attachments[i]), 0);
+	remotes_add();
+	ck_assert(ping(H1_BLUE1, "10.32.2.2", 64, SOON));
+	ck_assert(ping(H1_RED1, "fd32:0:0:2::2", 64, SOON));
+}
+END_TEST
+
+/* Containers that are not adopted yet have devices, too. */
+START_TEST(attach_beside_kept)
+{
+	struct home home = { H1, SPARE, BLUE, "10.32.1.77", "fd32:0:0:1::77" };
+	struct order order = attach_order(&home);
+
+	take_over(NOTHING);
+	ck_assert_int_eq(adopt(&attachments[0]), 0);
+	ck_assert_int_eq(ask(H1, &order), 0);
+	for (size_t i = 0; i < HOMES; i++)
+		ck_assert_str_ne(order.port.host_ifname, attachments[i].port.host_ifname);
+	ck_assert(ping(SPARE, "10.32.1.2", 64, SOON));
+}
+END_TEST
+
 START_TEST(host_sysctls)
 {
 	ck_assert_int_eq(run(H1, "cd /proc/sys/net/ipv4; [ $(cat tcp_tw_reuse) = 1 ] && "
@@ -1125,6 +1183,8 @@ static Suite *suite(void)
 	tcase_add_test(four, exit_leaves_nothing);
 	tcase_add_test(four, restart_after_crash);
 	tcase_add_test(four, host_sysctls);
+	tcase_add_test(memory, adopt_without_memory);
+	tcase_add_test(memory, attach_beside_kept);
 	tcase_add_loop_test(memory, detach_without_memory, NETFILTER, ONE_DEVICE + 1);
 	suite_add_tcase(out, four);
 	suite_add_tcase(out, six);
