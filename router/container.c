@@ -15,7 +15,7 @@
 CDS_LIST_HEAD(containers);
 unsigned int containers_num;
 
-static struct cds_lfht *by_id, *by_address;
+static struct cds_lfht *by_id, *by_name, *by_address;
 static uint32_t next_id = 1;
 static unsigned int workers_num;
 
@@ -44,6 +44,11 @@ static unsigned long hash_id(uint32_t id)
 	return hash_bytes(&id, sizeof(id), hash_seed());
 }
 
+static unsigned long hash_name(const char *name)
+{
+	return hash_bytes(name, strlen(name), hash_seed());
+}
+
 static unsigned long hash_address(uint32_t vni, const struct in6_addr *addr)
 {
 	return hash_bytes(addr, sizeof(*addr), hash_seed() + vni);
@@ -55,6 +60,11 @@ static int match_id(struct cds_lfht_node *node, const void *key)
 		caa_container_of(node, struct container, id_node);
 
 	return container->id == *(const uint32_t *)key;
+}
+
+static int match_name(struct cds_lfht_node *node, const void *key)
+{
+	return !strcmp(caa_container_of(node, struct container, name_node)->name, key);
 }
 
 static int match_address(struct cds_lfht_node *node, const void *key)
@@ -70,8 +80,9 @@ int containers_init(unsigned int workers)
 {
 	workers_num = workers;
 	by_id = table_new();
+	by_name = table_new();
 	by_address = table_new();
-	return by_id && by_address ? 0 : -ENOMEM;
+	return by_id && by_name && by_address ? 0 : -ENOMEM;
 }
 
 struct container *container_by_id(uint32_t id)
@@ -262,6 +273,7 @@ int container_publish(struct container *container)
 		}
 	}
 	cds_lfht_add(by_id, hash_id(container->id), &container->id_node);
+	cds_lfht_add(by_name, hash_name(container->name), &container->name_node);
 	cds_list_add_tail(&container->node, &containers);
 	containers_num++;
 	return 0;
@@ -280,16 +292,19 @@ void container_withdraw(struct container *container)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	withdraw_addresses(container);
 	cds_lfht_del(by_id, &container->id_node);
+	cds_lfht_del(by_name, &container->name_node);
 	cds_list_del(&container->node);
 	containers_num--;
 }
 
 struct container *container_by_name(const char *name)
 {
-	struct container *container;
+	struct cds_lfht_iter iter;
+	struct cds_lfht_node *node;
 
-	cds_list_for_each_entry(container, &containers, node)
-		if (!strcmp(container->name, name))
-			return container;
-	return NULL;
+	rcu_read_lock();
+	cds_lfht_lookup(by_name, hash_name(name), match_name, name, &iter);
+	node = cds_lfht_iter_get_node(&iter);
+	rcu_read_unlock();
+	return node ? caa_container_of(node, struct container, name_node) : NULL;
 }

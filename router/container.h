@@ -103,7 +103,7 @@ struct container {
 	struct aborting aborting;
 
 	unsigned long refs;
-	struct cds_lfht_node id_node;
+	struct cds_lfht_node id_node, name_node;
 	struct rcu_head rcu;
 };
 

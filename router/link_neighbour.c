@@ -141,9 +141,11 @@ static struct nl_msg *fdb_message(int type, int flags, int ifindex, const uint8_
 	return msg;
 }
 
+/* As learnt elsewhere, which lasts as long as a static one: those of a bridge are gone through for each new port. */
 int link_fdb_port_add(struct nl_sock *sock, int ifindex, const uint8_t *mac)
 {
-	return link_request(sock, fdb_message(RTM_NEWNEIGH, REPLACE, ifindex, mac, NTF_MASTER));
+	return link_request(sock, fdb_message(RTM_NEWNEIGH, REPLACE, ifindex, mac,
+					      NTF_MASTER | NTF_EXT_LEARNED));
 }
 
 int link_fdb_port_remove(struct nl_sock *sock, int ifindex, const uint8_t *mac)

@@ -32,6 +32,7 @@
 #include "packetpath_host.h"
 #include "packetpath_tenant.h"
 #include "ruleset.h"
+#include "sysctl.h"
 #include "want.h"
 
 #define STALE_BATCH	64		/* neighbours that are removed at a time */
@@ -294,9 +295,13 @@ static int port_connect(const struct packetpath_tenant *tenant,
 			const struct packetpath_port *port)
 {
 	int ifindex = (int)if_nametoindex(port->host_ifname);
-	int err = link_addrgen_off(path.sock, ifindex);
+	char sysctl[96];
+	int err;
 
-	if (!err)
+	/* The bridge has what IPv6 there is; else each port has a route, and the kernel goes through them all. */
+	snprintf(sysctl, sizeof(sysctl), "net/ipv6/conf/%s/disable_ipv6", port->host_ifname);
+	err = sysctl_write(sysctl, 1);
+	if (!err || err == -ENOENT)
 		err = link_enslave(path.sock, ifindex, tenant->bridge_index, true);
 	if (!err)
 		err = link_fdb_port_add(path.sock, ifindex, port->mac);

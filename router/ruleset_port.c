@@ -4,9 +4,9 @@
  *
  * Theory of operation
  *
- * For each change the kernel looks through the whole table in question, and through the list
- * of all tables for each message: so ports are spread over some tables, which come and go with
- * their ports. Chains are named after the host's end of the veth.
+ * For each change the kernel looks through the whole table in question, through the list
+ * of all tables for each message, and through all chains at its end: so ports are spread over some tables, which
+ * come and go with their ports, and have one chain each, named after the host's end of the veth.
  *
  * A port has one ingress chain, whose policy is to drop. The first rule is what nearly all
  * packets meet. What is spoofed is counted by what it is, for all ports of a table together.
@@ -44,7 +44,6 @@
 #define TABLE_PREFIX		PACKETPATH_VETH_PREFIX "-"
 #define SWEEP_BATCH		64			/* ports whose rules are removed at a time */
 #define BEFORE_ALL		(-300)			/* the chain's priority */
-#define ADVERTISED_SUFFIX	"-nd"
 
 #define MLD2_REPORT		143			/* RFC 3810 */
 
@@ -52,8 +51,7 @@
 struct pin {
 	unsigned int index;		/* of its table */
 	char table[IFNAMSIZ];
-	char advertised[IFNAMSIZ + sizeof(ADVERTISED_SUFFIX)];
-	const char *port;		/* the device, and its chain; the other one is above */
+	const char *port;		/* the device, and its chain */
 	const uint8_t *mac;
 	struct in6_addr v6[PACKETPATH_ADDRESSES + 1];
 	size_t v6_num;
@@ -146,6 +144,14 @@ static void ip6_from(struct pin *pin, const struct in6_addr *addr)
 			     offsetof(struct ip6_hdr, ip6_src), NFT_CMP_EQ, addr, sizeof(*addr));
 }
 
+static void ip6_from_none(struct pin *pin)
+{
+	for (size_t i = 0; i < pin->v6_num; i++)
+		ruleset_rule_payload(&pin->rule, NFT_PAYLOAD_NETWORK_HEADER,
+				     offsetof(struct ip6_hdr, ip6_src), NFT_CMP_NEQ,
+				     &pin->v6[i], sizeof(pin->v6[i]));
+}
+
 static void icmp6_type(struct pin *pin, enum nft_cmp_ops op, uint8_t type)
 {
 	layer4(pin, NFT_CMP_EQ, IPPROTO_ICMPV6);
@@ -183,9 +189,9 @@ static void arp_from(struct pin *pin, const struct in6_addr *addr)
 
 /* --- rules --- */
 
-static void begin(struct pin *pin, const char *chain)
+static void begin(struct pin *pin)
 {
-	ruleset_rule_begin(&pin->rule, pin->table, chain);
+	ruleset_rule_begin(&pin->rule, pin->table, pin->port);
 }
 
 static void end(struct pin *pin, int verdict)
@@ -201,11 +207,11 @@ static void end_spoofed(struct pin *pin, const char *counter)
 
 static void put_v4(struct pin *pin, const struct in6_addr *addr)
 {
-	begin(pin, pin->port);
+	begin(pin);
 	ether_from(pin, ETHERTYPE_IP);
 	ip_from(pin, addr);
 	end(pin, NF_ACCEPT);
-	begin(pin, pin->port);
+	begin(pin);
 	ether_from(pin, ETHERTYPE_ARP);
 	arp_from(pin, addr);
 	end(pin, NF_ACCEPT);
@@ -215,7 +221,7 @@ static void put_v4(struct pin *pin, const struct in6_addr *addr)
 static void put_v6(struct pin *pin)
 {
 	for (size_t i = 0; i < pin->v6_num; i++) {
-		begin(pin, pin->port);
+		begin(pin);
 		ether_from(pin, ETHERTYPE_IPV6);
 		layer4(pin, NFT_CMP_NEQ, IPPROTO_ICMPV6);
 		ip6_from(pin, &pin->v6[i]);
@@ -226,16 +232,16 @@ static void put_v6(struct pin *pin)
 /* From here on there is nothing but IPv6, from the container's MAC. */
 static void put_spoofed(struct pin *pin)
 {
-	begin(pin, pin->port);
+	begin(pin);
 	ether_not_from(pin);
 	end_spoofed(pin, "spoofed_mac");
-	begin(pin, pin->port);
+	begin(pin);
 	ether_is(pin, ETHERTYPE_ARP);
 	end_spoofed(pin, "spoofed_arp");
-	begin(pin, pin->port);
+	begin(pin);
 	ether_is(pin, ETHERTYPE_IP);
 	end_spoofed(pin, "spoofed_ip");
-	begin(pin, pin->port);
+	begin(pin);
 	ether_not(pin, ETHERTYPE_IPV6);
 	end(pin, NF_DROP);
 }
@@ -251,41 +257,55 @@ static void put_icmp6_dropped(struct pin *pin)
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		begin(pin, pin->port);
+		begin(pin);
 		icmp6_type(pin, NFT_CMP_GTE, types[i].first);
 		icmp6_type(pin, NFT_CMP_LTE, types[i].last);
 		end(pin, NF_DROP);
 	}
 }
 
-/* What a neighbour advertisement is about must be the container's, as must its source. */
+/* But advertisements */
 static void put_icmp6_from(struct pin *pin, const struct in6_addr *addr)
 {
-	begin(pin, pin->port);
+	begin(pin);
 	ip6_from(pin, addr);
 	icmp6_type(pin, NFT_CMP_NEQ, ND_NEIGHBOR_ADVERT);
 	end(pin, NF_ACCEPT);
-	begin(pin, pin->port);
+	begin(pin);
 	ip6_from(pin, addr);
 	ruleset_rule_fragment(&pin->rule);
-	end(pin, NF_ACCEPT);
-	begin(pin, pin->port);
-	ip6_from(pin, addr);
-	icmp6_type(pin, NFT_CMP_EQ, ND_NEIGHBOR_ADVERT);
-	ruleset_rule_end(&pin->rule, NFT_GOTO, pin->advertised, &pin->transaction);
-	begin(pin, pin->advertised);
-	icmp6_target(pin, addr);
 	end(pin, NF_ACCEPT);
 }
 
 /* Before it has an address: looking for others that have it */
 static void put_icmp6_unspecified(struct pin *pin, const struct in6_addr *addr)
 {
-	begin(pin, pin->port);
+	begin(pin);
 	ip6_from(pin, &in6addr_any);
 	icmp6_type(pin, NFT_CMP_EQ, ND_NEIGHBOR_SOLICIT);
 	icmp6_target(pin, addr);
 	end(pin, NF_ACCEPT);
+}
+
+/* What a neighbour advertisement is about must be the container's, as must its source. */
+static void put_advertisements(struct pin *pin)
+{
+	begin(pin);
+	layer4(pin, NFT_CMP_NEQ, IPPROTO_ICMPV6);
+	end_spoofed(pin, "spoofed_ip6");
+	begin(pin);
+	icmp6_type(pin, NFT_CMP_NEQ, ND_NEIGHBOR_ADVERT);
+	end_spoofed(pin, "spoofed_ip6");
+	begin(pin);
+	ip6_from_none(pin);
+	end_spoofed(pin, "spoofed_ip6");
+	for (size_t i = 0; i < pin->v6_num; i++) {
+		begin(pin);
+		icmp6_target(pin, &pin->v6[i]);
+		end(pin, NF_ACCEPT);
+	}
+	begin(pin);
+	end_spoofed(pin, "spoofed_nd");
 }
 
 static void put_table(struct pin *pin, int type)
@@ -296,17 +316,16 @@ static void put_table(struct pin *pin, int type)
 	ruleset_transaction_add(&pin->transaction, msg);
 }
 
-static void put_chain(struct pin *pin, int type, const char *name)
+static void put_delete_chain(struct pin *pin)
 {
-	struct nl_msg *msg = ruleset_message(type, type == NFT_MSG_NEWCHAIN ?
-					     NLM_F_CREATE | NLM_F_EXCL : 0);
+	struct nl_msg *msg = ruleset_message(NFT_MSG_DELCHAIN, 0);
 
 	link_put_string(msg, NFTA_CHAIN_TABLE, pin->table);
-	link_put_string(msg, NFTA_CHAIN_NAME, name);
+	link_put_string(msg, NFTA_CHAIN_NAME, pin->port);
 	ruleset_transaction_add(&pin->transaction, msg);
 }
 
-static void put_chains(struct pin *pin)
+static void put_chain(struct pin *pin)
 {
 	for (size_t i = 0; i < sizeof(counter_names) / sizeof(counter_names[0]); i++)
 		ruleset_transaction_add(&pin->transaction,
@@ -314,8 +333,6 @@ static void put_chains(struct pin *pin)
 	ruleset_transaction_add(&pin->transaction,
 				ruleset_message_ingress(pin->table, pin->port, pin->port,
 							BEFORE_ALL));
-	if (pin->v6_num)
-		put_chain(pin, NFT_MSG_NEWCHAIN, pin->advertised);
 }
 
 static void put_rules(struct pin *pin, const struct ruleset_port *port)
@@ -334,10 +351,7 @@ static void put_rules(struct pin *pin, const struct ruleset_port *port)
 		put_icmp6_from(pin, &pin->v6[i]);
 		put_icmp6_unspecified(pin, &pin->v6[i]);
 	}
-	begin(pin, pin->port);
-	end_spoofed(pin, "spoofed_ip6");
-	begin(pin, pin->advertised);
-	end_spoofed(pin, "spoofed_nd");
+	put_advertisements(pin);
 }
 
 static void pin_name(struct pin *pin, const char *ifname)
@@ -345,7 +359,6 @@ static void pin_name(struct pin *pin, const char *ifname)
 	pin->port = ifname;
 	pin->index = hash_bytes(ifname, strlen(ifname), 0) % TABLES_NUM;
 	snprintf(pin->table, sizeof(pin->table), TABLE_PREFIX "%02x", pin->index);
-	snprintf(pin->advertised, sizeof(pin->advertised), "%s" ADVERTISED_SUFFIX, ifname);
 }
 
 static void pin_fill(struct pin *pin, const struct ruleset_port *port)
@@ -369,7 +382,7 @@ int ruleset_port_add(const struct ruleset_port *port)
 		return err;
 	pin_fill(&pin, port);
 	put_table(&pin, NFT_MSG_NEWTABLE);
-	put_chains(&pin);
+	put_chain(&pin);
 	put_rules(&pin, port);
 	err = ruleset_transaction_run(&pin.transaction);
 	if (err)
@@ -389,10 +402,8 @@ static int replace(const struct ruleset_port *port)
 	if (err)
 		return err;
 	pin_fill(&pin, port);
-	put_chain(&pin, NFT_MSG_DELCHAIN, pin.port);
-	if (pin.v6_num)
-		put_chain(&pin, NFT_MSG_DELCHAIN, pin.advertised);
-	put_chains(&pin);
+	put_delete_chain(&pin);
+	put_chain(&pin);
 	put_rules(&pin, port);
 	err = ruleset_transaction_run(&pin.transaction);
 	if (!err)
@@ -440,23 +451,10 @@ static void put_delete_table(struct pin *pin)
 	put_table(pin, NFT_MSG_DELTABLE);
 }
 
-static void put_delete_port(struct pin *pin)
+/* Kernels before 6.16 have dropped the chain along with its device. */
+static int chain_remove(struct pin *pin)
 {
-	put_chain(pin, NFT_MSG_DELCHAIN, pin->port);
-}
-
-static void put_delete_advertised(struct pin *pin)
-{
-	put_chain(pin, NFT_MSG_DELCHAIN, pin->advertised);
-}
-
-/* Kernels before 6.16 have dropped the ingress chain along with its device. */
-static int chains_remove(struct pin *pin)
-{
-	int err = remove_one(pin, put_delete_port);
-	int err_advertised = remove_one(pin, put_delete_advertised);
-
-	return err ? err : err_advertised;
+	return remove_one(pin, put_delete_chain);
 }
 
 int ruleset_port_remove(const char *ifname)
@@ -466,7 +464,7 @@ int ruleset_port_remove(const char *ifname)
 	pin_name(&pin, ifname);
 	if (!--ports_num[pin.index])
 		return remove_one(&pin, put_delete_table);
-	return chains_remove(&pin);
+	return chain_remove(&pin);
 }
 
 int ruleset_ports_flush(void)
@@ -505,17 +503,14 @@ static void chain_found(const char *table, const char *chain, void *data)
 {
 	struct sweep *sweep = data;
 	int index = table_index(table);
-	size_t len = strcspn(chain, "-");
-	char port[IFNAMSIZ];
+	size_t len = strlen(chain);
 
-	if (index < 0 || len >= sizeof(port))
+	if (index < 0 || len >= IFNAMSIZ)
 		return;
-	memcpy(port, chain, len);
-	port[len] = '\0';
-	if (sweep->is_known(port, sweep->data))
-		sweep->num[index] += !chain[len];
+	if (sweep->is_known(chain, sweep->data))
+		sweep->num[index]++;
 	else if (sweep->unknown_num < SWEEP_BATCH)
-		memcpy(sweep->unknown[sweep->unknown_num++], port, sizeof(port));
+		memcpy(sweep->unknown[sweep->unknown_num++], chain, len + 1);
 }
 
 static int unknown_remove(const struct sweep *sweep)
@@ -527,7 +522,7 @@ static int unknown_remove(const struct sweep *sweep)
 
 		pin_name(&pin, sweep->unknown[i]);
 		if (ports_num[pin.index])
-			err = chains_remove(&pin);
+			err = chain_remove(&pin);
 	}
 	return err;
 }

@@ -22,7 +22,12 @@ attempt()
 figure() { jq "$1 | floor" <<<"$figures"; }
 even() { (($(figure '.attach.ratio * 100') < RATIO_MAX)); }
 
+# The kernel takes namespaces apart long after they have gone, and makes devices wait meanwhile.
+namespaces() { awk '$1 == "net_namespace" { print $2 }' /proc/slabinfo; }
+few_namespaces() { (($(namespaces) < namespaces_before + MANY / 10)); }
+namespaces_before=$(namespaces)
 for ((i = 0; i < ATTEMPTS; i++)); do
+	poll 60 few_namespaces >/dev/null || true
 	attempt
 	! even || break
 done
