@@ -67,6 +67,13 @@ const struct config_tenant *config_tenant_by_vni(const struct config *unused, ui
 	return vni <= 2 ? &tenants[vni - 1] : NULL;
 }
 
+const char *config_tenant_name(const struct config *from, uint32_t vni)
+{
+	const struct config_tenant *tenant = config_tenant_by_vni(from, vni);
+
+	return tenant ? tenant->name : "?";
+}
+
 /* --- tests --- */
 
 static void say(uint32_t vni, unsigned int kind, unsigned int times)

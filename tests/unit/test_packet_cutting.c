@@ -24,6 +24,7 @@
 #include "../../router/endpoint.h"
 #include "../../router/log.h"
 #include "../../router/packet_cutting.h"
+#include "../../router/packetpath_tenant.h"
 #include "../../router/policy_compile.h"
 #include "../../router/policy_force.h"
 
@@ -178,6 +179,14 @@ void container_put(struct container *unused)
 bool container_has_address(const struct container *of, const struct in6_addr *addr)
 {
 	return !memcmp(&of->addresses[0], addr, sizeof(*addr));
+}
+
+struct in6_addr packetpath_link_local(const uint8_t mac[PACKETPATH_MAC_LEN])
+{
+	struct in6_addr addr = { .s6_addr = { 0xfe, 0x80 } };
+
+	addr.s6_addr[15] = mac[5];
+	return addr;
 }
 
 const struct policy_compiled *policy_in_force(void)

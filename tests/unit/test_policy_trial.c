@@ -112,6 +112,11 @@ const struct config_tenant *config_tenant_by_vni(const struct config *unused, ui
 	return &tenant;
 }
 
+const char *config_tenant_name(const struct config *from, uint32_t vni)
+{
+	return config_tenant_by_vni(from, vni)->name;
+}
+
 /* --- memory that ends --- */
 
 static unsigned int left;
