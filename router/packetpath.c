@@ -296,12 +296,16 @@ static int port_connect(const struct packetpath_tenant *tenant,
 {
 	int ifindex = (int)if_nametoindex(port->host_ifname);
 	char sysctl[96];
-	int err;
+	int err = 0;
 
-	/* The bridge has what IPv6 there is; else each port has a route, and the kernel goes through them all. */
+	/*
+	 * The bridge has what IPv6 there is; else each port has a route, and the kernel goes through them all.
+	 * Where /proc/sys cannot be written, it has no address at least.
+	 */
 	snprintf(sysctl, sizeof(sysctl), "net/ipv6/conf/%s/disable_ipv6", port->host_ifname);
-	err = sysctl_write(sysctl, 1);
-	if (!err || err == -ENOENT)
+	if (sysctl_write(sysctl, 1))
+		err = link_addrgen_off(path.sock, ifindex);
+	if (!err)
 		err = link_enslave(path.sock, ifindex, tenant->bridge_index, true);
 	if (!err)
 		err = link_fdb_port_add(path.sock, ifindex, port->mac);

@@ -354,11 +354,16 @@ static void put_rules(struct pin *pin, const struct ruleset_port *port)
 	put_advertisements(pin);
 }
 
+static void pin_place(struct pin *pin, const char *chain, unsigned int index)
+{
+	pin->port = chain;
+	pin->index = index;
+	snprintf(pin->table, sizeof(pin->table), TABLE_PREFIX "%02x", index);
+}
+
 static void pin_name(struct pin *pin, const char *ifname)
 {
-	pin->port = ifname;
-	pin->index = hash_bytes(ifname, strlen(ifname), 0) % TABLES_NUM;
-	snprintf(pin->table, sizeof(pin->table), TABLE_PREFIX "%02x", pin->index);
+	pin_place(pin, ifname, hash_bytes(ifname, strlen(ifname), 0) % TABLES_NUM);
 }
 
 static void pin_fill(struct pin *pin, const struct ruleset_port *port)
@@ -479,7 +484,10 @@ struct sweep {
 	bool (*is_known)(const char *ifname, const void *data);
 	const void *data;
 	unsigned int num[TABLES_NUM];	/* of ports that are there */
-	char unknown[SWEEP_BATCH][IFNAMSIZ];
+	struct {
+		char chain[IFNAMSIZ];
+		unsigned int index;	/* of the table where it is */
+	} unknown[SWEEP_BATCH];
 	size_t unknown_num;
 };
 
@@ -507,10 +515,12 @@ static void chain_found(const char *table, const char *chain, void *data)
 
 	if (index < 0 || len >= IFNAMSIZ)
 		return;
-	if (sweep->is_known(chain, sweep->data))
+	if (sweep->is_known(chain, sweep->data)) {
 		sweep->num[index]++;
-	else if (sweep->unknown_num < SWEEP_BATCH)
-		memcpy(sweep->unknown[sweep->unknown_num++], chain, len + 1);
+	} else if (sweep->unknown_num < SWEEP_BATCH) {
+		memcpy(sweep->unknown[sweep->unknown_num].chain, chain, len + 1);
+		sweep->unknown[sweep->unknown_num++].index = (unsigned int)index;
+	}
 }
 
 static int unknown_remove(const struct sweep *sweep)
@@ -520,7 +530,7 @@ static int unknown_remove(const struct sweep *sweep)
 	for (size_t i = 0; i < sweep->unknown_num && !err; i++) {
 		struct pin pin = { 0 };
 
-		pin_name(&pin, sweep->unknown[i]);
+		pin_place(&pin, sweep->unknown[i].chain, sweep->unknown[i].index);
 		if (ports_num[pin.index])
 			err = chain_remove(&pin);
 	}

@@ -87,8 +87,6 @@ check "it is reached from there" poll 5 plain h1c1 ping -c 1 -W 1 10.32.1.9
 ctl h2 detach mover >/dev/null
 
 kill "$holder"
-# shellcheck disable=SC2317 # poll calls it
-alone() { [[ $(ctl h1 -j containers | jq '.containers | length') == 1 ]]; }
 check "those whose process ended are detached" poll 10 alone
 check_not "without keeping the router from its peers" \
 	has "/run/slim-lab/$name/h2/router.log" "nothing was heard"

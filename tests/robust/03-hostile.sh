@@ -114,7 +114,7 @@ compare()
 	check "$text: the neighbours keep half" holds "${with% *} * 2 >= ${without% *}"
 }
 
-# fair FLOOD CHANNELS: many channels get no more than a few do. In the long form, and on a machine
+# fair FLOOD CHANNELS BURN: many channels get no more than a few do. In the long form, and on a machine
 # that does nothing else: no more than busy loops take, of as many processes (burn, or burns for all).
 fair()
 {
