@@ -50,8 +50,7 @@ static void skip_space(struct config_lex *lex)
 	}
 }
 
-/* lex->pos is behind the opening quote. */
-static void take_string(struct config_lex *lex, struct config_token *token)
+void config_lex_string(struct config_lex *lex, struct config_token *token)
 {
 	token->text = lex->pos;
 	while (lex->pos < lex->end && *lex->pos != '"' && !is_control(*lex->pos))
@@ -99,7 +98,7 @@ struct config_token config_lex_next(struct config_lex *lex)
 		return token;
 	if (*lex->pos == '"') {
 		lex->pos++;
-		take_string(lex, &token);
+		config_lex_string(lex, &token);
 	} else if (!ends_word(*lex->pos)) {
 		take_word(lex, &token);
 	} else {

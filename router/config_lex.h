@@ -45,4 +45,7 @@ void config_lex_init(struct config_lex *lex, const char *text, size_t len);
 /* The next token; at the end CONFIG_TOKEN_END, again and again. */
 struct config_token config_lex_next(struct config_lex *lex);
 
+/* Takes a string, which ends on its line, into @token. @lex is behind the opening quote. */
+void config_lex_string(struct config_lex *lex, struct config_token *token);
+
 #endif

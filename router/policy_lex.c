@@ -4,11 +4,6 @@
 
 #include <stdbool.h>
 
-static bool is_control(char c)
-{
-	return (unsigned char)c < ' ' || c == 0x7f;
-}
-
 /* A table, since each byte of a policy is looked up */
 static bool ends_word(char c)
 {
@@ -58,21 +53,6 @@ static void skip_space(struct config_lex *lex)
 	}
 }
 
-/* lex->pos is behind the opening quote. */
-static void take_string(struct config_lex *lex, struct config_token *token)
-{
-	token->text = lex->pos;
-	while (lex->pos < lex->end && *lex->pos != '"' && !is_control(*lex->pos))
-		lex->pos++;
-	token->len = (size_t)(lex->pos - token->text);
-	if (lex->pos < lex->end && *lex->pos == '"') {
-		token->type = CONFIG_TOKEN_STRING;
-		lex->pos++;
-	} else {
-		token->type = CONFIG_TOKEN_OPEN_STRING;
-	}
-}
-
 static void take_word(struct config_lex *lex, struct config_token *token)
 {
 	token->type = CONFIG_TOKEN_WORD;
@@ -110,7 +90,7 @@ struct config_token policy_lex_next(struct config_lex *lex)
 		return token;
 	if (*lex->pos == '"') {
 		lex->pos++;
-		take_string(lex, &token);
+		config_lex_string(lex, &token);
 	} else if (!ends_word(*lex->pos)) {
 		take_word(lex, &token);
 	} else {

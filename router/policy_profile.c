@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address_step.h"
 #include "policy_class.h"
 #include "policy_row.h"
 
@@ -37,24 +38,6 @@ struct event {
 static int compare_events(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(((struct event *)a)->at));
-}
-
-static bool step_up(uint8_t address[16])
-{
-	int i = 15;
-
-	while (i >= 0 && !++address[i])
-		i--;
-	return i >= 0;
-}
-
-static bool step_down(uint8_t address[16])
-{
-	int i = 15;
-
-	while (i >= 0 && !address[i]--)
-		i--;
-	return i >= 0;
 }
 
 /* The other end's addresses of the class's rule @i */
@@ -99,7 +82,7 @@ static int make_events(const struct work *work, const struct policy_class *class
 			memcpy(event->at, set.ranges[j].last, 16);
 			event->rule = i;
 			event->end = true;
-			*num += step_up(event->at);
+			*num += address_step_up(event->at);
 		}
 	}
 	qsort(*events, *num, sizeof(**events), compare_events);
@@ -237,7 +220,7 @@ static int sweep_all(const struct work *work, const struct policy_class *class,
 				sweep_apply(&sweep, &events[at]);
 		if (at < num) {
 			memcpy(last, events[at].at, 16);
-			step_down(last);
+			address_step_down(last);
 		} else {
 			memset(last, 0xff, sizeof(last));
 		}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address_step.h"
 #include "endpoint.h"
 
 /* Room for one more of @num in *@array; at most CLASSIFIER_RANGES_MAX */
@@ -72,26 +73,6 @@ static struct classifier_range range_of(const struct config_prefix *prefix)
 	return range;
 }
 
-/* False: there is none before the first one. */
-static bool step_down(uint8_t address[16])
-{
-	int i = 15;
-
-	while (i >= 0 && !address[i]--)
-		i--;
-	return i >= 0;
-}
-
-/* False: there is none behind the last one. */
-static bool step_up(uint8_t address[16])
-{
-	int i = 15;
-
-	while (i >= 0 && !++address[i])
-		i--;
-	return i >= 0;
-}
-
 /* What lies between @prefixes, which are sorted, and around them */
 static int add_gaps(struct policy_resolved *resolved, const struct classifier_range *prefixes,
 		    size_t num)
@@ -102,11 +83,11 @@ static int add_gaps(struct policy_resolved *resolved, const struct classifier_ra
 
 	for (size_t i = 0; i < num && !err && more; i++) {
 		memcpy(last, prefixes[i].first, sizeof(last));
-		if (memcmp(from, prefixes[i].first, sizeof(from)) < 0 && step_down(last))
+		if (memcmp(from, prefixes[i].first, sizeof(from)) < 0 && address_step_down(last))
 			err = add_range(resolved, from, last);
 		if (memcmp(from, prefixes[i].last, sizeof(from)) <= 0) {
 			memcpy(from, prefixes[i].last, sizeof(from));
-			more = step_up(from);
+			more = address_step_up(from);
 		}
 	}
 	memset(last, 0xff, sizeof(last));
@@ -146,8 +127,8 @@ static int add_addresses(struct policy_resolved *resolved, const struct in6_addr
 		return add_range(resolved, first, last);
 	memcpy(below, &lowest4, sizeof(below));
 	memcpy(above, &highest4, sizeof(above));
-	step_down(below);
-	step_up(above);
+	address_step_down(below);
+	address_step_up(above);
 	err = add_range(resolved, first, below);
 	if (err || memcmp(above, last, sizeof(above)) > 0)
 		return err;
