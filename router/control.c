@@ -23,6 +23,7 @@
 #include "attach.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "enforcer_packet.h"
 #include "inherited.h"
 #include "inquiry.h"
 #include "log.h"
@@ -326,11 +327,14 @@ static void reload_done(struct reload_waiter *waiter, const struct reload_outcom
 	if (outcome->error)
 		reply_json(client, control_failure(outcome->error));
 	else
-		reply_json(client, json_pack("{s:s?, s:s, s:I, s:I, s:f}", "file", outcome->file,
+		reply_json(client, json_pack("{s:s?, s:s, s:I, s:I, s:f, s:b}",
+					     "file", outcome->file,
 					     "path", outcome->path,
 					     "rules", (json_int_t)outcome->rules,
 					     "generation", (json_int_t)outcome->generation,
-					     "took_ms", (double)outcome->took / 1000.0));
+					     "took_ms", (double)outcome->took / 1000.0,
+					     "packet_path_current",
+					     (int)enforcer_packet_is_current()));
 }
 
 static json_t *reload(json_t *args, struct client *client)

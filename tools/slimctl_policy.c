@@ -40,8 +40,10 @@ static void print_reload(const json_t *reply)
 			"generation", &generation, "took_ms", &took) || print_none(reply))
 		return;
 	snprintf(text, sizeof(text), "%s is in force: %" JSON_INTEGER_FORMAT " rule%s, generation %"
-		 JSON_INTEGER_FORMAT ", after %.1f ms", slimctl_text(reply, "file"), rules,
-		 slimctl_text_plural(rules), generation, took);
+		 JSON_INTEGER_FORMAT ", after %.1f ms%s", slimctl_text(reply, "file"), rules,
+		 slimctl_text_plural(rules), generation, took,
+		 json_is_false(json_object_get(reply, "packet_path_current")) ?
+		 "; the packet path follows" : "");
 	table_clean(text);
 	puts(text);
 }

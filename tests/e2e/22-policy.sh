@@ -18,8 +18,8 @@ reload_all()
 	done
 }
 
-# tries FROM TO PORT: what connect() says
-tries() { in_ "$1" python3 "$cut" connect "$(address "$2")" "$3" read; }
+# tries FROM TO PORT [HOW]: what connect() says
+tries() { in_ "$1" timeout 15 python3 "$cut" connect "$(address "$2")" "$3" "${4:-read}"; }
 # reaches FROM TO PORT: over the slim path
 reaches()
 {
@@ -49,6 +49,7 @@ reload_all >"$work/reloads"
 equal "reload says what is in force" 2 "$(grep -c ': 1 rule,' "$work/reloads")"
 check "what is allowed" reaches h1c1 h2c1 7000
 check "another port is denied" denied h1c1 h2c1 7001
+check "... to who does not wait for it, too" denied h1c1 h2c1 7001 idle
 check "another destination is denied" denied h1c1 h2c2 7000
 check "another source is denied" denied h1c2 h2c1 7000
 check "on one host, too" denied h1c1 h1c2 7000

@@ -6,7 +6,8 @@
     cut.py once PORT HOW            accepts one connection, and listens no more
     cut.py accept HOW               the same of a listening socket that it finds as fd 3
     cut.py connect ADDRESS PORT HOW [FROM]
-                                    connects, and says whether it could; FROM: its own port
+                                    connects, and says whether it could; FROM: its own port. connect(2)
+                                    itself waits where HOW is read, and poll(2) otherwise.
 
 HOW: read   blocked in recv          write  blocked in send, the other end does not read
      poll   waits in poll            idle   does nothing; asks SO_ERROR each 10 ms
@@ -91,7 +92,7 @@ def once(port, how):
 def connect(address, port, how, source=0):
     any_address = "::" if ":" in address else "0.0.0.0"
     try:
-        sock = socket.create_connection((address, port), timeout=10,
+        sock = socket.create_connection((address, port), timeout=None if how == "read" else 10,
                                         source_address=(any_address, source) if source else None)
     except OSError as error:
         say("refused", errno.errorcode.get(error.errno, str(error)))

@@ -65,6 +65,7 @@ others_begin
 began=$(now)
 took=$(ctl h1 -j reload | jq .took_ms)
 check "all that are denied are cut" poll 20 have_cut $GO
+check "the accepting host reads it, too" ctl h2 reload
 check "set-ups go on" finish stall
 others_end
 equal "on the slim path" "$(jq -s '.[-1].done' "$work/stall")" $(($(counter h1 connects_slim) - slim))

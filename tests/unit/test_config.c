@@ -63,6 +63,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config->wire_mtu, 1500);
 	ck_assert_str_eq(config->key_file, "/etc/slim/host.key");
 	ck_assert_str_eq(config->control, CONFIG_DEFAULT_CONTROL);
+	ck_assert_str_eq(config->policy, "/etc/slim/policy");
 	ck_assert_uint_eq(config->key_lifetime, 3600);
 	ck_assert_uint_ge(config->workers, 1);
 	ck_assert_uint_le(config->workers, 4);

@@ -976,10 +976,12 @@ static void compare(const char *text)
 
 START_TEST(test_random)
 {
-	unsigned int seed = (unsigned int)time(NULL);
+	const char *given = getenv("SLIM_TEST_SEED");
+	unsigned int seed = given ? (unsigned int)strtoul(given, NULL, 10) : (unsigned int)time(NULL);
 	char text[8192];
 
-	printf("seed %u\n", seed);
+	printf("SLIM_TEST_SEED=%u\n", seed);
+	fflush(stdout);
 	srandom(seed);
 	for (int i = 0; i < 300; i++) {
 		put_policy(text);

@@ -209,8 +209,10 @@ class Slimctl(unittest.TestCase):
         self.assertEqual(self.router.requests[-1][0]["tenant"], "blue")
         self.assertEqual(self.run_ctl("policy", "show"), "# /p\ntenant blue # ?[2J\n")
         self.assertEqual(self.run_ctl("reload"), "/p is in force: 1 rule, generation 3, after 1.5 ms\n")
-        with unittest.mock.patch.dict(REPLIES["reload"], {"rules": 21}):
-            self.assertIn(" 21 rules, ", self.run_ctl("reload"))
+        with unittest.mock.patch.dict(REPLIES["reload"], {"rules": 21, "packet_path_current": False}):
+            text = self.run_ctl("reload")
+            self.assertIn(" 21 rules, ", text)
+            self.assertTrue(text.endswith("; the packet path follows\n"))
 
     def test_no_policy(self):
         """Where it would be is said."""
