@@ -17,8 +17,8 @@
 #include "diag.h"
 #include "endpoint.h"
 #include "log.h"
-#include "packetpath_tenant.h"
 #include "policy_force.h"
+#include "port_mac.h"
 
 #define AGAIN_MS	50	/* until the next sweep; twice as long each time */
 #define AGAIN_MAX_MS	3200
@@ -88,7 +88,7 @@ static bool denies(const struct container *container, const struct slim_endpoint
 /* Its link-local address is the one that its port is pinned to. */
 static bool has_address(const struct container *container, const struct in6_addr *addr)
 {
-	struct in6_addr link_local = packetpath_link_local(container->port.mac);
+	struct in6_addr link_local = port_mac_link_local(container->port.mac);
 
 	return container_has_address(container, addr) || !memcmp(addr, &link_local, sizeof(*addr));
 }

@@ -31,6 +31,7 @@
 #include "packetpath_container.h"
 #include "packetpath_host.h"
 #include "packetpath_tenant.h"
+#include "port_mac.h"
 #include "ruleset.h"
 #include "sysctl.h"
 #include "want.h"
@@ -372,7 +373,7 @@ int packetpath_attach(const struct config_tenant *config, struct packetpath_port
 
 	if (err)
 		return err;
-	packetpath_mac(port->addresses, port->addresses_num, port->mac);
+	port_mac(port->addresses, port->addresses_num, port->mac);
 	tenant = tenant_get(config, 0);
 	if (!tenant)
 		return -errno;

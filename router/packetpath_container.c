@@ -24,6 +24,7 @@
 #include "log.h"
 #include "namespace.h"
 #include "packetpath_tenant.h"
+#include "port_mac.h"
 #include "sysctl.h"
 
 #define LOOPBACK_INDEX	1	/* in every namespace */
@@ -109,7 +110,7 @@ static int loopback_setup(struct container *container)
  */
 static int link_local_add(struct container *container)
 {
-	struct in6_addr addr = packetpath_link_local(container->port->mac);
+	struct in6_addr addr = port_mac_link_local(container->port->mac);
 
 	return address_add(container, container->port->container_ifname, container->ifindex,
 			   &addr, LINK_LOCAL_LEN);

@@ -2,7 +2,6 @@
 /* packetpath_tenant.c - a tenant's bridge, VXLAN device, rules and routes */
 #include "packetpath_tenant.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "link_neighbour.h"
 #include "link_route.h"
 #include "log.h"
+#include "port_mac.h"
 #include "ruleset.h"
 #include "sysctl.h"
 #include "want.h"
@@ -44,44 +44,6 @@ unsigned int packetpath_mtu(const struct config *config)
 	return config->wire_mtu - overhead;
 }
 
-/* FNV-1a: not to hide anything, but to be the same on every host. */
-static uint32_t addr_hash(const struct in6_addr *addr)
-{
-	uint32_t hash = 2166136261u;
-
-	for (size_t i = 0; i < sizeof(addr->s6_addr); i++)
-		hash = (hash ^ addr->s6_addr[i]) * 16777619u;
-	return htonl(hash);
-}
-
-/* Locally administered: 02:53 before an IPv4 address, 02:54 before a hash. */
-void packetpath_mac(const struct in6_addr *addresses, size_t num,
-		    uint8_t mac[PACKETPATH_MAC_LEN])
-{
-	uint32_t tail = addr_hash(&addresses[0]);
-	uint8_t head[2] = { 0x02, 0x54 };
-
-	for (size_t i = 0; i < num; i++) {
-		if (!addr_is4(&addresses[i]))
-			continue;
-		tail = addr_get4(&addresses[i]);
-		head[1] = 0x53;
-		break;
-	}
-	memcpy(mac, head, sizeof(head));
-	memcpy(mac + sizeof(head), &tail, sizeof(tail));
-}
-
-struct in6_addr packetpath_link_local(const uint8_t mac[PACKETPATH_MAC_LEN])
-{
-	struct in6_addr addr = { .s6_addr = {
-		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
-		mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5],
-	} };
-
-	return addr;
-}
-
 bool packetpath_gateway(const struct config_prefix *prefix, struct in6_addr *gateway)
 {
 	*gateway = prefix->addr;
@@ -102,9 +64,9 @@ static int gateways_fill(struct packetpath_tenant *tenant)
 			tenant->gateways_num++;
 	}
 	if (tenant->gateways_num)
-		packetpath_mac(tenant->gateways, tenant->gateways_num, tenant->mac);
+		port_mac(tenant->gateways, tenant->gateways_num, tenant->mac);
 	else
-		packetpath_mac(&config->prefixes[0].addr, 1, tenant->mac);
+		port_mac(&config->prefixes[0].addr, 1, tenant->mac);
 	tenant->mac[0] |= 0x04;		/* never a container's */
 	return 0;
 }

@@ -39,13 +39,6 @@ struct packetpath_tenant {
 /* A veth on an IPv4 or IPv6 wire of @config has this MTU. */
 unsigned int packetpath_mtu(const struct config *config);
 
-/* The MAC follows from the first IPv4 address, else from the first address. */
-void packetpath_mac(const struct in6_addr *addresses, size_t num,
-		    uint8_t mac[PACKETPATH_MAC_LEN]);
-
-/* The address that the kernel makes of a MAC by default (RFC 4291, appendix A). */
-struct in6_addr packetpath_link_local(const uint8_t mac[PACKETPATH_MAC_LEN]);
-
 /* The prefix's first host address; false where it is too small to have one. */
 bool packetpath_gateway(const struct config_prefix *prefix, struct in6_addr *gateway);
 

@@ -38,6 +38,7 @@
 #include "log.h"
 #include "packetpath.h"
 #include "packetpath_tenant.h"
+#include "port_mac.h"
 #include "ruleset_rule.h"
 
 #define TABLES_NUM		64
@@ -375,7 +376,7 @@ static void pin_fill(struct pin *pin, const struct ruleset_port *port)
 			pin->v6[pin->v6_num++] = port->addresses[i];
 	}
 	if (pin->v6_num)
-		pin->v6[pin->v6_num++] = packetpath_link_local(port->mac);
+		pin->v6[pin->v6_num++] = port_mac_link_local(port->mac);
 }
 
 int ruleset_port_add(const struct ruleset_port *port)

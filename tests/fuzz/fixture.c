@@ -271,25 +271,11 @@ void housekeeping_hurry(void)
 }
 
 /* Nothing is limited. */
-static int rates_do(void)
-{
-	return 0;
-}
-
-static int rates_stage(struct policy_compiled *compiled)
-{
-	(void)compiled;
-	return 0;
-}
-
 static void rates_leave(void)
 {
 }
 
-const struct enforcer enforcer_rates = {
-	.name = "rates", .stage = rates_stage, .commit = rates_do, .abort = rates_leave,
-	.revoke = rates_leave,
-};
+const struct enforcer enforcer_rates = { .revoke = rates_leave };
 
 void enforcer_rates_init(const struct config *config, struct loop *control)
 {

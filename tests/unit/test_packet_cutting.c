@@ -2,7 +2,7 @@
 /*
  * test_packet_cutting.c - connections of the packet path that are denied, and sockets that keep who asks
  *
- * links: router/packet_cutting.c router/dealing.c router/endpoint.c
+ * links: router/packet_cutting.c router/port_mac.c router/dealing.c router/endpoint.c
  * libs: urcu urcu-common
  */
 #include <arpa/inet.h>
@@ -24,9 +24,9 @@
 #include "../../router/endpoint.h"
 #include "../../router/log.h"
 #include "../../router/packet_cutting.h"
-#include "../../router/packetpath_tenant.h"
 #include "../../router/policy_compile.h"
 #include "../../router/policy_force.h"
+#include "../../router/port_mac.h"
 
 #define PATIENCE_MS	3000
 #define OUT		1000	/* ports of the peer: only what is made to there is denied, */
@@ -179,14 +179,6 @@ void container_put(struct container *unused)
 bool container_has_address(const struct container *of, const struct in6_addr *addr)
 {
 	return !memcmp(&of->addresses[0], addr, sizeof(*addr));
-}
-
-struct in6_addr packetpath_link_local(const uint8_t mac[PACKETPATH_MAC_LEN])
-{
-	struct in6_addr addr = { .s6_addr = { 0xfe, 0x80 } };
-
-	addr.s6_addr[15] = mac[5];
-	return addr;
 }
 
 const struct policy_compiled *policy_in_force(void)
