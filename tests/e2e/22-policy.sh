@@ -54,7 +54,7 @@ check "another destination is denied" denied h1c1 h2c2 7000
 check "another source is denied" denied h1c2 h2c1 7000
 check "on one host, too" denied h1c1 h1c2 7000
 check "the other way round, too" denied h2c1 h1c2 7000
-check "denials are counted" holds "$(counter h1 connects_denied) == 4"
+check "denials are counted" holds "$(counter h1 connects_denied) == 5"
 check "they are logged with both names" has <(lab router h1 log) \
 	"denied in tenant t1: h1c2 ($(address h1c2):0) to h2c1 ($(address h2c1):7000), by default"
 
@@ -83,8 +83,10 @@ put "tenant t1" "deny tcp from container h1c1 to container h2c1"
 ctl h2 reload >/dev/null
 before=$(counter h2 accepts_denied)
 check "the accepting router resets what the connecting one has allowed" \
-	has <(tries h1c1 h2c1 7000) "ECONNRESET"
+	has <(tries h1c1 h2c1 7000 idle) "ECONNRESET"
 check "and counts it" holds "$(counter h2 accepts_denied) == $before + 1"
+check "who waits for it hears that, or what the packet path says then" \
+	grep -xE "refused (ECONNRESET|ECONNREFUSED)|end ECONNRESET .*" <(tries h1c1 h2c1 7000)
 check "and logs the rule, with both ends" grep -F "to h2c1 ($(address h2c1):7000), by $policy:2" \
 	<(lab router h2 log | grep -F "denied in tenant t1: h1c1 (")
 
