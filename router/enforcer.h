@@ -2,8 +2,12 @@
 /*
  * enforcer.h - who sees to it that a policy is kept, on one kind of path
  *
- * A new policy is staged with all enforcers, and then committed by all, or aborted. What each has in
- * force is one policy at any moment. After the commit, what lives and is no longer allowed is revoked.
+ * A new policy is staged with all enforcers, and then committed by all, or aborted. After the commit, what
+ * lives and is no longer allowed is revoked. What each has in force is one policy at any moment.
+ *
+ * Of those there are, the routers' own alone has anything to stage. What nftables and rates do takes longer than
+ * live connections may wait, and depends on containers, which come and go; so they have no part in whether a
+ * reload succeeds, but follow what is in force, from revoke on, and say what they cannot do.
  */
 #ifndef ENFORCER_H
 #define ENFORCER_H
@@ -14,9 +18,10 @@ struct policy_compiled;
  * struct enforcer - one of them; only one policy is being staged at a time. NULL: there is nothing to do
  * @stage:	makes ready all that can fail, and changes nothing that is in force. @compiled: NULL:
  *		there is no policy. In a thread of its own. 0 or -errno.
- * @commit:	puts in force what was staged. Control thread; 0, or -errno and nothing has changed
- * @abort:	gives up what was staged. Control thread
- * @revoke:	begins to end what is no longer allowed. Control thread
+ * @commit:	puts in force what was staged. Control thread; 0, or (the last one's alone) -errno, and nothing
+ *		has changed
+ * @abort:	gives up what was staged, also when that has failed. Control thread
+ * @revoke:	begins to end what is no longer allowed, or to follow; not NULL. Control thread
  */
 struct enforcer {
 	int (*stage)(struct policy_compiled *compiled);
@@ -25,7 +30,7 @@ struct enforcer {
 	void (*revoke)(void);
 };
 
-/* The routers' own, for the slim path; @compiled is its own from the commit on. */
+/* The routers' own, for the slim path; @compiled is its own from the commit on, also from one that fails. */
 extern const struct enforcer enforcer_slim;
 
 /* nftables, which follows (enforcer_packet.h) */
