@@ -138,15 +138,9 @@ check "... the former policy stays" reaches h1c1 h2c2 7000
 put "tenant t1" "default deny" "group web = label tier=web" "allow tcp from web to label tier=db"
 reload_all >/dev/null
 check "nobody has the label yet" denied h1c1 h2c1 7000
-relabel()
-{
-	ctl "${1%%c*}" detach "$1" >/dev/null
-	ctl "${1%%c*}" attach "$1" --netns "/run/netns/$(space "$1")" --tenant t1 \
-		--ip "$(address "$1"),$(address -6 "$1")" --label "tier=$2" >/dev/null
-}
 stop hello
-relabel h1c1 web
-relabel h2c1 db
+label h1c1 tier=web
+label h2c1 tier=db
 serve hello shim h2c1 7000 python3 "$e2e/speaker.py" 7000 hello
 check "labels given at attach count at once" reaches h1c1 h2c1 7000
 check "for those that have them alone" denied h1c2 h2c1 7000

@@ -242,6 +242,7 @@ fds() { find "/proc/$(router_pid "$1")/fd" -mindepth 1 2>/dev/null | wc -l; }
 default_links() { ip -o link | sed 's/^[0-9]*: \([^:]*\):.*/\1/' | sort; }
 kernel_warnings() { dmesg 2>/dev/null | grep -cE 'WARNING:|BUG:|Oops|refcount' || true; }
 
+# attach CONTAINER [ARGUMENT]...: with its tenant and addresses, and with these of slimctl
 attach()
 {
 	local container=$1 host=${1%%[tc]*} tenant=1
@@ -251,7 +252,14 @@ attach()
 		tenant=${tenant%%c*}
 	fi
 	ctl "$host" attach "$container" --netns "/run/netns/$(space "$container")" \
-		--tenant "t$tenant" --ip "$(address "$container"),$(address -6 "$container")"
+		--tenant "t$tenant" --ip "$(address "$container"),$(address -6 "$container")" "${@:2}"
+}
+
+# label CONTAINER LABEL: it has that one, and no other
+label()
+{
+	ctl "${1%%[tc]*}" detach "$1" >/dev/null
+	attach "$1" --label "$2" >/dev/null
 }
 
 detach_all()

@@ -7,10 +7,12 @@
 seed=${E2E_SEED:-$RANDOM}
 questions=$top/tests/policy/questions.py
 names=()
+labels=(tier=a tier=b)
 
 lab_start -H 2 -C 2
 for container in $(containers); do
-	names+=("$container=$(address "$container"),$(address -6 "$container")")
+	label "$container" "${labels[${#names[@]} % 2]}"
+	names+=("$container=$(address "$container"),$(address -6 "$container"),${labels[${#names[@]} % 2]}")
 	serve "server-$container" shim "$container" 6007 python3 "$questions" serve
 	for host in $(hosts); do
 		for port in {6000..6006}; do

@@ -8,23 +8,30 @@ import os
 
 PORTS = range(6000, 6008)
 EPHEMERAL = 50000
+LABELS = ("tier=a", "tier=b")
 
 
 class Container:
-    """@text: NAME=ADDRESS4,ADDRESS6"""
+    """@text: NAME=ADDRESS4,ADDRESS6,LABEL..."""
 
     def __init__(self, text):
-        self.name, addresses = text.split("=")
-        self.addresses = [ipaddress.ip_address(each) for each in addresses.split(",")]
+        self.name, ends = text.split("=", 1)
+        address4, address6, *labels = ends.split(",")
+        self.addresses = [ipaddress.ip_address(each) for each in (address4, address6)]
+        self.labels = set(labels)
         self.host = self.name[:2]
 
 
 class Policy:
-    """One tenant's; the same words for it and for the reference"""
+    """One tenant's; the same words for it and for the reference
+
+    @labels:    what containers are called by when it is asked; None: that one is not attached
+    """
 
     def __init__(self, random, containers):
         self.random = random
         self.containers = containers
+        self.labels = {each: each.labels for each in containers}
         self.allows = random.random() < 0.5
         self.groups = {}
         self.lines = ["tenant t1", f"default {'allow' if self.allows else 'deny'}"]
@@ -51,12 +58,18 @@ class Policy:
         random = self.random
         container = random.choice(self.containers)
         address = random.choice(container.addresses)
-        kind = random.choice(("address", "prefix", "range", "container", "container", "group", "outside"))
+        kind = random.choice(("address", "prefix", "range", "container", "container", "label", "label",
+                              "group", "outside"))
         if kind == "group" and self.groups:
             name = random.choice(list(self.groups))
             return name, self.groups[name]
         if kind == "container":
-            return f"container {container.name}", lambda of: of in container.addresses
+            return f"container {container.name}", lambda of: (of in container.addresses and
+                                                              self.labels[container] is not None)
+        if kind == "label":
+            label = random.choice(LABELS)
+            return f"label {label}", lambda of: any(of in each.addresses and label in (labels or ())
+                                                    for each, labels in self.labels.items())
         if kind == "prefix":
             prefix = ipaddress.ip_network((address, random.randrange(address.max_prefixlen - 16,
                                                                      address.max_prefixlen + 1)),
@@ -97,15 +110,18 @@ class Policy:
         if random.random() < 0.2:
             words.append("log")
         self.lines.append(" ".join(words))
-        self.rules.append((action, protocol, source, destination, ports))
+        self.rules.append((len(self.lines), action, protocol, source, destination, ports))
 
-    def allowed(self, source, destination, protocol, port):
-        """Of one direction"""
-        for action, its, has_source, has_destination, ports in self.rules:
+    def decided(self, source, destination, protocol, port):
+        """Of one direction: is it allowed, and the line of the rule that says so; None: by default"""
+        for line, action, its, has_source, has_destination, ports in self.rules:
             if (its in ("any", protocol) and has_source(source) and has_destination(destination) and
                     (ports is None or any(a <= port <= b for a, b in ports))):
-                return action == "allow"
-        return self.allows
+                return action == "allow", line
+        return self.allows, None
+
+    def allowed(self, source, destination, protocol, port):
+        return self.decided(source, destination, protocol, port)[0]
 
     def passes(self, source, destination, protocol, port, source_port):
         """Of a packet: where the default is to deny, datagrams pass as replies, too."""
@@ -117,6 +133,6 @@ class Policy:
         """What becomes of a question that wants an answer: "yes", "refused", or "lost" (the answer is)"""
         if not self.passes(source, destination, protocol, port, EPHEMERAL):
             return "refused"
-        if protocol == "udp" and not self.passes(destination, source, protocol, EPHEMERAL, port):
+        if protocol in ("udp", "other") and not self.passes(destination, source, protocol, EPHEMERAL, port):
             return "lost"
         return "yes"
