@@ -148,8 +148,8 @@ void inbound_relay_done(struct inbound *inbound)
 	bool reset = relay_was_reset(inbound->relay);
 
 	relay_unwatch(inbound->relay);
-	if (!reset)
-		waiting_end_time_wait(inbound);
+	/* Where the one side was reset, the other may have come to its end. */
+	waiting_end_time_wait(inbound);
 	/* Before its pipes: without them, a router after us would have to reset it. */
 	if (reset)
 		close_reset(inbound->event.fd);

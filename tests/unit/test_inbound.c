@@ -54,6 +54,9 @@ static unsigned int tries, tickets, refs, used_again;
 static unsigned int set_ups, places;	/* that were counted, and are taken */
 static unsigned int hits, said;
 static bool from_here;
+static struct inbound **spliced;	/* the one that is to be; NULL: none */
+static bool reset;			/* ... has ended so */
+static unsigned int looks;		/* for what has stayed in TIME_WAIT */
 
 static uint8_t last_byte(const struct slim_endpoint *name)
 {
@@ -153,6 +156,12 @@ int waiting_start(struct inbound *inbound)
 	inbound_enter(inbound, INBOUND_OWNED);
 	inbound->container->pending++;
 	tickets++;
+	if (spliced) {
+		inbound->container->spliced++;
+		inbound_enter(inbound, INBOUND_SPLICED);
+		*spliced = inbound;
+		return 0;
+	}
 	inbound_let_go(inbound);
 	return 0;
 }
@@ -182,6 +191,7 @@ void waiting_unhold(struct inbound *unused)
 void waiting_end_time_wait(struct inbound *unused)
 {
 	(void)unused;
+	looks++;
 }
 
 void ticket_put(struct ticket *ticket, bool reusable)
@@ -208,7 +218,7 @@ void relay_stop(struct relay *unused)
 bool relay_was_reset(const struct relay *unused)
 {
 	(void)unused;
-	return false;
+	return reset;
 }
 
 struct inflight *inflight_new(const struct inflight *unused)
@@ -462,6 +472,22 @@ START_TEST(a_container_has_its_own_places)
 }
 END_TEST
 
+/* A side that was reset says nothing of the other one, the ticket's. */
+START_TEST(what_was_spliced_leaves_no_time_wait)
+{
+	struct inbound *inbound = NULL;
+
+	spliced = &inbound;
+	reset = _i;
+	close(call(0));
+	ck_assert_ptr_nonnull(inbound);
+	inbound_relay_done(inbound);
+	ck_assert_uint_eq(looks, 1);
+	ck_assert_uint_eq(containers_here[0].spliced, 0);
+	ck_assert_uint_eq(containers_here[0].pending, 0);
+}
+END_TEST
+
 static bool *reason;
 
 static void reason_is_over(struct loop_timer *unused)
@@ -572,6 +598,7 @@ int main(void)
 	tcase_add_loop_test(tc, all_are_admitted_in_the_end, 0, 4);
 	tcase_add_test(tc, a_decision_is_counted_once_on_a_host);
 	tcase_add_test(tc, it_is_tried_ever_less_often);
+	tcase_add_loop_test(tc, what_was_spliced_leaves_no_time_wait, 0, 2);
 	tcase_add_test(tc, tickets_of_a_group_are_not_used_again);
 	tcase_add_test(tc, a_source_of_another_tenant_is_not_the_senders);
 	tcase_add_test(tc, a_container_is_detached_while_some_wait);
