@@ -3,6 +3,7 @@
 # Policy on the packet path, of what lives: connections that become denied end with an error on both
 # sides, whatever their owners do; all others feel nothing.
 . "$(dirname "$0")/../e2e/lib.sh"
+. "$(dirname "$0")/live.sh"
 
 policy=/run/slim-lab/$name/policy
 cut=$e2e/cut.py
@@ -30,50 +31,6 @@ up()
 
 own() { sockets "$1" -tn state established "dport = :$4" | grep -F "$2" | grep -F "$3"; }
 
-# has_error FILE: what cut.py has said of its end; else all that it has said is shown
-has_error()
-{
-	poll 2 grep -E "end ECONN(RESET|ABORTED)" "$1" || {
-		cat "$1"
-		return 1
-	}
-}
-
-# cut_in_time TAG...: both ends have an error so soon after $began
-cut_in_time()
-{
-	local tag end took
-
-	for tag in "$@"; do
-		for end in client serve; do
-			check "$tag: the $end's end gets an error" has_error "$work/$end-$tag"
-			took=$(awk -v began="$began" '/^end/ { printf "%d", ($3 - began) * 1000 }' \
-				"$work/$end-$tag")
-			check "$tag: within $cut_ms ms" holds "${took:-99999} >= 0 && ${took:-99999} < $cut_ms"
-		done
-	done
-}
-
-lives()
-{
-	local tag
-
-	for tag in "$@"; do
-		check_not "$tag: has noticed nothing" grep end "$work/client-$tag" "$work/serve-$tag"
-	done
-}
-
-down()
-{
-	local tag
-
-	for tag in "$@"; do
-		stop "client-$tag"
-		stop "serve-$tag"
-	done
-}
-
-now() { date +%s.%N; }
 slim_connects() { echo "$(counter h1 connects_slim) $(counter h2 accepts)"; }
 
 LAB_CONFIG="egress none;" lab_start -H 2 -C 2
@@ -136,6 +93,38 @@ cut_in_time far
 equal "it was the accepting one's host" "0 1" \
 	"$(ctl h1 -j policy stats | jq '.rules | length') $(counter h2 connections_cut_packet)"
 down far
+
+# --- what is still being set up ---
+
+put "tenant t1"
+reload_all
+serve early plain h2c1 7250 python3 "$e2e/speaker.py" 7250 early
+serve late plain h2c1 7251 python3 "$e2e/speaker.py" 7251 late
+# What opens a connection is lost on its way to the one, and the answer on its way from the other.
+ip netns exec "$(space h2c1)" nft add table inet lossy '{ chain input {
+	type filter hook input priority 0; tcp dport 7250 tcp flags syn drop; }; }'
+ip netns exec "$(space h1c1)" nft add table inet lossy '{ chain input {
+	type filter hook input priority 0; tcp sport 7251 tcp flags & (syn | ack) == (syn | ack) drop; }; }'
+# half_open NODE STATE PORT
+half_open() { sockets "$1" -tn state "$2" "dport = :$3 or sport = :$3" | grep -F "$(address "$1")"; }
+not_half_open() { ! half_open "$@"; }
+background early-client plain h1c1 python3 "$cut" connect "$(address h2c1)" 7250 read
+background late-client plain h1c1 python3 "$cut" connect "$(address h2c1)" 7251 read
+check "the client's end alone" poll 5 half_open h1c1 syn-sent 7250
+check "the server's end, too" poll 5 half_open h2c1 syn-recv 7251
+put "tenant t1" "deny tcp to container h2c1 port 7250-7251"
+ctl h1 reload >/dev/null
+for tag in early late; do
+	check "$tag: the client's end gets an error" poll 2 has "$work/$tag-client" "refused ECONNABORTED"
+done
+check "the server's is half open yet" half_open h2c1 syn-recv 7251
+ctl h2 reload >/dev/null
+check "... until its host denies it" poll 2 not_half_open h2c1 syn-recv 7251
+for container in h1c1 h2c1; do
+	ip netns exec "$(space $container)" nft delete table inet lossy
+done
+stop early
+stop late
 
 # --- who opened it decides ---
 
