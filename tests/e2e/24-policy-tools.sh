@@ -227,7 +227,10 @@ done
 before=$(counter h1 connects_slim)
 in_ h1c1 nc -N -w 3 "$server" 7000 </dev/null >/dev/null
 equal "a set-up on the slim path" $((before + 1)) "$(counter h1 connects_slim)"
-equal "stats: hits" "1 0 null" "$(ctl h1 -j policy stats | jq -r '[.rules[].hits | tostring] | join(" ")')"
+for host in h1 h2; do
+	equal "stats: hits, at $host" "1 0 null" \
+		"$(ctl $host -j policy stats | jq -r '[.rules[].hits | tostring] | join(" ")')"
+done
 rules() { ctl h1 policy stats "$@" | awk 'NR > 1 { sub(/.*:/, "", $1); print $1 }' | xargs; }
 equal "all rules" "2 3 4" "$(rules)"
 check "... with their texts" has <(ctl h1 policy stats) "allow tcp to $server port 7000"
