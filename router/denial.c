@@ -81,16 +81,23 @@ static const char *by(const struct policy_verdict *verdict, char out[PLACE_LEN])
 	return out;
 }
 
-static void say(const char *what, const struct policy_verdict *verdict, const struct ends *ends)
+static void say_by(const char *what, const struct ends *ends, const char *why)
 {
-	char from[END_LEN], to[END_LEN], place[PLACE_LEN];
+	char from[END_LEN], to[END_LEN];
 	bool within = ends->source_vni == ends->destination_vni;
 
 	end(ends->source_vni, &ends->source, from);
 	end(ends->destination_vni, &ends->destination, to);
 	log_info("policy: %s %s tenant %s%s%s: %s to %s, %s", what, within ? "in" : "from",
 		 config_tenant_name(config, ends->source_vni), within ? "" : " to ",
-		 within ? "" : config_tenant_name(config, ends->destination_vni), from, to, by(verdict, place));
+		 within ? "" : config_tenant_name(config, ends->destination_vni), from, to, why);
+}
+
+static void say(const char *what, const struct policy_verdict *verdict, const struct ends *ends)
+{
+	char place[PLACE_LEN];
+
+	say_by(what, ends, by(verdict, place));
 }
 
 static void say_allowed(const struct policy_verdict *verdict, const struct policy_rule *rule,
@@ -148,7 +155,10 @@ void denial_say_packet(const struct policy_verdict *verdict, uint8_t protocol,
 	if (verdict->allowed || !log_limit_ok(&bounds_of(ends)->packet))
 		return;
 	snprintf(what, sizeof(what), "denied a packet (%s)", protocol_name(protocol, number));
-	say(what, verdict, ends);
+	if (ends->source_vni == ends->destination_vni)
+		say(what, verdict, ends);
+	else
+		say_by(what, ends, "as there is no packet path from tenant to tenant");
 }
 
 void denial_cut(uint64_t cookie)

@@ -15,9 +15,11 @@
 #include <sys/socket.h>
 
 #include "denial.h"
+#include "endpoint.h"
 #include "link_request.h"
 #include "log.h"
 #include "packet_head.h"
+#include "policy_crossing.h"
 #include "policy_force.h"
 
 #define AGAIN_MS	1000
@@ -57,6 +59,7 @@ static void tell(uint32_t vni, const void *packet, size_t len)
 	struct policy_question question = { .source_vni = vni, .destination_vni = vni };
 	struct policy_verdict verdict;
 	struct packet_head head;
+	struct in6_addr to;
 
 	if (packet_head_parse(packet, len, &head))
 		return;
@@ -64,8 +67,9 @@ static void tell(uint32_t vni, const void *packet, size_t len)
 	memcpy(question.destination, head.destination.addr, sizeof(question.destination));
 	question.service = service_of(&head);
 	policy_ask(&question, &verdict);
-	denial_say_packet(&verdict, head.protocol,
-			  &(struct ends){ vni, vni, head.source, head.destination });
+	to = endpoint_addr(&head.destination);
+	denial_say_packet(&verdict, head.protocol, &(struct ends){
+				  vni, policy_crossing_to(vni, &to), head.source, head.destination });
 }
 
 static void handle_message(struct nlmsghdr *nlh)

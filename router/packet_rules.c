@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "packetpath_tenant.h"
+#include "policy_crossing.h"
 #include "policy_members.h"
 #include "policy_profile.h"
 #include "ruleset_policy.h"
@@ -84,6 +85,8 @@ static int make_part(struct work *work, const struct policy_domain *domain,
 		return 0;
 	part = &work->parts[work->num++];
 	part->ruleset.action = domain->action;
+	part->ruleset.crossings = policy_crossing_from(work->compiled, domain->owner,
+						       &part->ruleset.crossings_num);
 	err = take_ports(work, part, domain->owner, num);
 	if (!err)
 		err = policy_profiles_build(&part->profiles, work->compiled, domain, dynamic,

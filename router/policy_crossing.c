@@ -26,8 +26,8 @@ uint32_t policy_crossing_to(uint32_t vni, const struct in6_addr *addr)
 	return search.vni;
 }
 
-/* The first of those from @vni, where there are any */
-static uint32_t find(const struct policy_compiled *compiled, uint32_t vni)
+const struct policy_crossing *policy_crossing_from(const struct policy_compiled *compiled, uint32_t vni,
+						   uint32_t *num)
 {
 	uint32_t low = 0, high = compiled->crossings_num;
 
@@ -39,21 +39,24 @@ static uint32_t find(const struct policy_compiled *compiled, uint32_t vni)
 		else
 			high = middle;
 	}
-	return low;
+	*num = 0;
+	while (low + *num < compiled->crossings_num && compiled->crossings[low + *num].from == vni)
+		++*num;
+	return compiled->crossings + low;
 }
 
 void policy_crossing_each(uint32_t vni, void (*each)(const struct config_tenant *tenant, void *data),
 			  void *data)
 {
 	const struct policy_compiled *compiled = policy_in_force();
+	const struct policy_crossing *crossings;
+	uint32_t num;
 
 	if (!compiled)
 		return;
-	for (uint32_t i = find(compiled, vni); i < compiled->crossings_num; i++) {
-		if (compiled->crossings[i].from != vni)
-			break;
-		each(compiled->crossings[i].to, data);
-	}
+	crossings = policy_crossing_from(compiled, vni, &num);
+	for (uint32_t i = 0; i < num; i++)
+		each(crossings[i].to, data);
 }
 
 uint32_t policy_crossing_stamp(void)

@@ -9,6 +9,7 @@
 
 #include "directory.h"
 #include "endpoint.h"
+#include "policy_crossing.h"
 
 /* @compiled may be shared with others; each gives it up. */
 struct force {
@@ -112,12 +113,27 @@ static bool is_link_local(const struct policy_question *question)
 	return addr_is_link_local(&source) || addr_is_link_local(&destination);
 }
 
+/* What is for another tenant's addresses, to which there are connections, would be a packet: those take the slim
+ * path alone. */
+static bool is_crossing(const struct force *now, const struct policy_question *question)
+{
+	struct in6_addr destination = addr_of(question->destination);
+	const struct policy_crossing *crossings;
+	uint32_t num;
+
+	crossings = policy_crossing_from(now->compiled, question->source_vni, &num);
+	for (uint32_t i = 0; i < num; i++)
+		if (config_tenant_covers(crossings[i].to, &destination))
+			return true;
+	return false;
+}
+
 static void ask_within(const struct force *now, const struct policy_question *question,
 		       struct policy_verdict *verdict)
 {
 	const struct policy_domain *domain = domain_at(now, question->source_vni, question);
 
-	if (domain && is_link_local(question)) {
+	if (domain && (is_link_local(question) || is_crossing(now, question))) {
 		verdict->allowed = false;
 		verdict->policy = now->compiled->policy;
 	} else if (domain) {

@@ -157,6 +157,25 @@ static void put_lookup(FILE *out, const struct ruleset_policy_tenant *tenant,
 			v4 ? '4' : '6');
 }
 
+/* What goes to other tenants of which rules speak takes the slim path alone. */
+static void put_crossings(FILE *out, const struct ruleset_policy_tenant *tenant)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	for (uint32_t i = 0; i < tenant->crossings_num; i++) {
+		const struct config_tenant *to = tenant->crossings[i].to;
+
+		for (size_t j = 0; j < to->prefixes_num; j++) {
+			const struct config_prefix *prefix = &to->prefixes[j];
+			bool v4 = addr_is4(&prefix->addr);
+
+			fprintf(out, "%s daddr %s/%u goto r%u\n", v4 ? "ip" : "ip6",
+				addr_format(&prefix->addr, text, sizeof(text)),
+				v4 ? prefix->len - 96 : prefix->len, tenant->vni);
+		}
+	}
+}
+
 /*
  * Chain "t<VNI>_<side>": of a packet of the tenant's; of addresses that nobody has here: the default.
  * Containers' link-local ones, which no rule knows, are refused.
@@ -173,6 +192,8 @@ static void put_side(struct load *load, const struct ruleset_policy_tenant *tena
 	fprintf(load->out, "jump always\n"
 		"ip6 saddr fe80::/10 goto r%u\n"
 		"ip6 daddr fe80::/10 goto r%u\n", tenant->vni, tenant->vni);
+	if (side == POLICY_SIDE_FROM)
+		put_crossings(load->out, tenant);
 	put_lookup(load->out, tenant, side, true);
 	put_lookup(load->out, tenant, side, false);
 	if (tenant->action == POLICY_ALLOW)

@@ -7,8 +7,9 @@
  * policy what its own containers send and get. There is no state: of TCP only what opens a connection is
  * judged, of ICMP only echo requests, and errors and replies pass. A UDP packet that a rule does not
  * allow passes as a reply where default is deny and the opposite direction is allowed for its source
- * port. Link-local addresses, of which no rule speaks, are for neighbour discovery alone. Fragments after the first pass, since they are of no use without it. What is refused is
- * rejected: a reset, or ICMP's "administratively prohibited".
+ * port. Link-local addresses, of which no rule speaks, are for neighbour discovery alone, and another tenant's, of
+ * which rules speak, for the slim path. Fragments after the first pass, since they are of no use without it. What
+ * is refused is rejected: a reset, or ICMP's "administratively prohibited".
  *
  * All of it is one transaction, in which chains are made anew and sets that are there already stay
  * (packet_sets.h), so that a container that comes costs little where there are many rules. What is refused
@@ -30,7 +31,7 @@
 #define RULESET_POLICY_COUNTER	"denied"
 
 /* A tenant that the policy speaks of and that has containers here. @addresses: with @profiles; @ports:
- * the host's ends of their veths */
+ * the host's ends of their veths; @crossings: to which other tenants rules speak of connections from it */
 struct ruleset_policy_tenant {
 	uint32_t vni;
 	enum policy_action action;
@@ -40,6 +41,8 @@ struct ruleset_policy_tenant {
 	const char *const *ports;
 	size_t ports_num;
 	const char *vxlan;
+	const struct policy_crossing *crossings;
+	uint32_t crossings_num;
 };
 
 /*

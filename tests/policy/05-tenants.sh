@@ -63,6 +63,13 @@ check "a program that runs all the time cannot, too" poll 5 test -s "$work/runs"
 put "tenant t1" "allow tcp from container h1c1 to container h2t2c1 of t2 port 7000-7009"
 check "only the source's tenant allows it" reload_all
 equal "... which is not enough" "EACCES" "$(says shim h1c1 "$far" 7000)"
+check "nftables know that there are rules" poll 10 followed h1
+for address in "$far" "$far6" "$near"; do
+	equal "packets to $address are refused" ECONNREFUSED "$(says plain h1c1 "$address" 7002)"
+done
+check "... echo requests, too" has <(plain h1c1 ping -c 1 -W 1 "$far") "Packet filtered"
+said() { grep -F "to h2t2c1 ($far:0), as there is no packet path" <(lab router h1 log); }
+check "... of which the log says why" poll 2 said
 put "tenant t2" "allow tcp from container h1c1 of t1 to any port 7000-7009"
 check "only the destination's tenant allows it" reload_all
 equal "... which is not enough" "EACCES" "$(says shim h1c1 "$far" 7000)"

@@ -130,6 +130,23 @@ START_TEST(each_rule_that_is_to_be_logged_is)
 }
 END_TEST
 
+/* No rule has decided about a packet from tenant to tenant. */
+START_TEST(packets_between_tenants_are_told_apart)
+{
+	const struct policy_verdict verdict = { .policy = &policy };
+	struct ends ends = { .source_vni = 1, .destination_vni = 2 };
+
+	denial_init(&config);
+	denial_say_packet(&verdict, IPPROTO_UDP, &ends);
+	ck_assert_ptr_nonnull(strstr(last, "(udp) from tenant blue to green: "));
+	ck_assert_ptr_nonnull(strstr(last, ", as there is no packet path from tenant to tenant"));
+	ends.destination_vni = 1;
+	denial_say_packet(&verdict, IPPROTO_UDP, &ends);
+	ck_assert_ptr_nonnull(strstr(last, "(udp) in tenant blue: "));
+	ck_assert_ptr_nonnull(strstr(last, ", by default"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("denial");
@@ -138,6 +155,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, no_tenant_takes_anothers_lines);
+	tcase_add_test(tc, packets_between_tenants_are_told_apart);
 	tcase_add_test(tc, each_rule_that_is_to_be_logged_is);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

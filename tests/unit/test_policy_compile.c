@@ -217,11 +217,10 @@ static const struct {
 	{ BLUE, "10.1.5.1", BLUE, "10.1.7.2", ICMP, 9 },
 	{ BLUE, "fd01::9", BLUE, "fd01::8", ICMP, 9 },
 	{ BLUE, "10.1.5.1", BLUE, "8.8.8.8", UDP(53), 10 },
-	{ BLUE, "10.1.5.1", BLUE, "10.2.8.8", UDP(53), 10 },
+	{ BLUE, "10.1.5.1", BLUE, "10.3.8.8", UDP(53), 10 },
 	{ BLUE, "10.1.5.1", BLUE, "10.1.0.0", UDP(53), -1000 },
 	{ BLUE, "10.1.5.1", BLUE, "10.1.255.255", UDP(53), -1000 },
 	{ BLUE, "10.1.5.1", BLUE, "10.0.255.255", UDP(53), 10 },
-	{ BLUE, "10.1.5.1", BLUE, "10.2.0.0", UDP(53), 10 },
 	{ BLUE, "fd01::5", BLUE, "fd01:0:1::", UDP(53), 10 },
 	{ BLUE, "fd01::5", BLUE, "fd01:0:0:ffff::", UDP(53), -1000 },
 	{ BLUE, "fd01::5", BLUE, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", UDP(53), 10 },
@@ -230,7 +229,7 @@ static const struct {
 	{ BLUE, "10.1.8.1", BLUE, "10.1.8.2", UDP(1), 11 },
 	{ BLUE, "10.1.7.2", BLUE, "10.1.7.2", TCP(1), 20 },
 	/* Another tenant's, of the same address and name */
-	{ GREEN, "10.1.7.1", GREEN, "10.1.7.2", TCP(5432), 0 },
+	{ GREEN, "10.1.7.1", GREEN, "10.2.7.2", TCP(5432), 0 },
 	{ GREEN, "10.2.0.1", GREEN, "10.2.0.2", TCP(25), -15 },
 	{ GREEN, "10.2.0.1", GREEN, "10.2.0.2", TCP(26), 0 },
 	{ 3, "10.2.0.1", 3, "10.2.0.2", TCP(25), 0 },
@@ -251,6 +250,14 @@ static const struct {
 	{ GREEN, "10.2.0.5", BLUE, "10.1.7.3", TCP(444), -1000 },
 	{ GREEN, "10.2.0.5", BLUE, "10.1.7.1", TCP(443), -1000 },
 	{ BLUE, "10.1.1.7", 3, "10.3.0.2", TCP(443), -1000 },
+	/* Packets to addresses that the policy knows to be the other tenant's */
+	{ BLUE, "10.1.1.7", BLUE, "10.2.0.2", TCP(443), -1000 },
+	{ BLUE, "10.1.5.1", BLUE, "10.2.0.0", UDP(53), -1000 },
+	{ BLUE, "10.1.5.1", BLUE, "10.2.255.255", UDP(53), -1000 },
+	{ BLUE, "10.1.5.1", BLUE, "10.3.0.0", UDP(53), 10 },
+	{ GREEN, "10.2.0.5", GREEN, "10.1.0.0", UDP(53), -1000 },
+	{ GREEN, "10.2.0.5", GREEN, "fd01:0:0:ffff::", ICMP, -1000 },
+	{ GREEN, "10.2.0.5", GREEN, "10.4.0.1", UDP(53), 0 },
 };
 
 static void some_containers(void)
