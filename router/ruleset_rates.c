@@ -78,7 +78,7 @@ static void put_host(FILE *out, const struct shaping_plan *plan)
 		"meta mark & 0x%08x != 0x%08x return\n"
 		"meta priority set meta mark . ip saddr map @outside4\n"
 		"meta priority set meta mark . ip6 saddr map @outside6\n"
-		"}\n}\n", RULESET_MARK_MASK, RULESET_SLIM_MARK, RULESET_MARK_MASK, RULESET_MARK);
+		"}\n}\n", RULESET_MARK_MASK, SLIM_SOCKET_MARK, RULESET_MARK_MASK, RULESET_MARK);
 }
 
 static void put_ports(FILE *out, const struct shaping_plan *plan)

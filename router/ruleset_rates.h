@@ -15,13 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../include/slim/channel.h"
 #include "shaping_plan.h"
-
-#define RULESET_SLIM_MARK	0x54000000u	/* ... | the container's number: of its host sockets */
 
 static inline uint32_t ruleset_slim_mark(uint32_t container_id)
 {
-	return RULESET_SLIM_MARK | (container_id & 0xffffffu);
+	return SLIM_SOCKET_MARK | (container_id & ~SLIM_SOCKET_MARK_MASK);
 }
 
 /*

@@ -81,7 +81,7 @@ static int load_program(void)
 		RETURN_ONE,
 		BPF_LOAD(BPF_W, BPF_REG_1, BPF_REG_1, (int16_t)offsetof(struct bpf_sock, mark)),
 		BPF_RSH32_IMM(BPF_REG_1, MARK_SHIFT),
-		BPF_SKIP_NE(BPF_REG_1, RULESET_SLIM_MARK >> MARK_SHIFT, 4),
+		BPF_SKIP_NE(BPF_REG_1, SLIM_SOCKET_MARK >> MARK_SHIFT, 4),
 		BPF_LOAD(BPF_W, BPF_REG_2, BPF_REG_6, CTX(bpf_sock_ops_cb_flags)),
 		BPF_OR_IMM(BPF_REG_2, BPF_SOCK_OPS_RTT_CB_FLAG),
 		BPF_MOV_REG(BPF_REG_1, BPF_REG_6),

@@ -20,13 +20,13 @@
 #include <unistd.h>
 #include <urcu/compiler.h>
 
+#include "../include/slim/channel.h"
 #include "accept_pause.h"
 #include "endpoint.h"
 #include "inbound.h"
 #include "inherited.h"
 #include "log.h"
 #include "manager.h"
-#include "ruleset_rates.h"
 #include "worker.h"
 
 #ifndef TCP_FASTOPEN_NO_COOKIE
@@ -77,7 +77,7 @@ static int set_options(int fd)
 		int level, name, value;
 	} options[] = {
 		{ SOL_SOCKET, SO_REUSEADDR, 1 },
-		{ SOL_SOCKET, SO_MARK, RULESET_SLIM_MARK },
+		{ SOL_SOCKET, SO_MARK, SLIM_SOCKET_MARK },
 		{ IPPROTO_TCP, TCP_FASTOPEN, SLIMPORT_BACKLOG },
 		{ IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1 },
 		{ IPPROTO_TCP, TCP_DEFER_ACCEPT, SLIMPORT_DEFER },

@@ -146,12 +146,28 @@ static int give_peername(const struct fdtable_entry *entry, void *to, socklen_t 
 	return give(entry, &entry->peer, to, len);
 }
 
+/* The router's own mark is none that a program has put there. */
+static int give_mark(int fd, void *to, socklen_t *len)
+{
+	uint32_t mark;
+
+	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
+	    (mark & SLIM_SOCKET_MARK_MASK) != SLIM_SOCKET_MARK)
+		return next_getsockopt(fd, SOL_SOCKET, SO_MARK, to, len);
+	return give_int(0, to, len);
+}
+
+static bool is_named(int level, int name)
+{
+	return level == SOL_SOCKET && (name == SO_PEERNAME_ || name == SO_DOMAIN ||
+				       name == SYS_SO_NETNS_COOKIE || name == SO_MARK);
+}
+
 int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	const struct fdtable_entry *entry;
 
-	if (level != SOL_SOCKET ||
-	    (name != SO_PEERNAME_ && name != SO_DOMAIN && name != SYS_SO_NETNS_COOKIE))
+	if (!is_named(level, name))
 		return next_getsockopt(fd, level, name, value, len);
 	entry = slim_entry(fd);
 	if (!entry)
@@ -160,6 +176,8 @@ int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return give_int(entry->domain, value, len);
 	if (name == SO_PEERNAME_)
 		return give_peername(entry, value, len);
+	if (name == SO_MARK)
+		return give_mark(fd, value, len);
 	/* The namespace is the container's, as far as its programs are concerned. */
 	if (channel_world_known() && user_readable(len, sizeof(*len)) &&
 	    *len == sizeof(uint64_t) && user_writable(value, sizeof(uint64_t))) {

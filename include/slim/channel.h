@@ -50,6 +50,13 @@
 #define SLIM_TICKET_ADDR6 \
 	{ 0xfd, 0x53, 0x4c, 0x49, 0x4d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01 }
 
+/*
+ * Host sockets have this mark (SO_MARK) with the number of the container whose they are in the rest, by which
+ * its packets find their class. Programs see none.
+ */
+#define SLIM_SOCKET_MARK	0x54000000u
+#define SLIM_SOCKET_MARK_MASK	0xff000000u
+
 #define SLIM_CHANNEL_PREFIXES	16
 #define SLIM_CHANNEL_ADDRESSES	16
 #define SLIM_CONGESTION_LEN	16
