@@ -6,11 +6,11 @@
     cut.py once PORT HOW            accepts one connection, and listens no more
     cut.py accept HOW               the same of a listening socket that it finds as fd 3
     cut.py connect ADDRESS PORT HOW [FROM]
-                                    connects, and says whether it could; FROM: its own port. connect(2)
-                                    itself waits where HOW is read, and poll(2) otherwise.
+                                    connects, and says whether it could; FROM: its own port
 
 HOW: read   blocked in recv          write  blocked in send, the other end does not read
      poll   waits in poll            idle   does nothing; asks SO_ERROR each 10 ms
+     block  the same as read, and connect(2) itself waits, and not poll(2)
      heir   blocked in recv in a child that got the socket by exec
 Says "up" when it is connected, and then how it ended: "end ECONNABORTED 1795269030.123".
 """
@@ -41,7 +41,7 @@ def live(sock, how):
             sock.close()
             os.waitpid(pid, 0)
             return
-        if how == "read":
+        if how in ("read", "block"):
             while sock.recv(4096):
                 pass
             end(0)
@@ -92,7 +92,7 @@ def once(port, how):
 def connect(address, port, how, source=0):
     any_address = "::" if ":" in address else "0.0.0.0"
     try:
-        sock = socket.create_connection((address, port), timeout=None if how == "read" else 10,
+        sock = socket.create_connection((address, port), timeout=None if how == "block" else 10,
                                         source_address=(any_address, source) if source else None)
     except OSError as error:
         say("refused", errno.errorcode.get(error.errno, str(error)))
