@@ -44,7 +44,7 @@ SLIMCTL_SRC := $(filter-out tools/slim_run.c,$(wildcard tools/*.c)) router/host_
 SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
-.PHONY: all deps router tools shim bench-programs check check-unit check-shim check-e2e \
+.PHONY: all deps router tools shim bench-programs test-programs check check-unit check-shim check-e2e \
 	check-fuzz check-asan check-policy check-policy-asan check-robust check-faults check-long fuzz demo bench \
 	bench-attach bench-policy lint install uninstall clean asan
 
@@ -95,7 +95,13 @@ $(B)/asan/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -c -o $@ $<
 
+# As many at a time as there are processors, where make was not told otherwise
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+test-programs: $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN)
+
 check: all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) test-programs
 	$(Q)tests/check
 
 check-unit: all $(UNIT_BIN) $(FUZZ_BIN) $(B)/tests/freestanding.ok
