@@ -36,6 +36,7 @@
 #define EARLY_MS	5000	/* in which peers may have to tell yet who they have */
 #define PAUSE		2	/* after a load, times what it took */
 #define PAUSE_MAX_MS	10000
+#define BURST_MS	10000	/* so much of loads and their pauses is not waited for */
 
 static struct {
 	struct loop *loop;
@@ -49,6 +50,7 @@ static struct {
 	bool loaded;			/* there may be a table */
 	unsigned int delay;
 	uint64_t began, due;		/* ms: the last one; the next one, unless it is urgent */
+	uint64_t paid;			/* ms: until then loads have had their time, with pauses */
 	uint64_t early_until;		/* 0: there is nothing to keep */
 	struct policy_compiled *compiled;	/* what is being loaded, the thread's; NULL: no policy */
 	bool empty;			/* ... that was so the last time */
@@ -118,14 +120,26 @@ static void succeeded(void)
 	packet_cutting_start(false);
 }
 
+/* One change, or a few, are loaded at once; where they do not end, loads have a third of the time. */
+static void pay(uint64_t now)
+{
+	const uint64_t most = now + BURST_MS + PAUSE_MAX_MS;
+
+	if (follow.paid < follow.began)
+		follow.paid = follow.began;
+	follow.paid += (1 + PAUSE) * (now - follow.began);
+	if (follow.paid > most)
+		follow.paid = most;
+	follow.due = follow.paid > BURST_MS ? follow.paid - BURST_MS : 0;
+}
+
 static void done(struct aside *unused)
 {
 	uint64_t now = loop_now(follow.loop);
-	uint64_t pause = PAUSE * (now - follow.began);
 
 	(void)unused;
 	follow.running = false;
-	follow.due = now + (pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
+	pay(now);
 	if (!follow.result)
 		succeeded();
 	else
