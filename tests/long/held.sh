@@ -14,12 +14,9 @@ child() { ctl "$1" -j status | jq .pid; }
 busy_all() { awk '/^cpu / { print $2 + $3 + $4 }' /proc/stat; }
 busy_ours()
 {
-	local pids=("$$") pid host space
+	local pids=("$$") pid space
 
-	for host in $(hosts); do
-		pids+=("$(router_pid "$host")" "$(child "$host")")
-	done
-	for space in $(containers); do
+	for space in $(hosts) $(containers); do
 		mapfile -t -O ${#pids[@]} pids < <(ip netns pids "$(space "$space")")
 	done
 	for pid in "${pids[@]}"; do
