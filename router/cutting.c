@@ -14,6 +14,7 @@
 #include "dealing.h"
 #include "denial.h"
 #include "diag.h"
+#include "endpoint.h"
 #include "housekeeping.h"
 #include "ledger.h"
 #include "limiting.h"
@@ -26,6 +27,7 @@
 #define AGAIN_MAX_MS	3200
 #define SWEEPS_IDLE	2	/* in a row, that find nothing */
 #define PAUSE		4	/* after a sweep, times what it took */
+#define FEW		4	/* less than one in so many: the kernel is asked for each, and not for all that it has */
 
 /* A socket that is to go; @found: the kernel knows it */
 struct cut {
@@ -37,15 +39,17 @@ struct cut {
 
 /*
  * What a sweep has found.
+ * @all:	connections that there are
+ * @nameless:	what the host calls some that are to go is not known
  * @destroyed:	those that were there; atomic
  * @differ:	some that stay are to have another rate, TOS or priority
  */
 struct round {
 	struct deal deal;
 	struct cut *cuts;
-	size_t num, max;
+	size_t num, max, all;
 	uint64_t destroyed;
-	bool differ;
+	bool differ, nameless;
 	struct timespec began;
 	int error;
 };
@@ -68,7 +72,9 @@ static void collect(struct ledger_entry *entry, void *data)
 	const struct ends ends = ledger_ends(entry);
 	struct round *round = data;
 	struct policy_verdict verdict;
+	struct cut *cut;
 
+	round->all++;
 	policy_ask_tcp(&ends, &verdict);
 	if (verdict.allowed) {
 		const struct shaping now = shaping_of(verdict.rule);
@@ -90,9 +96,12 @@ static void collect(struct ledger_entry *entry, void *data)
 		round->cuts = bigger;
 		round->max = more;
 	}
-	round->cuts[round->num++] = (struct cut){
+	cut = &round->cuts[round->num++];
+	*cut = (struct cut){
 		.cookie = entry->cookie, .container_id = entry->container_id,
 	};
+	if (!ledger_host_names(entry, &cut->socket.local, &cut->socket.peer))
+		round->nameless = true;
 }
 
 static int compare_cookies(const void *a, const void *b)
@@ -122,14 +131,38 @@ static void find(const struct diag_socket *socket, void *data)
 	cut->found = true;
 }
 
+static int find_by_dump(struct round *round, struct diag *diag)
+{
+	qsort(round->cuts, round->num, sizeof(*round->cuts), compare_cookies);
+	return diag_dump(diag, DIAG_LIVE, 0, 0, false, find, round);
+}
+
+static int find_each(struct round *round, struct diag *diag)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < round->num && (!err || err == -ENOENT); i++) {
+		struct cut *cut = &round->cuts[i];
+		struct in6_addr addr = endpoint_addr(&cut->socket.peer);
+		struct diag_socket socket;
+
+		err = diag_find(diag, addr_is4(&addr) ? AF_INET : AF_INET6, &cut->socket.local,
+				&cut->socket.peer, &socket);
+		cut->found = !err && socket.cookie == cut->cookie && DIAG_LIVE & 1u << socket.state;
+		if (cut->found)
+			cut->socket = socket;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
 static int find_sockets(struct round *round)
 {
 	struct diag *diag = diag_open(-1);
 	int err = diag ? 0 : -errno;
 
-	qsort(round->cuts, round->num, sizeof(*round->cuts), compare_cookies);
 	if (!err)
-		err = diag_dump(diag, DIAG_LIVE, 0, 0, false, find, round);
+		err = round->nameless || round->num >= round->all / FEW ? find_by_dump(round, diag) :
+		      find_each(round, diag);
 	diag_close(diag);
 	return err;
 }

@@ -412,6 +412,20 @@ int ledger_restore(const char *directory)
 
 /* --- the sweep --- */
 
+bool ledger_host_names(const struct ledger_entry *entry, struct slim_endpoint *local,
+		       struct slim_endpoint *peer)
+{
+	static const struct in6_addr unknown;
+	uint16_t port = __atomic_load_n(&entry->host_port, __ATOMIC_ACQUIRE);
+
+	if (!port || !__atomic_load_n(&entry->entered, __ATOMIC_ACQUIRE) ||
+	    !memcmp(&entry->host_addr, &unknown, sizeof(unknown)))
+		return false;
+	*local = endpoint_make(&entry->host_addr, port);
+	*peer = entry->host_peer;
+	return true;
+}
+
 static void sweep_each(const struct diag_socket *socket, void *data)
 {
 	struct ledger_entry *entry = ledger_find(socket->cookie);

@@ -83,6 +83,10 @@ struct ledger_record {
 	uint8_t direction, spliced;
 };
 
+/* What the host calls it. False: it may not be connecting yet, or that is not known. Any thread, read lock held. */
+bool ledger_host_names(const struct ledger_entry *entry, struct slim_endpoint *local,
+		       struct slim_endpoint *peer);
+
 static inline struct ends ledger_ends(const struct ledger_entry *entry)
 {
 	if (entry->direction == LEDGER_OUT)

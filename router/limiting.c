@@ -103,18 +103,13 @@ void limiting_in(struct limiting *limiting, const struct policy_verdict *verdict
 /* One whose socket may not be connecting yet, or whose names are not known, is left to the ledger's sweep. */
 static void note(struct quota_seat *seat, void *data)
 {
-	static const struct in6_addr unknown;
 	struct ledger_entry *entry = caa_container_of(seat, struct ledger_entry, seat);
 	struct looks *looks = data;
 	struct look *look = &looks->at[looks->num];
-	uint16_t port = __atomic_load_n(&entry->host_port, __ATOMIC_ACQUIRE);
 
-	if (!port || !__atomic_load_n(&entry->entered, __ATOMIC_ACQUIRE) ||
-	    !memcmp(&entry->host_addr, &unknown, sizeof(unknown)))
+	if (!ledger_host_names(entry, &look->local, &look->peer))
 		return;
 	look->cookie = entry->cookie;
-	look->local = endpoint_make(&entry->host_addr, port);
-	look->peer = entry->host_peer;
 	look->in = entry->direction == LEDGER_IN;
 	looks->num++;
 }
