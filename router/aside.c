@@ -8,6 +8,8 @@
 #include <time.h>
 #include <urcu.h>
 
+#include "slice.h"
+
 #define EXIT_TRIES	100
 #define EXIT_WAIT	10	/* ms */
 
@@ -26,6 +28,7 @@ static void *run(void *arg)
 {
 	struct aside *aside = arg;
 
+	slice_be_long();
 	rcu_register_thread();
 	aside->run(aside);
 	rcu_unregister_thread();

@@ -139,7 +139,7 @@ static int valid_cb(struct nl_msg *msg, void *arg)
 	struct diag_socket socket;
 	struct dump *dump = arg;
 
-	if (nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	if ((nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY && nlh->nlmsg_type != TCPDIAG_GETSOCK) ||
 	    !nlmsg_valid_hdr(nlh, sizeof(struct inet_diag_msg)))
 		return NL_SKIP;
 	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -230,13 +230,34 @@ static struct nl_msg *request(int type, int flags, int family, unsigned int stat
 	return msg;
 }
 
-static int dump_family(struct diag *diag, int family, unsigned int states,
-		       uint16_t port_first, uint16_t port_last, bool info,
-		       struct dump *dump)
+/*
+ * Sockets of both families at once: the older one of the two requests can ask for that (what is given as
+ * family does not count, inet_diag_dump_compat() of net/ipv4/inet_diag.c), and each time that the
+ * kernel goes through its table, it looks at the sockets of all namespaces.
+ */
+static struct nl_msg *dump_request(unsigned int states, bool info)
 {
+	const struct inet_diag_req req = {
+		.idiag_family = AF_INET,
+		.idiag_states = states,
+		.idiag_ext = info ? 1 << (INET_DIAG_INFO - 1) : 0,
+	};
+	struct nl_msg *msg = nlmsg_alloc_simple(TCPDIAG_GETSOCK, NLM_F_DUMP);
+
+	if (msg && nlmsg_append(msg, (void *)&req, sizeof(req), NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first,
+	      uint16_t port_last, bool info,
+	      void (*each)(const struct diag_socket *socket, void *data), void *data)
+{
+	struct dump dump = { .each = each, .data = data };
 	struct inet_diag_bc_op filter[PORT_FILTER_OPS];
-	struct nl_msg *msg = request(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, family, states,
-				     NULL, info);
+	struct nl_msg *msg = dump_request(states, info);
 	int err;
 
 	if (!msg)
@@ -245,24 +266,9 @@ static int dump_family(struct diag *diag, int family, unsigned int states,
 		port_filter(filter, port_first, port_last);
 		nla_put(msg, INET_DIAG_REQ_BYTECODE, sizeof(filter), filter);
 	}
-	err = ask(diag, msg, dump);
+	err = ask(diag, msg, &dump);
 	nlmsg_free(msg);
-	return err;
-}
-
-int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first,
-	      uint16_t port_last, bool info,
-	      void (*each)(const struct diag_socket *socket, void *data), void *data)
-{
-	struct dump dump = { .each = each, .data = data };
-	int err = dump_family(diag, AF_INET, states, port_first, port_last, info, &dump);
-
-	if (!err)
-		err = dump_family(diag, AF_INET6, states, port_first, port_last, info,
-				  &dump);
-	if (!err && dump.interrupted)
-		err = -EINTR;
-	return err;
+	return !err && dump.interrupted ? -EINTR : err;
 }
 
 static void fill_id(struct inet_diag_sockid *id, int family,

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "aside.h"
 #include "counters.h"
 #include "diag.h"
 #include "ledger.h"
@@ -26,8 +27,20 @@ static struct loop_timer timer;
 static struct diag *diag;
 static unsigned int delay = SWEEP_MS;
 static uint64_t set_up;
+static unsigned int wanted;	/* ms: the next sweep, after the one that runs; 0: no hurry */
+static bool stopped;
 static bool resting;		/* atomic: the next sweep is more than a second off */
 static bool called, hurried;	/* atomic: that task is on its way */
+
+/* @before: so many connections there were when it @began (ms) */
+static struct {
+	struct aside aside;
+	bool runs;
+	int err;
+	unsigned long before;
+	uint64_t began;
+} look;
+
 /* All slim ports that this host and its peers have or had, since old connections stay where
  * they are: the kernel picks the sockets out for us by them. */
 static uint16_t port_first, port_last;
@@ -41,31 +54,70 @@ static void widen(const struct peer_info *peer, void *data)
 		port_last = peer->port_last;
 }
 
-static void sweep(struct loop_timer *unused)
+/* @changes: some were found to be over, or may be; or it is not known */
+static void end(bool changes)
 {
 	uint64_t now_set_up = __atomic_load_n(&counters.connects_slim, __ATOMIC_RELAXED) +
 			      __atomic_load_n(&counters.tickets, __ATOMIC_RELAXED);
-	unsigned long before = ledger_count(), doubtful = 0;
+	unsigned int ms;
 
-	(void)unused;
-	if (before) {
-		peers_each(widen, NULL);
-		doubtful = ledger_sweep(diag, port_first, port_last, loop_now(loop));
-		peers_settle();
-	}
-	if (now_set_up != set_up || ledger_count() != before || doubtful)
+	if (now_set_up != set_up || changes)
 		delay = SWEEP_MS;
 	else if (delay < SWEEP_MAX_MS)
 		delay *= 2;
 	quota_sweep(loop_now(loop));
 	set_up = now_set_up;
-	__atomic_store_n(&resting, delay > SWEEP_MS, __ATOMIC_RELAXED);
-	loop_timer_set(loop, &timer, delay);
+	ms = wanted && wanted < delay ? wanted : delay;
+	wanted = 0;
+	__atomic_store_n(&resting, ms > SWEEP_MS, __ATOMIC_RELAXED);
+	loop_timer_set(loop, &timer, ms);
+}
+
+/* It takes too long for the control thread, which others wait for. */
+static void look_run(struct aside *unused)
+{
+	(void)unused;
+	look.err = ledger_look(diag, port_first, port_last);
+}
+
+static void look_done(struct aside *unused)
+{
+	bool changes = look.err;
+
+	(void)unused;
+	look.runs = false;
+	if (stopped) {
+		diag_close(diag);
+		return;
+	}
+	if (!look.err)
+		changes = ledger_sweep(look.began) || ledger_count() != look.before;
+	peers_settle();
+	end(changes);
+}
+
+static void sweep(struct loop_timer *unused)
+{
+	(void)unused;
+	look.before = ledger_count();
+	if (!look.before) {
+		end(false);
+		return;
+	}
+	peers_each(widen, NULL);
+	look.began = loop_now(loop);
+	look.aside.run = look_run;
+	look.aside.done = look_done;
+	look.runs = !aside_start(&look.aside);
+	if (!look.runs)
+		end(true);
 }
 
 static void bring_forward(unsigned int ms)
 {
-	if (timer.expires > loop_now(loop) + ms)
+	if (look.runs && (!wanted || ms < wanted))
+		wanted = ms;
+	else if (timer.expires > loop_now(loop) + ms)
 		loop_timer_set(loop, &timer, ms);
 }
 
@@ -110,6 +162,7 @@ int housekeeping_start(struct loop *control)
 			  strerror(errno));
 		return -errno;
 	}
+	stopped = false;
 	timer.handle = sweep;
 	loop_timer_set(loop, &timer, SWEEP_MS);
 	return 0;
@@ -118,5 +171,7 @@ int housekeeping_start(struct loop *control)
 void housekeeping_stop(void)
 {
 	loop_timer_clear(loop, &timer);
-	diag_close(diag);
+	stopped = true;
+	if (!look.runs)
+		diag_close(diag);
 }

@@ -426,19 +426,37 @@ bool ledger_host_names(const struct ledger_entry *entry, struct slim_endpoint *l
 	return true;
 }
 
-static void sweep_each(const struct diag_socket *socket, void *data)
-{
-	struct ledger_entry *entry = ledger_find(socket->cookie);
+static unsigned int looks;
 
-	if (!entry)
-		return;
-	entry->seen = *(unsigned int *)data;
-	entry->connecting = socket->state == SYN_SENT;
+static void look_each(const struct diag_socket *socket, void *unused)
+{
+	struct ledger_entry *entry;
+
+	(void)unused;
+	rcu_read_lock();
+	entry = ledger_find(socket->cookie);
+	if (entry) {
+		entry->seen = looks;
+		entry->connecting = socket->state == SYN_SENT;
+	}
+	rcu_read_unlock();
 }
 
-static enum syndata_fate fate_of(const struct ledger_entry *entry, unsigned int sweep)
+int ledger_look(struct diag *diag, uint16_t port_first, uint16_t port_last)
 {
-	if (entry->seen != sweep)
+	int err;
+
+	looks++;
+	err = diag_dump(diag, DIAG_LIVE, port_first, port_last, false, look_each, NULL);
+	if (err)
+		log_warning("sock_diag: %s: closed connections stay in the ledger for now",
+			    strerror(-err));
+	return err;
+}
+
+static enum syndata_fate fate_of(const struct ledger_entry *entry)
+{
+	if (entry->seen != looks)
 		return SYNDATA_GONE;
 	return entry->connecting ? SYNDATA_CONNECTING : SYNDATA_CONNECTED;
 }
@@ -468,32 +486,22 @@ static void judge_syn(struct ledger_entry *entry, enum syndata_fate fate, uint64
 	entry->syn_data = false;
 }
 
-unsigned long ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last,
-			   uint64_t now)
+unsigned long ledger_sweep(uint64_t looked)
 {
-	static unsigned int sweep;
 	unsigned long doubtful = 0;
 	struct cds_lfht_iter iter;
 	struct cds_lfht_node *node;
-	int err;
 
-	sweep++;
-	err = diag_dump(diag, DIAG_LIVE, port_first, port_last, false, sweep_each, &sweep);
-	if (err) {
-		log_warning("sock_diag: %s: closed connections stay in the ledger for now",
-			    strerror(-err));
-		return 0;
-	}
 	cds_lfht_for_each(by_cookie, &iter, node) {
 		struct ledger_entry *entry =
 			caa_container_of(node, struct ledger_entry, cookie_node);
 
-		if (entry->seen != sweep)
+		if (entry->seen != looks)
 			doubtful++;
 		if (entry->syn_data &&
-		    (entry->seen == sweep || entry->created_at + LEDGER_DUMP < now))
-			judge_syn(entry, fate_of(entry, sweep), now);
-		if (entry->seen == sweep || entry->created_at + LEDGER_GRACE >= now) {
+		    (entry->seen == looks || entry->created_at + LEDGER_DUMP < looked))
+			judge_syn(entry, fate_of(entry), looked);
+		if (entry->seen == looks || entry->created_at + LEDGER_GRACE >= looked) {
 			entry->missed = 0;
 		} else if (++entry->missed >= 2) {
 			ledger_remove(entry);

@@ -60,7 +60,7 @@ struct ledger_entry {
 	struct quota_seat seat;
 	struct ledger_record *record;	/* in the state file; or NULL */
 	unsigned int missed;		/* sweeps; control thread */
-	unsigned int seen;
+	unsigned int seen;			/* by the last ledger_look() */
 	bool connecting;		/* ... in SYN_SENT */
 	bool syn_late;			/* it was so for too long */
 	bool entered;			/* atomic: in all tables */
@@ -152,9 +152,17 @@ void ledger_each(void (*each)(struct ledger_entry *entry, void *data), void *dat
 /* Live entries (those whose end is not yet known included). */
 unsigned long ledger_count(void);
 
-/* Control thread: compare with sock_diag. Returns how many may be over and are still there: the next
- * sweep knows. */
-unsigned long ledger_sweep(struct diag *diag, uint16_t port_first, uint16_t port_last, uint64_t now);
+/*
+ * Asks sock_diag which of them are there, of those with these ports; takes some ms for thousands. One
+ * thread at a time, outside of a read section. 0 or -errno: nothing is known then.
+ */
+int ledger_look(struct diag *diag, uint16_t port_first, uint16_t port_last);
+
+/*
+ * Control thread: removes those that are over, by the last ledger_look(), which was good and began at
+ * @looked (ms). Returns how many may be over and are still there: the next sweep knows.
+ */
+unsigned long ledger_sweep(uint64_t looked);
 
 /*
  * Removes a container's entries; *@cookies, to be freed by the caller, are the *@num sockets of

@@ -64,6 +64,7 @@ put "default allow" "deny tcp to $server port 7901"
 others_begin
 began=$(now)
 took=$(ctl h1 -j reload | jq .took_ms)
+settle
 check "all that are denied are cut" poll 20 have_cut $GO
 check "the accepting host reads it, too" ctl h2 reload
 check "set-ups go on" finish stall
@@ -78,6 +79,7 @@ put "default allow" "deny tcp to $server port 7901-7902"
 others_begin
 signalled=$(now)
 kill -HUP "$(router_pid h1)"
+settle
 check "a signal: all that are denied are cut" poll 20 have_cut $((2 * GO))
 check "the other end's host has no more of them" poll 10 have_left $STAY
 others_end

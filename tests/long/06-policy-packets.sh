@@ -121,6 +121,7 @@ put "allow tcp to $server port 7910"
 others_begin
 began=$(date +%s.%N)
 took=$(ctl h1 -j reload | jq .took_ms)
+settle
 all_cut() { (($(counter h1 connections_cut_packet) >= GO)); }
 check "all that are denied are cut" poll 20 all_cut
 others_end

@@ -2,7 +2,7 @@
 /*
  * test_dealing.c - work on containers, of which some keep whoever works for them
  *
- * links: router/dealing.c router/aside.c router/loop.c
+ * links: router/dealing.c router/aside.c router/slice.c router/loop.c
  * libs: urcu urcu-cds urcu-common
  */
 #include <check.h>

@@ -2,7 +2,7 @@
 /*
  * test_listener.c - what is asked of the kernel about listeners keeps nobody waiting, however long
  * that takes
- * links: router/listener.c router/look.c router/aside.c router/loop.c router/limit.c
+ * links: router/listener.c router/look.c router/aside.c router/slice.c router/loop.c router/limit.c
  * links: router/statefile.c router/counters.c router/endpoint.c router/log.c
  * libs: urcu urcu-cds urcu-common
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_upgrade.c - a program that is to replace the router rehearses, whatever it does
- * links: router/upgrade.c router/program.c router/aside.c router/loop.c router/log.c
+ * links: router/upgrade.c router/program.c router/aside.c router/slice.c router/loop.c router/log.c
  * links: tests/unit/own_copy.c
  * libs: urcu urcu-common jansson
  */
