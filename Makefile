@@ -100,8 +100,8 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 test-programs: $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN)
 
-check: all
-	$(Q)$(MAKE) --no-print-directory $(JOBS) test-programs
+check:
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all test-programs
 	$(Q)tests/check
 
 check-unit: all $(UNIT_BIN) $(FUZZ_BIN) $(B)/tests/freestanding.ok
