@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slice.h - how soon a thread runs when it becomes ready, beside others that are as important
+ * slice.h - a thread that is at work for many ms does not keep others from a processor
  *
- * All get the same share of the processors. One that asks for short slices of it gets each of them
- * soon; one that asks for long ones is interrupted by others that wake up, and never keeps them waiting
- * until the next tick (4 ms with HZ=250): Documentation/scheduler/sched-eevdf.rst, sched_setattr(2).
+ * All get the same share of the processors. One that asks for long slices of its share is interrupted when another
+ * one wakes up, which would have to wait until the next tick otherwise (4 ms with HZ=250):
+ * Documentation/scheduler/sched-eevdf.rst, sched_setattr(2). To ask for short ones, where somebody waits
+ * for the answer, is no good: a worker then interrupts the very program that it answers (connect() took
+ * 102 us instead of 62).
  */
 #ifndef SLIM_SLICE_H
 #define SLIM_SLICE_H
@@ -13,7 +15,6 @@
  * For the calling thread, and for what it makes afterwards: threads and processes. Kernels before Linux 6.12
  * pay no attention, and are not asked to say so.
  */
-void slice_be_short(void);	/* somebody waits for each thing that it does */
-void slice_be_long(void);	/* it is at work for many ms */
+void slice_be_long(void);
 
 #endif

@@ -13,7 +13,6 @@
 #include "container.h"
 #include "dial.h"
 #include "inbound.h"
-#include "slice.h"
 
 struct drop_task {
 	struct loop_task task;
@@ -28,7 +27,6 @@ static void *run(void *arg)
 {
 	struct worker *worker = arg;
 
-	slice_be_short();
 	rcu_register_thread();
 	loop_run(worker->loop);
 	rcu_unregister_thread();

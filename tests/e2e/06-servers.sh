@@ -90,7 +90,7 @@ check "shutdown: then connections are refused" poll 5 refused
 stop shutdown
 
 start shim rebind
-slimly "a server that stops and binds its port again at once" 10 \
+slimly "a server that stops and binds its port again at once" 15 \
 	client shim client_rebind "$server" $port 30
 stop rebind
 
