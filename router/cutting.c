@@ -14,7 +14,6 @@
 #include "dealing.h"
 #include "denial.h"
 #include "diag.h"
-#include "endpoint.h"
 #include "housekeeping.h"
 #include "ledger.h"
 #include "limiting.h"
@@ -143,13 +142,11 @@ static int find_each(struct round *round, struct diag *diag)
 
 	for (size_t i = 0; i < round->num && (!err || err == -ENOENT); i++) {
 		struct cut *cut = &round->cuts[i];
-		struct in6_addr addr = endpoint_addr(&cut->socket.peer);
 		struct diag_socket socket;
 
-		err = diag_find(diag, addr_is4(&addr) ? AF_INET : AF_INET6, &cut->socket.local,
-				&cut->socket.peer, &socket);
-		cut->found = !err && socket.cookie == cut->cookie && DIAG_LIVE & 1u << socket.state;
-		if (cut->found)
+		err = diag_find_live(diag, cut->cookie, &cut->socket.local, &cut->socket.peer, &socket);
+		cut->found = !err;
+		if (!err)
 			cut->socket = socket;
 	}
 	return err == -ENOENT ? 0 : err;

@@ -208,47 +208,47 @@ static void port_filter(struct inet_diag_bc_op op[PORT_FILTER_OPS], uint16_t fir
 	memcpy(op, program, sizeof(program));
 }
 
-static struct nl_msg *request(int type, int flags, int family, unsigned int states,
-			      const struct inet_diag_sockid *id, bool info)
+/* With the question in @body, of @size bytes. NULL: no memory */
+static struct nl_msg *request(int type, int flags, const void *body, size_t size)
 {
-	struct inet_diag_req_v2 req = {
-		.sdiag_family = (uint8_t)family,
-		.sdiag_protocol = IPPROTO_TCP,
-		.idiag_states = states,
-		.idiag_ext = info ? 1 << (INET_DIAG_INFO - 1) : 0,
-	};
 	struct nl_msg *msg = nlmsg_alloc_simple(type, flags);
 
-	if (!msg)
-		return NULL;
-	if (id)
-		req.id = *id;
-	if (nlmsg_append(msg, &req, sizeof(req), NLMSG_ALIGNTO) < 0) {
+	if (msg && nlmsg_append(msg, (void *)body, size, NLMSG_ALIGNTO) < 0) {
 		nlmsg_free(msg);
 		return NULL;
 	}
 	return msg;
 }
 
+/* About one socket */
+static struct nl_msg *request_one(int type, int flags, int family, const struct inet_diag_sockid *id,
+				  bool info)
+{
+	const struct inet_diag_req_v2 req = {
+		.sdiag_family = (uint8_t)family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = ~0u,
+		.idiag_ext = info ? 1 << (INET_DIAG_INFO - 1) : 0,
+		.id = *id,
+	};
+
+	return request(type, flags, &req, sizeof(req));
+}
+
 /*
- * Sockets of both families at once: the older one of the two requests can ask for that (what is given as
+ * About those of both families at once: the older one of the two requests can ask for that (what is given as
  * family does not count, inet_diag_dump_compat() of net/ipv4/inet_diag.c), and each time that the
  * kernel goes through its table, it looks at the sockets of all namespaces.
  */
-static struct nl_msg *dump_request(unsigned int states, bool info)
+static struct nl_msg *request_all(unsigned int states, bool info)
 {
 	const struct inet_diag_req req = {
 		.idiag_family = AF_INET,
 		.idiag_states = states,
 		.idiag_ext = info ? 1 << (INET_DIAG_INFO - 1) : 0,
 	};
-	struct nl_msg *msg = nlmsg_alloc_simple(TCPDIAG_GETSOCK, NLM_F_DUMP);
 
-	if (msg && nlmsg_append(msg, (void *)&req, sizeof(req), NLMSG_ALIGNTO) < 0) {
-		nlmsg_free(msg);
-		return NULL;
-	}
-	return msg;
+	return request(TCPDIAG_GETSOCK, NLM_F_DUMP, &req, sizeof(req));
 }
 
 int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first,
@@ -257,7 +257,7 @@ int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first,
 {
 	struct dump dump = { .each = each, .data = data };
 	struct inet_diag_bc_op filter[PORT_FILTER_OPS];
-	struct nl_msg *msg = dump_request(states, info);
+	struct nl_msg *msg = request_all(states, info);
 	int err;
 
 	if (!msg)
@@ -298,7 +298,7 @@ int diag_find(struct diag *diag, int family, const struct slim_endpoint *local,
 	int err;
 
 	fill_id(&id, family, local, peer);
-	msg = request(SOCK_DIAG_BY_FAMILY, 0, family, ~0u, &id, false);
+	msg = request_one(SOCK_DIAG_BY_FAMILY, 0, family, &id, false);
 	if (!msg)
 		return -ENOMEM;
 	out->family = 0;
@@ -308,6 +308,17 @@ int diag_find(struct diag *diag, int family, const struct slim_endpoint *local,
 		return err;
 	/* The look-up falls back to a listener where there is no such connection. */
 	return out->family && out->state != 10 && out->peer.port == peer->port ? 0 : -ENOENT;
+}
+
+int diag_find_live(struct diag *diag, uint64_t cookie, const struct slim_endpoint *local,
+		   const struct slim_endpoint *peer, struct diag_socket *out)
+{
+	struct in6_addr addr = endpoint_addr(peer);
+	int err = diag_find(diag, addr_is4(&addr) ? AF_INET : AF_INET6, local, peer, out);
+
+	if (err)
+		return err;
+	return out->cookie == cookie && DIAG_LIVE & 1u << out->state ? 0 : -ENOENT;
 }
 
 /* Of this very socket, and of none that has its names by now */
@@ -327,7 +338,7 @@ int diag_examine(struct diag *diag, struct diag_socket *socket)
 	int err;
 
 	fill_exact(&id, socket);
-	msg = request(SOCK_DIAG_BY_FAMILY, 0, socket->family, ~0u, &id, true);
+	msg = request_one(SOCK_DIAG_BY_FAMILY, 0, socket->family, &id, true);
 	if (!msg)
 		return -ENOMEM;
 	err = ask(diag, msg, &dump);
@@ -343,7 +354,7 @@ int diag_destroy(struct diag *diag, const struct diag_socket *socket)
 	int err;
 
 	fill_exact(&id, socket);
-	msg = request(SOCK_DESTROY, NLM_F_ACK, socket->family, ~0u, &id, false);
+	msg = request_one(SOCK_DESTROY, NLM_F_ACK, socket->family, &id, false);
 	if (!msg)
 		return -ENOMEM;
 	err = ask(diag, msg, &dump);

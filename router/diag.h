@@ -68,6 +68,13 @@ int diag_find(struct diag *diag, int family, const struct slim_endpoint *local,
 	      const struct slim_endpoint *peer, struct diag_socket *out);
 
 /*
+ * The one of those names that has this cookie, in a state of DIAG_LIVE; its family is that of @peer's address. Returns
+ * as diag_find() does.
+ */
+int diag_find_live(struct diag *diag, uint64_t cookie, const struct slim_endpoint *local,
+		   const struct slim_endpoint *peer, struct diag_socket *out);
+
+/*
  * Asks again, with info, about a socket that diag_dump() named. Waits for whoever has it locked. 0 with
  * *@socket as it is now, -ENOENT, or another -errno.
  */

@@ -115,8 +115,8 @@ static void sweep(struct loop_timer *unused)
 
 static void bring_forward(unsigned int ms)
 {
-	if (look.runs && (!wanted || ms < wanted))
-		wanted = ms;
+	if (look.runs)
+		wanted = wanted && wanted < ms ? wanted : ms;
 	else if (timer.expires > loop_now(loop) + ms)
 		loop_timer_set(loop, &timer, ms);
 }

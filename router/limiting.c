@@ -135,13 +135,12 @@ static bool is_closed(const struct diag_socket *socket, bool in)
 static void look_at(struct diag *diag, const struct look *look)
 {
 	struct ledger_entry *entry = ledger_find(look->cookie);
-	struct in6_addr addr = endpoint_addr(&look->peer);
 	struct diag_socket socket;
-	int err = diag_find(diag, addr_is4(&addr) ? AF_INET : AF_INET6, &look->local, &look->peer, &socket);
+	int err = diag_find_live(diag, look->cookie, &look->local, &look->peer, &socket);
 
 	if (!entry || (err && err != -ENOENT))
 		return;
-	if (err || socket.cookie != look->cookie || !(DIAG_LIVE & 1u << socket.state))
+	if (err)
 		ledger_remove(entry);
 	else if (is_closed(&socket, look->in))
 		(void)ledger_seat(entry, NULL);

@@ -274,7 +274,7 @@ def client_many(address, port, number):
 def client_rebind(address, port, number):
     """
     The listener is away for a moment between two connections, when it may refuse. Each second connection
-    is made when the client's host has heard of the new one.
+    comes a tenth of a second later, as of a client that does not hurry.
     """
     served, end = 0, time.monotonic() + 60
     while served < number and time.monotonic() < end:

@@ -139,12 +139,22 @@ reload_under()
 
 left() { od -An -tu4 -j0 -N4 "$work/memory-h1" | tr -d ' '; }
 
-# allocations COMMAND...: how many it takes, the answer and what follows within half a second (nftables) included
+# No allocation for a moment
+is_settled()
+{
+	local had
+	had=$(left)
+
+	sleep 0.3
+	[[ $(left) == "$had" ]]
+}
+
+# allocations COMMAND...: how many it takes, the answer and what follows (nftables) included
 allocations()
 {
 	order 1000000 1
 	"$@" >/dev/null
-	sleep 0.5
+	poll 10 is_settled
 	echo $((1000000 - $(left)))
 	order 0 0
 }

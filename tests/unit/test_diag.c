@@ -160,6 +160,8 @@ START_TEST(accepted_or_not)
 	ck_assert_int_eq(diag_find(diag, AF_INET, &server, &peer, &socket), 0);
 	ck_assert_uint_ne(socket.inode, 0);
 	ck_assert_uint_eq(socket.cookie, cookie_of(accepted));
+	ck_assert_int_eq(diag_find_live(diag, cookie_of(accepted), &server, &peer, &socket), 0);
+	ck_assert_int_eq(diag_find_live(diag, cookie_of(client), &server, &peer, &socket), -ENOENT);
 	peer.port++;
 	ck_assert_int_eq(diag_find(diag, AF_INET, &server, &peer, &socket), -ENOENT);
 }
