@@ -2,12 +2,44 @@
 /*
  * program.h - what the shim's test programs share
  *
- *	PROGRAM list				names its cases
+ *	PROGRAM list [ADDRESS PORT]		names its cases
  *	PROGRAM server ADDRESS PORT [CASE]	serves one case; without, echoes to all comers
  *	PROGRAM client ADDRESS PORT CASE
  *
  * A program prints what its calls say, in words that are the same whatever path its connections
  * take: nothing of ports that the kernel chose, nor of time.
+ *
+ * How a case is written: functions of its client and, where the common echo server will not do, of its
+ * server, and a row in the program's table; RUN_TESTS(table) is its main(). Try it with
+ * `tests/shim/run PROGRAM:CASE` (patterns as the shell's will do: options:before/SO_*).
+ *
+ * Many cases from few lines: a row that has dimensions stands for all combinations of their words, as
+ * cases NAME/WORD/WORD. chosen[] says which words of the first, second... dimension this one has:
+ *
+ *	static const char *const ways[] = { "blocking", "polled", NULL };
+ *	static const char *const ends[] = { "closed", "shut", "reset", NULL };
+ *
+ *	static void ended(void)
+ *	{
+ *		int fd = chosen[0] == 1 ? polled() : connected();
+ *		...
+ *	}
+ *	...
+ *	{ "ended", ended, NULL, .dimensions = { ways, ends } },
+ *	{ "of_six", of_six, NULL, .dimensions = { ways }, .applies = only_ipv6 },
+ *
+ * Where .applies is there it says whether there is such a case, by chosen[] and to.ss_family (which is
+ * AF_UNSPEC where one lists all).
+ *
+ * Differences on purpose: a line that Slim makes another one begins with differs("KEY"), and KEY is
+ * described in differences.txt, which has what the line says plainly, what with Slim, and where:
+ *
+ *	differs("bound-port");
+ *	say("bind the same port", bind(other, ...));
+ *
+ * The runner then wants exactly that other line where the difference is to be, and the plain one
+ * everywhere else; a difference that is not seen any more is a failure, too. All other lines must
+ * be the same.
  */
 #ifndef TESTS_SHIM_PROGRAM_H
 #define TESTS_SHIM_PROGRAM_H
@@ -29,18 +61,32 @@
 #define WAIT_MS		5000
 #define SO_PEERNAME_	28
 
+#define DIMENSIONS_MAX	4
+#define CASE_NAME_MAX	256
+
 /*
  * @server:	NULL: the common echo server does
- * @kind:	for the runner, where it is not NULL: "packet", the slim path is not to be
- *		taken; "silent", the wire between the hosts loses what opens a connection;
+ * @kind:	words for the runner, where it is not NULL: "packet", the slim path is not to be
+ *		taken, though all would allow it; "none", no connection is made at all; "silent", the
+ *		wire between the hosts loses what opens a connection (a case of two hosts alone);
  *		"part", no case, but what one executes (and has then a client alone)
+ * @dimensions:	lists of words, each with NULL behind the last
+ * @applies:	which combinations of them there are; NULL: all
  */
 struct test {
 	const char *name;
 	void (*client)(void);
 	void (*server)(void);
 	const char *kind;
+	const char *const *dimensions[DIMENSIONS_MAX];
+	bool (*applies)(void);
 };
+
+/* Rows need not say what they do not have. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+/* The words of this case, as numbers in their lists */
+static size_t chosen[DIMENSIONS_MAX];
 
 static char **own_arguments;
 static struct sockaddr_storage to;
@@ -102,6 +148,12 @@ static inline int say(const char *what, long result)
 	else
 		printf("%s: %ld\n", what, result);
 	return (int)result;
+}
+
+/* What is said next, to the line's end, is another thing with Slim: the difference of that name. */
+static inline void differs(const char *key)
+{
+	printf("~%s ", key);
 }
 
 /* As say(), for an fd, whose number is nobody's business. */
@@ -358,24 +410,75 @@ static inline int inherited(void)
 	return own_arguments[4] && own_arguments[5] ? atoi(own_arguments[5]) : -1;
 }
 
+/* The next combination of a row's words; false: that was the last. */
+static inline bool choose_next(const struct test *test)
+{
+	for (int i = DIMENSIONS_MAX - 1; i >= 0; i--) {
+		if (!test->dimensions[i])
+			continue;
+		if (test->dimensions[i][++chosen[i]])
+			return true;
+		chosen[i] = 0;
+	}
+	return false;
+}
+
+static inline void name_case(const struct test *test, char *name)
+{
+	int len = snprintf(name, CASE_NAME_MAX, "%s", test->name);
+
+	for (int i = 0; i < DIMENSIONS_MAX && test->dimensions[i]; i++)
+		len += snprintf(name + len, (size_t)(CASE_NAME_MAX - len), "/%s",
+				test->dimensions[i][chosen[i]]);
+}
+
+static inline void list_row(const struct test *test)
+{
+	char name[CASE_NAME_MAX];
+
+	if (test->kind && strstr(test->kind, "part"))
+		return;
+	do {
+		name_case(test, name);
+		if (!test->applies || test->applies())
+			printf("%s %s %s\n", name, test->server ? "pair" : "client",
+			       test->kind ? test->kind : "");
+	} while (choose_next(test));
+}
+
+/* Is it one of this row's? chosen[] then says which. */
+static inline bool choose(const struct test *test, const char *wanted)
+{
+	char name[CASE_NAME_MAX];
+
+	if (strncmp(test->name, wanted, strlen(test->name)))
+		return false;
+	do {
+		name_case(test, name);
+		if (!strcmp(name, wanted))
+			return true;
+	} while (choose_next(test));
+	return false;
+}
+
 static inline int run_tests(int argc, char **argv, const struct test *tests, size_t num)
 {
 	bool is_server = argc > 1 && !strcmp(argv[1], "server");
+	bool is_list = argc > 1 && !strcmp(argv[1], "list");
 
 	own_arguments = argv;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; argc == 2 && i < num; i++)
-		if (!tests[i].kind || strcmp(tests[i].kind, "part"))
-			printf("%s %s %s\n", tests[i].name, tests[i].server ? "pair" : "client",
-			       tests[i].kind ? tests[i].kind : "");
-	if (argc < 4)
-		return argc == 2 ? 0 : 2;
-	fill(argv[2], atoi(argv[3]));
+	if (argc >= 4)
+		fill(argv[2], atoi(argv[3]));
+	for (size_t i = 0; is_list && i < num; i++)
+		list_row(&tests[i]);
+	if (is_list || argc < 4)
+		return is_list ? 0 : 2;
 	if (is_server && argc == 4)
 		serve_all();
 	for (size_t i = 0; i < num; i++)
-		if (!strcmp(tests[i].name, argv[4])) {
+		if (choose(&tests[i], argv[4])) {
 			(is_server && tests[i].server ? tests[i].server : tests[i].client)();
 			return 0;
 		}
