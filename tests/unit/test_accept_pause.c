@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../../router/accept_pause.h"
+#include "suite.h"
 
 static unsigned int failures_left, added, removed;
 static struct loop_timer *set;
@@ -88,15 +89,9 @@ int main(void)
 {
 	Suite *suite = suite_create("accept_pause");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, goes_on_until_it_is_watched_again);
 	tcase_add_test(tc, not_for_a_client_that_has_gone);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -31,6 +31,7 @@
 #include "../../router/outbound.h"
 #include "../../router/policy_crossing.h"
 #include "../../router/worker.h"
+#include "suite.h"
 
 #define LIMIT		4
 #define TURN		2	/* ms */
@@ -553,8 +554,6 @@ int main(void)
 {
 	Suite *suite = suite_create("channel");
 	TCase *tcase = tcase_create("channel");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 30);
@@ -569,8 +568,5 @@ int main(void)
 	tcase_add_test(tcase, there_is_a_limit);
 	tcase_add_test(tcase, nobody_waits_at_a_closed_door);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

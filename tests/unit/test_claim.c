@@ -19,6 +19,7 @@
 #include "../../router/ticket.h"
 #include "../../router/waiting.h"
 #include "../../router/worker.h"
+#include "suite.h"
 
 #define CROWD	1000
 #define COST	20	/* us for an answer */
@@ -255,8 +256,6 @@ int main(void)
 {
 	Suite *suite = suite_create("claim");
 	TCase *tc = tcase_create("claim");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -265,9 +264,5 @@ int main(void)
 	tcase_add_test(tc, claims_are_answered_in_turns);
 	tcase_add_test(tc, those_that_are_left_are_forgotten);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../../core/classifier.h"
+#include "suite.h"
 
 #define NONE	CLASSIFIER_NONE
 #define ALL	{ 0, CLASSIFIER_SERVICE_MAX }
@@ -689,8 +690,6 @@ int main(void)
 {
 	Suite *s = suite_create("classifier");
 	TCase *tc = tcase_create("rules");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -706,8 +705,5 @@ int main(void)
 	tcase_add_test(tc, test_out_of_memory);
 	tcase_add_test(tc, test_memory_for_building);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../../core/classifier.h"
+#include "suite.h"
 
 #define SETS_MAX	20000
 #define SET_RANGES_MAX	8
@@ -452,7 +453,6 @@ int main(void)
 	const char *seed = getenv("SLIM_TEST_SEED");
 	Suite *s = suite_create("classifier, random");
 	TCase *tc = tcase_create("linear search");
-	SRunner *sr = srunner_create(s);
 	int failed;
 
 	total = mmap(NULL, sizeof(*total), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -464,14 +464,12 @@ int main(void)
 	tcase_set_timeout(tc, 200);
 	tcase_add_test(tc, test_random);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = suite_run(s);
 	printf("seed %llu: %llu questions to %llu policies (%llu crowded), %llu hits (%llu crowded), "
 	       "depth %llu, %.1f s: %s\n", (unsigned long long)total->seed,
 	       (unsigned long long)total->questions, (unsigned long long)total->policies,
 	       (unsigned long long)total->crowded, (unsigned long long)total->hits,
 	       (unsigned long long)total->crowded_hits, (unsigned long long)total->deepest, total->seconds,
 	       failed ? "failed" : "passed");
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed;
 }

@@ -15,6 +15,7 @@
 #include "../../router/base64.h"
 #include "../../router/config.h"
 #include "../../router/endpoint.h"
+#include "suite.h"
 
 #define HOST	"host h1 { address 192.0.2.1; }\n"
 #define KEY	"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
@@ -446,11 +447,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

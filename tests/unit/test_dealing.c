@@ -14,6 +14,7 @@
 #include "../../router/aside.h"
 #include "../../router/dealing.h"
 #include "../../router/loop.h"
+#include "suite.h"
 
 #define CONTAINERS	8	/* their ids are 1 .. */
 #define SOCKETS		12	/* of one that has several; all have cookies from 1 on */
@@ -333,8 +334,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dealing");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, everyone_has_a_turn);
@@ -342,9 +341,5 @@ int main(void)
 	tcase_add_test(tc, a_socket_that_is_kept_keeps_no_other);
 	tcase_add_test(tc, hands_that_are_kept_are_bounded);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -16,6 +16,7 @@
 #include "../../router/directory.h"
 #include "../../router/ledger.h"
 #include "../../router/log.h"
+#include "suite.h"
 
 static struct config_tenant tenants[2] = { { .name = "blue", .vni = 1 }, { .name = "green", .vni = 2 } };
 static const struct config config = { .tenants = tenants, .tenants_num = 2 };
@@ -151,16 +152,10 @@ int main(void)
 {
 	Suite *suite = suite_create("denial");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, no_tenant_takes_anothers_lines);
 	tcase_add_test(tc, packets_between_tenants_are_told_apart);
 	tcase_add_test(tc, each_rule_that_is_to_be_logged_is);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

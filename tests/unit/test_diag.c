@@ -22,6 +22,7 @@
 #include "../../router/diag.h"
 #include "../../router/endpoint.h"
 #include "../../router/namespace.h"
+#include "suite.h"
 
 #define PORT	4790
 
@@ -341,8 +342,6 @@ int main(void)
 {
 	Suite *suite = suite_create("diag");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, listeners);
@@ -356,9 +355,5 @@ int main(void)
 	tcase_add_test(tc, other_namespace);
 	tcase_add_test(tc, a_failed_exchange_is_forgotten);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

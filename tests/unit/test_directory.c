@@ -19,6 +19,7 @@
 #include "../../router/mesh.h"
 #include "../../router/peer.h"
 #include "../../router/tags.h"
+#include "suite.h"
 
 /* --- peers, mesh and packet path, as far as the directory sees them --- */
 
@@ -663,8 +664,6 @@ int main(void)
 {
 	Suite *s = suite_create("directory");
 	TCase *tc = tcase_create("tables");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -684,8 +683,5 @@ int main(void)
 	tcase_add_test(tc, test_replay);
 	tcase_add_test(tc, test_bounds);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "../../router/endpoint.h"
+#include "suite.h"
 
 static const struct {
 	const char *text;
@@ -128,8 +129,6 @@ int main(void)
 {
 	Suite *suite = suite_create("endpoint");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, parse_and_format, 0, sizeof(addresses) / sizeof(addresses[0]));
 	tcase_add_test(tc, endpoints);
@@ -137,9 +136,5 @@ int main(void)
 	tcase_add_test(tc, hash_spreads);
 	tcase_add_test(tc, hash_is_keyed);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -23,6 +23,7 @@
 #include "../../router/packetpath.h"
 #include "../../router/peer.h"
 #include "../../router/policy_force.h"
+#include "suite.h"
 
 #define BLUE	1
 #define GREEN	2
@@ -377,11 +378,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

@@ -23,6 +23,7 @@
 #include "../../router/ruleset_rates.h"
 #include "../../router/shaping_plan.h"
 #include "../../router/shaping_tree.h"
+#include "suite.h"
 
 #define DEVICES	4	/* loopback, and those of three peers */
 
@@ -228,11 +229,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

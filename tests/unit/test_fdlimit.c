@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../../router/fdlimit.h"
+#include "suite.h"
 
 #define HARD	400
 
@@ -125,8 +126,6 @@ int main(void)
 {
 	Suite *suite = suite_create("fdlimit");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, raised_and_too_low);
@@ -134,9 +133,5 @@ int main(void)
 	tcase_add_test(tc, what_limits_need);
 	tcase_add_test(tc, counted);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../../router/host_key.h"
+#include "suite.h"
 
 static char directory[32], path[64];
 
@@ -132,8 +133,6 @@ int main(void)
 {
 	Suite *s = suite_create("host_key");
 	TCase *tc = tcase_create("files");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_generate);
@@ -142,8 +141,5 @@ int main(void)
 	tcase_add_test(tc, test_no_file);
 	tcase_add_test(tc, test_certificate);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

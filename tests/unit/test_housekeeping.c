@@ -16,6 +16,7 @@
 #include "../../router/housekeeping.h"
 #include "../../router/ledger.h"
 #include "../../router/peer.h"
+#include "suite.h"
 
 /* What the peers say at one time and the next, and what the sweep is then to look at: a peer
  * that comes back with other ports has connections on the old ones still. */
@@ -158,7 +159,6 @@ int main(void)
 {
 	Suite *suite = suite_create("housekeeping");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
 	int failed;
 
 	tcase_set_timeout(tc, 60);
@@ -166,11 +166,8 @@ int main(void)
 	tcase_add_test(tc, in_time);
 	tcase_add_loop_test(tc, rests, 0, 3);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
 	rcu_register_thread();
-	srunner_run_all(runner, CK_ENV);
+	failed = suite_run(suite);
 	rcu_unregister_thread();
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed;
 }

@@ -33,6 +33,7 @@
 #include "../../router/ticket.h"
 #include "../../router/waiting.h"
 #include "../../router/worker.h"
+#include "suite.h"
 
 #define VNI	100
 #define MOST	20
@@ -588,8 +589,6 @@ int main(void)
 {
 	Suite *suite = suite_create("inbound");
 	TCase *tc = tcase_create("inbound");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -603,9 +602,5 @@ int main(void)
 	tcase_add_test(tc, a_source_of_another_tenant_is_not_the_senders);
 	tcase_add_test(tc, a_container_is_detached_while_some_wait);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -17,7 +17,7 @@
 #include "../../router/keeper.h"
 #include "../../router/openfiles.h"
 #include "../../router/stray.h"
-
+#include "suite.h"
 
 static int unix_fd, pipe_fds[2], namespace_fd, kept_fd, closed_fds[4];
 
@@ -135,17 +135,11 @@ int main(void)
 {
 	Suite *suite = suite_create("inherited");
 	TCase *tc = tcase_create("inherited");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, all_is_found, 0, 2);
 	tcase_add_test(tc, those_above_the_limit_are_seen);
 	tcase_add_loop_test(tc, a_look_can_be_ended, 0, 2);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -14,6 +14,7 @@
 #include "../../router/aside.h"
 #include "../../router/control.h"
 #include "../../router/inquiry.h"
+#include "suite.h"
 
 #define MORE	(INQUIRIES_MAX + 4)
 
@@ -88,14 +89,8 @@ int main(void)
 {
 	Suite *suite = suite_create("inquiry");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, there_are_only_so_many);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -24,6 +24,7 @@
 #include "own_copy.h"
 
 #include "../../router/keeper.h"
+#include "suite.h"
 
 #define NOBODY		65534
 #define SHORTAGE_MS	400
@@ -245,8 +246,6 @@ int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("keeper");
 	TCase *tc = tcase_create("keeper");
-	SRunner *runner;
-	int failed;
 
 	if (argc == 2 && !strcmp(argv[1], "--act"))
 		return act(argv);
@@ -256,9 +255,5 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, what_a_library_ended_is_no_death);
 	tcase_add_test(tc, the_old_program_is_called_what_it_was);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -17,6 +17,7 @@
 #include "../../router/ledger.h"
 #include "../../router/peer.h"
 #include "../../router/syndata.h"
+#include "suite.h"
 
 static struct container the_container = { .id = 1 };
 static const uint64_t *live;		/* what sock_diag would show; 0 ends it */
@@ -506,8 +507,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ledger");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, tuples_are_unique);
@@ -526,9 +525,5 @@ int main(void)
 	tcase_add_test(tc, places_outlive_the_router);
 	tcase_add_loop_test(tc, syns_with_data_are_judged, 0, sizeof(syns) / sizeof(syns[0]));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

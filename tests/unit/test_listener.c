@@ -18,6 +18,7 @@
 #include "../../router/directory.h"
 #include "../../router/housekeeping.h"
 #include "../../router/listener.h"
+#include "suite.h"
 
 #define SLOW_MS		300
 #define REQUESTS	50
@@ -268,8 +269,6 @@ int main(void)
 {
 	Suite *suite = suite_create("listener");
 	TCase *tc = tcase_create("listener");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -277,9 +276,5 @@ int main(void)
 	tcase_add_test(tc, all_who_wait_are_answered_by_one);
 	tcase_add_test(tc, no_more_than_a_fifth_of_a_processor);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

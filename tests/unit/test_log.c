@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../../router/log.h"
+#include "suite.h"
 
 static int said[2];
 
@@ -80,8 +81,6 @@ int main(void)
 {
 	Suite *suite = suite_create("log");
 	TCase *tcase = tcase_create("log");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, lines_cannot_be_forged);
@@ -89,8 +88,5 @@ int main(void)
 	tcase_add_test(tcase, a_long_one_is_cut);
 	tcase_add_test(tcase, other_threads_do_not_count);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

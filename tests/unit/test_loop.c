@@ -12,6 +12,7 @@
 #include <urcu.h>
 
 #include "../../router/loop.h"
+#include "suite.h"
 
 #define TIMERS	200
 #define TASKS	10000
@@ -236,7 +237,6 @@ int main(void)
 {
 	Suite *suite = suite_create("loop");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
 	int failed;
 
 	tcase_add_test(tc, tasks_leave_room_for_others);
@@ -246,11 +246,8 @@ int main(void)
 	tcase_add_test(tc, tasks_from_threads);
 	tcase_add_test(tc, descriptors);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
 	rcu_register_thread();
-	srunner_run_all(runner, CK_ENV);
+	failed = suite_run(suite);
 	rcu_unregister_thread();
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed;
 }

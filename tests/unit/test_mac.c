@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "../../router/mac.h"
+#include "suite.h"
 
 static const uint8_t key[MAC_KEY_LEN] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
@@ -82,15 +83,10 @@ int main(void)
 {
 	Suite *s = suite_create("mac");
 	TCase *tc = tcase_create("siphash");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_test(tc, test_vectors);
 	tcase_add_test(tc, test_keys);
 	tcase_add_test(tc, test_speed);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

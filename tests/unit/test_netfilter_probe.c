@@ -22,6 +22,7 @@
 #include "../../router/namespace.h"
 #include "../../router/netfilter_probe.h"
 #include "../../router/packetpath.h"
+#include "suite.h"
 
 static const struct {
 	const char *rules;
@@ -227,8 +228,6 @@ int main(void)
 {
 	Suite *suite = suite_create("netfilter_probe");
 	TCase *tcase = tcase_create("core");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 30);
@@ -237,9 +236,5 @@ int main(void)
 	tcase_add_test(tcase, bounded);
 	tcase_add_loop_test(tcase, legacy, 0, 4);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -18,6 +18,7 @@
 
 #include "../../router/nft_process.h"
 #include "open_fds.h"
+#include "suite.h"
 
 #define THREADS		4
 #define ROUNDS		5
@@ -179,8 +180,6 @@ int main(void)
 {
 	Suite *suite = suite_create("nft_process");
 	TCase *tcase = tcase_create("nft_process");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tcase, alone, NULL);
 	tcase_set_timeout(tcase, 60);
@@ -191,8 +190,5 @@ int main(void)
 	tcase_add_test(tcase, each_thread_in_its_namespace);
 	tcase_add_test(tcase, holds_no_files);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

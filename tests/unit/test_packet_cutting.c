@@ -27,6 +27,7 @@
 #include "../../router/policy_compile.h"
 #include "../../router/policy_force.h"
 #include "../../router/port_mac.h"
+#include "suite.h"
 
 #define PATIENCE_MS	3000
 #define OUT		1000	/* ports of the peer: only what is made to there is denied, */
@@ -479,8 +480,6 @@ int main(void)
 {
 	Suite *suite = suite_create("packet_cutting");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	rcu_register_thread();
 	tcase_set_timeout(tc, 30);
@@ -491,9 +490,5 @@ int main(void)
 	tcase_add_test(tc, later_ones_are_seen);
 	tcase_add_test(tc, unknown_ones_are_said);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -13,6 +13,7 @@
 
 #include "../../router/endpoint.h"
 #include "../../router/packet_head.h"
+#include "suite.h"
 
 #define SOURCE4	10, 1, 2, 3
 #define DEST4	10, 9, 8, 7
@@ -82,14 +83,8 @@ int main(void)
 {
 	Suite *suite = suite_create("packet_head");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, parse, 0, sizeof(packets) / sizeof(packets[0]));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 
 #include "../../router/endpoint.h"
 #include "../../router/packet_sets.h"
+#include "suite.h"
 
 #define TCP(port)	CLASSIFIER_SERVICE(CLASSIFIER_TCP, port)
 #define UDP(port)	CLASSIFIER_SERVICE(CLASSIFIER_UDP, port)
@@ -117,17 +118,11 @@ int main(void)
 {
 	Suite *suite = suite_create("packet_sets");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	hash_seed_init();
 	tcase_add_test(tc, names_are_of_what_is_in_it);
 	tcase_add_loop_test(tc, elements, 0, sizeof(texts) / sizeof(texts[0]));
 	tcase_add_test(tc, those_of_a_table);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

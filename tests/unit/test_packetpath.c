@@ -38,6 +38,7 @@
 #include "../../router/endpoint.h"
 #include "../../router/namespace.h"
 #include "../../router/packetpath.h"
+#include "suite.h"
 
 #define BLUE	100
 #define RED	0xabcdef
@@ -1194,11 +1195,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

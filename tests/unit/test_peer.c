@@ -35,6 +35,7 @@
 #include "../../router/peer_tls.h"
 #include "../../router/peer_message.h"
 #include "open_fds.h"
+#include "suite.h"
 
 #define VNI		100
 #define PORT_A		4790
@@ -1175,13 +1176,9 @@ int main(int argc, char **argv)
 		return b_main(argv);
 	make_keys();
 	for (int i = 0; i < 2; i++) {
-		SRunner *sr = srunner_create(suite());
-
-		srunner_run_all(sr, CK_NORMAL);
-		failed += srunner_ntests_failed(sr);
-		srunner_free(sr);
+		failed |= suite_run(suite());
 		swap_keys();
 	}
 	remove_keys();
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed;
 }

@@ -17,6 +17,7 @@
 #include "../../router/peer_key.h"
 
 #include "../../include/slim/wire.h"
+#include "suite.h"
 
 static struct mac *mac;
 static struct peer_keys client, server;
@@ -238,8 +239,6 @@ int main(void)
 {
 	Suite *s = suite_create("peer_key");
 	TCase *tc = tcase_create("keys");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_both_ways);
@@ -250,8 +249,5 @@ int main(void)
 	tcase_add_test(tc, test_self);
 	tcase_add_test(tc, test_restart);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../../router/peer_message.h"
+#include "suite.h"
 
 #define MAPPED(a, b, c, d) { .s6_addr = { [10] = 0xff, 0xff, a, b, c, d } }
 #define LEN_MAX 120
@@ -202,8 +203,6 @@ int main(void)
 {
 	Suite *s = suite_create("peer_message");
 	TCase *tc = tcase_create("bytes");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_loop_test(tc, test_recorded, 0, CASES);
 	tcase_add_loop_test(tc, test_mutations, 0, CASES);
@@ -212,8 +211,5 @@ int main(void)
 	tcase_add_test(tc, test_same_address_twice);
 	tcase_add_test(tc, test_unknown);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

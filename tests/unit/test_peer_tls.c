@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../../router/peer_tls.h"
+#include "suite.h"
 
 #define STEPS		20	/* a handshake takes fewer turns */
 #define NEVER		(-1)
@@ -148,8 +149,6 @@ int main(void)
 {
 	Suite *suite = suite_create("peer_tls");
 	TCase *tests = tcase_create("memory");
-	SRunner *runner;
-	int failed;
 
 	if (!CRYPTO_set_mem_functions(get, get_again, put))
 		return EXIT_FAILURE;
@@ -158,9 +157,5 @@ int main(void)
 	tcase_add_test(tests, test_no_memory);
 	tcase_set_timeout(tests, 120);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

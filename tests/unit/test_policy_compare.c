@@ -15,6 +15,7 @@
 
 #include "../../router/policy_compare.h"
 #include "../../router/policy_pack.h"
+#include "suite.h"
 
 /* A stream that has no memory at its end: it says nothing, and leaves no text. */
 static bool starved;
@@ -380,8 +381,6 @@ int main(void)
 {
 	Suite *suite = suite_create("policy_compare");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, known, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_loop_test(tc, random_rows, 0, 4);
@@ -390,9 +389,5 @@ int main(void)
 	tcase_add_test(tc, no_memory);
 	tcase_add_test(tc, packed);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

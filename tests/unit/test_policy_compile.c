@@ -22,6 +22,7 @@
 #include "../../router/policy_show.h"
 #include "../../router/policy_stats.h"
 #include "../../router/tags.h"
+#include "suite.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
 #define BLUE		1
@@ -1109,12 +1110,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
 	rcu_register_thread();
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

@@ -18,6 +18,7 @@
 #include "../../router/policy.h"
 #include "../../router/policy_archive.h"
 #include "../../router/policy_value.h"
+#include "suite.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
 #define MANY		100000
@@ -706,8 +707,6 @@ int main(void)
 {
 	Suite *suite = suite_create("policy_parse");
 	TCase *texts = tcase_create("texts"), *files = tcase_create("files");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(texts, setup, teardown);
 	tcase_add_test(texts, empty);
@@ -730,8 +729,5 @@ int main(void)
 	tcase_add_test(files, bad_includes);
 	tcase_add_test(files, deep_includes);
 	suite_add_tcase(suite, files);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -19,6 +19,7 @@
 #include "../../router/policy_force.h"
 #include "../../router/policy_members.h"
 #include "../../router/policy_roll.h"
+#include "suite.h"
 
 #define BLUE	1
 
@@ -253,17 +254,11 @@ int main(void)
 {
 	Suite *suite = suite_create("policy_roll");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, who_comes_is_known_at_once);
 	tcase_add_test(tc, who_never_rests_waits);
 	tcase_add_test(tc, without_memory_it_is_tried_less_and_less);
 	tcase_add_test(tc, peers_are_not_waited_for_forever);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

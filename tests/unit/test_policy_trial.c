@@ -17,6 +17,7 @@
 #include "../../router/policy_show.h"
 #include "../../router/policy_trial.h"
 #include "../../router/tags.h"
+#include "suite.h"
 
 #define ALLOCATIONS_MAX	1000
 
@@ -224,15 +225,9 @@ int main(void)
 {
 	Suite *suite = suite_create("policy_trial");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, without_memory_there_is_an_error);
 	tcase_add_test(tc, another_host_answers_without_memory);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

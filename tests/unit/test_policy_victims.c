@@ -21,6 +21,7 @@
 #include "../../router/policy_show.h"
 #include "../../router/policy_victims.h"
 #include "../../router/tags.h"
+#include "suite.h"
 
 #define CONTAINERS	3
 
@@ -252,12 +253,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
 	rcu_register_thread();
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

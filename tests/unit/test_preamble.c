@@ -13,6 +13,7 @@
 
 #include "../../core/preamble.h"
 #include "../../router/mac.h"
+#include "suite.h"
 
 #define MAPPED(a, b, c, d) { [10] = 0xff, 0xff, a, b, c, d }
 
@@ -254,8 +255,6 @@ int main(void)
 	enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 	Suite *s = suite_create("preamble");
 	TCase *tc = tcase_create("bytes");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_loop_test(tc, test_recorded, 0, CASES);
 	tcase_add_loop_test(tc, test_round_trip, 0, CASES);
@@ -268,8 +267,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_mutations, 0, CASES);
 	tcase_add_test(tc, test_noise);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -11,6 +11,7 @@
 
 #include "../../router/endpoint.h"
 #include "../../router/preambles.h"
+#include "suite.h"
 
 #define STRANGERS	5
 
@@ -121,17 +122,11 @@ int main(void)
 {
 	Suite *suite = suite_create("preambles");
 	TCase *tc = tcase_create("preambles");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, none_goes_while_there_is_room);
 	tcase_add_test(tc, the_oldest_of_the_busiest_goes);
 	tcase_add_test(tc, crowds_are_made_equal);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "../../router/endpoint.h"
 #include "../../router/quota.h"
+#include "suite.h"
 
 #define START	1000000u	/* ms */
 #define THREADS	8
@@ -371,8 +372,6 @@ int main(void)
 {
 	Suite *suite = suite_create("quota");
 	TCase *tc = tcase_create("quota");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -391,9 +390,5 @@ int main(void)
 	tcase_add_test(tc, exactly_as_many_set_ups);
 	tcase_add_test(tc, never_more_at_once);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -26,6 +26,7 @@
 #include "../../router/inherited.h"
 #include "../../router/relay.h"
 #include "../../router/worker.h"
+#include "suite.h"
 
 /* No records here. */
 void inflight_close_pipes(const struct inflight *record)
@@ -232,8 +233,6 @@ int main(void)
 {
 	Suite *suite = suite_create("relay");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -241,9 +240,5 @@ int main(void)
 	tcase_add_test(tc, skips_the_deferred_byte);
 	tcase_add_loop_test(tc, reset_ends_it, 0, 2);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

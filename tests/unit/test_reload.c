@@ -25,6 +25,7 @@
 #include "../../router/policy_roll.h"
 #include "../../router/reload.h"
 #include "../../router/state.h"
+#include "suite.h"
 
 #define THERE		"/dev/null"
 #define NOWHERE		"/nowhere/policy"
@@ -707,11 +708,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

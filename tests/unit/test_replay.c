@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "../../core/replay.h"
+#include "suite.h"
 
 static struct replay *window;
 
@@ -93,8 +94,6 @@ int main(void)
 {
 	Suite *s = suite_create("replay");
 	TCase *tc = tcase_create("window");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -102,8 +101,5 @@ int main(void)
 	tcase_add_test(tc, test_backwards);
 	tcase_add_test(tc, test_threads);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

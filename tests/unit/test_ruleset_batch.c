@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../router/ruleset_batch.h"
+#include "suite.h"
 
 START_TEST(complaints_have_lines)
 {
@@ -40,13 +41,8 @@ int main(void)
 {
 	Suite *suite = suite_create("ruleset_batch");
 	TCase *tcase = tcase_create("ruleset_batch");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tcase, complaints_have_lines);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

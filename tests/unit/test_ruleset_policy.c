@@ -15,6 +15,7 @@
 #include "../../router/endpoint.h"
 #include "../../router/ruleset_load.h"
 #include "../../router/ruleset_policy.h"
+#include "suite.h"
 
 #define PORTS	3
 
@@ -172,11 +173,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

@@ -33,6 +33,7 @@
 #include "../../router/shaping_plan.h"
 #include "../../router/shaping_tree.h"
 #include "../../router/tags.h"
+#include "suite.h"
 
 #define BLUE		1
 #define GREEN		2
@@ -577,11 +578,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite());
 }

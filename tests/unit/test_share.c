@@ -10,6 +10,7 @@
 #include <urcu.h>
 
 #include "../../router/share.h"
+#include "suite.h"
 
 #define CROWD	1000
 #define ROUNDS	200
@@ -192,8 +193,6 @@ int main(void)
 {
 	Suite *suite = suite_create("share");
 	TCase *tc = tcase_create("share");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -203,9 +202,5 @@ int main(void)
 	tcase_add_test(tc, a_delayed_job_waits_and_others_do_not);
 	tcase_add_test(tc, a_job_may_cancel_itself_and_others);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -26,6 +26,7 @@
 
 #include "../../shim/channel.h"
 #include "fake_router.h"
+#include "suite.h"
 
 #define NOBODY		65534
 #define FDS		2048
@@ -1490,17 +1491,11 @@ static void add_program(TCase *tc)
 int main(void)
 {
 	Suite *suite = suite_create("shim: channel");
-	SRunner *runner;
-	int failed;
 
 	add_replies(running(suite, "replies"));
 	add_time(running(suite, "time"));
 	add_owed(running(suite, "owed"));
 	add_program(running(suite, "program"));
 	absent(suite);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

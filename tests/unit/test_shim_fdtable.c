@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "../../shim/fdtable.h"
+#include "suite.h"
 
 static const struct slim_endpoint here = { .port = 1 }, there = { .port = 2 };
 
@@ -81,17 +82,11 @@ int main(void)
 {
 	Suite *suite = suite_create("shim: fdtable");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, cookies_decide);
 	tcase_add_test(tc, any_number);
 	tcase_add_test(tc, names_replace_all);
 	tcase_add_test(tc, watches);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

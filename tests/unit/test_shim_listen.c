@@ -17,6 +17,7 @@
 #include "../../shim/calls.h"
 #include "../../shim/channel.h"
 #include "fake_router.h"
+#include "suite.h"
 
 #define RENEW_MS	1000	/* of shim/listen.c */
 
@@ -132,8 +133,6 @@ int main(void)
 {
 	Suite *suite = suite_create("shim: listen");
 	TCase *tc = tcase_create("renewal");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -142,9 +141,5 @@ int main(void)
 	tcase_add_test(tc, another_router);
 	tcase_add_test(tc, no_answer);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -17,6 +17,7 @@
 #include "../../shim/options.h"
 #include "../../shim/readiness.h"
 #include "../../shim/user.h"
+#include "suite.h"
 
 static int get(int fd, int level, int name)
 {
@@ -140,8 +141,6 @@ int main(void)
 {
 	Suite *suite = suite_create("shim: options");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, carried, 0, 2);
 	tcase_add_test(tc, not_asked_not_carried);
@@ -150,9 +149,5 @@ int main(void)
 	tcase_add_loop_test(tc, registrations_move, 0, 2);
 	tcase_add_test(tc, callers_memory);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

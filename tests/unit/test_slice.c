@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../../router/slice.h"
+#include "suite.h"
 
 #define NICE	5
 #define SLICE	100000000	/* ns */
@@ -53,14 +54,8 @@ int main(void)
 {
 	Suite *suite = suite_create("slice");
 	TCase *tc = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, slices);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../../tools/client.h"
+#include "suite.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
 #define TIMEOUT		500	/* ms */
@@ -230,8 +231,6 @@ int main(void)
 {
 	Suite *s = suite_create("slimctl_client");
 	TCase *t = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, whole);
@@ -242,9 +241,5 @@ int main(void)
 	tcase_add_test(t, stream_socket);
 	tcase_add_test(t, full_backlog);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

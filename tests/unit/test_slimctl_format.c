@@ -16,6 +16,7 @@
 #include "../../tools/format.h"
 #include "../../tools/netns.h"
 #include "../../tools/table.h"
+#include "suite.h"
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
@@ -164,8 +165,6 @@ int main(void)
 {
 	Suite *s = suite_create("slimctl_format");
 	TCase *t = tcase_create("userspace");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(t, format_of_bytes, 0, COUNT(bytes));
 	tcase_add_loop_test(t, format_of_durations, 0, COUNT(durations));
@@ -176,9 +175,5 @@ int main(void)
 	tcase_add_loop_test(t, netns_paths, 0, COUNT(paths));
 	tcase_add_loop_test(t, netns_opened, 0, COUNT(opened));
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

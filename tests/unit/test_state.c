@@ -18,6 +18,7 @@
 
 #include "../../router/log.h"
 #include "../../router/state.h"
+#include "suite.h"
 
 #define DEATHS_INFLIGHT	4
 #define DEATHS_ALL	8
@@ -148,8 +149,6 @@ int main(void)
 {
 	Suite *suite = suite_create("state");
 	TCase *tc = tcase_create("aside");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, connections_under_way_first);
@@ -157,9 +156,5 @@ int main(void)
 	tcase_add_test(tc, then_everything);
 	tcase_add_test(tc, everything_where_something_is_mounted);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

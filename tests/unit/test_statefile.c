@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "../../router/statefile.h"
+#include "suite.h"
 
 struct record {
 	uint64_t number;
@@ -385,8 +386,6 @@ int main(void)
 {
 	Suite *suite = suite_create("statefile");
 	TCase *tc = tcase_create("files");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -404,9 +403,5 @@ int main(void)
 	tcase_add_test(tc, killed_at_any_time);
 	tcase_add_test(tc, full_disk);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

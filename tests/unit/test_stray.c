@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "../../router/stray.h"
+#include "suite.h"
 
 #define MANY	40
 #define SOON	(STRAY_PATIENCE * 10)	/* ms; an hour is what is asked for */
@@ -206,8 +207,6 @@ int main(void)
 {
 	Suite *suite = suite_create("stray");
 	TCase *tcase = tcase_create("stray");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_set_timeout(tcase, 30);
@@ -216,8 +215,5 @@ int main(void)
 	tcase_add_test(tcase, idle_closers_rest);
 	tcase_add_test(tcase, closers_end_what_a_queue_holds);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

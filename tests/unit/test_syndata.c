@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "../../router/syndata.h"
+#include "suite.h"
 
 static struct syndata syndata;
 
@@ -88,15 +89,10 @@ int main(void)
 {
 	Suite *s = suite_create("syndata");
 	TCase *tc = tcase_create("path");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, test_cases, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, test_trial);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -23,6 +23,7 @@
 #include "../../router/endpoint.h"
 #include "../../router/namespace.h"
 #include "../../router/ticket.h"
+#include "suite.h"
 
 #define PORT		8000
 #define TIME_WAIT	(1u << 6)
@@ -310,8 +311,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ticket");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, names_itself);
@@ -325,9 +324,5 @@ int main(void)
 	tcase_add_test(tc, ports_are_not_shared);
 	tcase_add_test(tc, not_reusable_means_another_port);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

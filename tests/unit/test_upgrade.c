@@ -25,6 +25,7 @@
 #include "../../router/keeper.h"
 #include "../../router/rehearsal.h"
 #include "../../router/upgrade.h"
+#include "suite.h"
 
 #define MOVED	"--moved"
 #define CPU_MS	300
@@ -207,8 +208,6 @@ int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("upgrade");
 	TCase *tc = tcase_create("upgrade");
-	SRunner *runner;
-	int failed;
 
 	if (argc == 2 && !strcmp(argv[1], MOVED))
 		return be_moved();
@@ -221,9 +220,5 @@ int main(int argc, char **argv)
 			    sizeof(rehearsals) / sizeof(rehearsals[0]));
 	tcase_add_test(tc, without_a_name_it_is_who_has_ours);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }
