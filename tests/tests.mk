@@ -12,7 +12,8 @@ FAULTS_SRC := $(wildcard tests/faults/*.c)
 FAULTS_BIN := $(patsubst tests/faults/%.c,$(B)/tests/faults/%,$(filter-out %_preload.c,$(FAULTS_SRC))) \
 	      $(patsubst tests/faults/%.c,$(B)/tests/faults/%.so,$(filter %_preload.c,$(FAULTS_SRC)))
 SHIM_SRC := $(wildcard tests/shim/*.c)
-SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%)
+SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%) $(B)/tests/shim/stage/stage \
+	    $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%.musl)
 
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
@@ -107,6 +108,19 @@ $(B)/tests/faults/%.so: tests/faults/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -fPIC -shared -o $@ $< $(LDFLAGS) -ldl
+
+# Another libc: the same library, the same words. The kernel's headers are not musl's.
+$(B)/tests/shim/%.musl: tests/shim/%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)musl-gcc -O2 -D_GNU_SOURCE -MMD -MP -idirafter /usr/include \
+		-idirafter /usr/include/$(shell gcc -print-multiarch) -o $@ $<
+
+# What plays them
+$(B)/tests/shim/stage/stage: $(patsubst %.c,$(B)/%.o,$(wildcard tests/shim/stage/*.c) tools/client.c)
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson
 
 $(B)/tests/e2e/% $(B)/tests/shim/% $(B)/tests/faults/%: tests/$$(notdir $$(@D))/%.c
 	$(say) CC $@

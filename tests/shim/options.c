@@ -261,9 +261,10 @@ static void of_listener_later(void)
 
 static void priority_of_listener(void)
 {
-	int from = listener(8), fd;
+	int from = bound(SO_REUSEADDR), fd;
 
 	both_priorities(from, false);
+	listen(from, 8);
 	fd = accepted(from);
 	say_priorities(fd);
 	echo_all(fd);

@@ -13,6 +13,12 @@
  * server, and a row in the program's table; RUN_TESTS(table) is its main(). Try it with
  * `tests/shim/run PROGRAM:CASE` (patterns as the shell's will do: options:before/SO_*).
  *
+ * The client starts as soon as the server's port listens, and is announced: what a server wants to be
+ * done by then it does before it listens. A server ends by itself, soon after its client.
+ *
+ * A case is played many times over: on plain sockets, and with the shim on both ends, on the client's and on the
+ * server's alone. Its path is asserted: slim, where both ends have the shim, and it is of two containers.
+ *
  * Many cases from few lines: a row that has dimensions stands for all combinations of their words, as
  * cases NAME/WORD/WORD. chosen[] says which words of the first, second... dimension this one has:
  *
@@ -67,9 +73,10 @@
 /*
  * @server:	NULL: the common echo server does
  * @kind:	words for the runner, where it is not NULL: "packet", the slim path is not to be
- *		taken, though all would allow it; "none", no connection is made at all; "silent", the
- *		wire between the hosts loses what opens a connection (a case of two hosts alone);
- *		"part", no case, but what one executes (and has then a client alone)
+ *		taken, though all would allow it; "none", no TCP connection is tried at all;
+ *		"unannounced", the server is none that peers are told of; "silent", the wire between
+ *		the hosts loses what opens a connection (a case of two hosts alone); "part", no
+ *		case, but what one executes (and has then a client alone)
  * @dimensions:	lists of words, each with NULL behind the last
  * @applies:	which combinations of them there are; NULL: all
  */

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stage.c - plays cases of the shim's test programs between the nodes of a lab
+ *
+ *	stage LAB DIRECTORY PROGRAMS LIBRARY
+ *
+ * Reads one case a line,
+ *
+ *	ENDS PROGRAM CASE SHAPE FROM NODE ADDRESS [KIND]...
+ *
+ * and answers each with one: "slim", "packet" or "none", the path that its connections took; then "late",
+ * where a router has been too late for a shim, else "intime". What client and server said is in DIRECTORY/said, what
+ * their shims did in DIRECTORY/shim.
+ *
+ * ENDS says which have the shim: plain, both, client or server. The slim path was taken where the router of
+ * the client's host has counted such a connect; else the packet path where the kernel of the client's
+ * namespace has begun a connection.
+ *
+ * Theory of operation: servers for all comers are started when a case first wants one, each with and without
+ * the shim, and stay until the end; a case's own server must end soon after its client. All are
+ * killed with us (prctl(2), PR_SET_PDEATHSIG); what they leave behind ends with the lab.
+ */
+#include <err.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "lab.h"
+
+#define CLIENT_MS	10000
+#define SERVER_MS	5000	/* once its client has ended */
+#define READY_MS	8000
+#define FIRST_PORT	7101
+#define WORDS_MAX	16
+#define COMMONS_MAX	16
+#define CLIENTS_HOST	"h1"
+#define SERVERS_HOST	"h2"	/* where a wire is between them */
+
+static const char *directory, *programs, *library;
+static char said_path[PATH_MAX], shim_path[PATH_MAX];
+static int last_port = FIRST_PORT - 1;
+
+struct play {
+	const char *ends, *program, *name, *shape, *from, *node, *address;
+	bool silent, unannounced;
+};
+
+/* Servers for all comers */
+static struct common {
+	char key[256];
+	int port;
+} commons[COMMONS_MAX];
+
+static bool client_has_shim(const struct play *play)
+{
+	return !strcmp(play->ends, "both") || !strcmp(play->ends, "client");
+}
+
+static bool server_has_shim(const struct play *play)
+{
+	return !strcmp(play->ends, "both") || !strcmp(play->ends, "server");
+}
+
+/* @name: NULL: of no case */
+static struct child start(const struct play *play, const char *role, int port, const char *name)
+{
+	bool is_server = !strcmp(role, "server");
+	char path[PATH_MAX], number[16], preload[PATH_MAX + 16], debug[PATH_MAX + 16];
+	char *argv[] = { path, (char *)role, (char *)play->address, number, (char *)name, NULL };
+	char *envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL, NULL };
+
+	snprintf(path, sizeof(path), "%s/%s", programs, play->program);
+	snprintf(number, sizeof(number), "%d", port);
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", library);
+	snprintf(debug, sizeof(debug), "SLIM_DEBUG=%s", shim_path);
+	if (is_server ? server_has_shim(play) : client_has_shim(play)) {
+		envp[1] = preload;
+		envp[2] = debug;
+	}
+	return child_start(lab_netns(is_server ? play->node : play->from), argv, envp);
+}
+
+static long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+static bool is_ready(const struct play *play, int port)
+{
+	if (!lab_listens(play->node, port))
+		return false;
+	return !server_has_shim(play) || play->unannounced || lab_announced(CLIENTS_HOST, port);
+}
+
+/* Is it there in time? The case fails by itself where it is not. */
+static bool wait_ready(const struct play *play, int port)
+{
+	long long end = now() + READY_MS;
+
+	while (!is_ready(play, port)) {
+		if (now() > end)
+			return false;
+		poll(NULL, 0, 1);
+	}
+	return true;
+}
+
+static int common_port(const struct play *play)
+{
+	struct common *common = commons;
+	char key[sizeof(common->key)];
+	struct child server;
+
+	snprintf(key, sizeof(key), "%d %s %s", server_has_shim(play), play->node, play->address);
+	while (common->key[0] && strcmp(common->key, key))
+		common++;
+	if (common == commons + COMMONS_MAX - 1)
+		errx(1, "one server too many");
+	if (!common->key[0]) {
+		memcpy(common->key, key, sizeof(key));
+		common->port = ++last_port;
+		server = start(play, "server", common->port, NULL);
+		if (!wait_ready(play, common->port)) {
+			child_tell(&server, stderr);
+			errx(1, "the server on %s did not come up", play->node);
+		}
+		close(server.said);
+	}
+	return common->port;
+}
+
+static void play_client(const struct play *play, int port, FILE *said)
+{
+	struct child child;
+	int status;
+
+	if (play->silent)
+		lab_silence(SERVERS_HOST, true);
+	child = start(play, "client", port, play->name);
+	status = child_end(&child, CLIENT_MS);
+	if (play->silent)
+		lab_silence(SERVERS_HOST, false);
+	child_tell(&child, said);
+	if (status)
+		fprintf(said, "status %d\n", status);
+}
+
+static void play_pair(const struct play *play, FILE *said)
+{
+	int port = ++last_port, status;
+	struct child server = start(play, "server", port, play->name);
+
+	if (!wait_ready(play, port))
+		fprintf(said, "the server did not come up\n");
+	play_client(play, port, said);
+	status = child_end(&server, SERVER_MS);
+	if (status)
+		fprintf(said, "the server's status: %d\n", status);
+	child_tell(&server, said);
+}
+
+/* Has a router been too late for a shim's question? */
+static bool was_late(void)
+{
+	char line[512];
+	bool late = false;
+	FILE *file = fopen(shim_path, "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (strstr(line, "no answer from the router in time"))
+			late = true;
+	if (file)
+		fclose(file);
+	return late;
+}
+
+static void play_case(const struct play *play)
+{
+	bool is_pair = !strcmp(play->shape, "pair");
+	int port = is_pair ? 0 : common_port(play);
+	long slim = lab_counter(CLIENTS_HOST, "connects_slim"), opens = lab_opens(play->from);
+	FILE *said = fopen(said_path, "we");
+
+	if (!said)
+		err(1, "%s", said_path);
+	unlink(shim_path);
+	if (is_pair)
+		play_pair(play, said);
+	else
+		play_client(play, port, said);
+	if (fclose(said))
+		err(1, "%s", said_path);
+	printf("%s %s\n", lab_counter(CLIENTS_HOST, "connects_slim") > slim ? "slim" :
+	       lab_opens(play->from) > opens ? "packet" : "none", was_late() ? "late" : "intime");
+	fflush(stdout);
+}
+
+static struct play read_play(char *line)
+{
+	char *words[WORDS_MAX] = { NULL }, *rest = NULL;
+	struct play play;
+	int num = 0;
+
+	for (char *word = strtok_r(line, " \n", &rest); word && num < WORDS_MAX;
+	     word = strtok_r(NULL, " \n", &rest))
+		words[num++] = word;
+	if (num < 7)
+		errx(1, "a case has too few words");
+	play = (struct play){ words[0], words[1], words[2], words[3], words[4], words[5], words[6],
+			      false, false };
+	for (int i = 7; i < num; i++) {
+		play.silent |= !strcmp(words[i], "silent");
+		play.unannounced |= !strcmp(words[i], "unannounced");
+	}
+	return play;
+}
+
+int main(int argc, char **argv)
+{
+	char line[1024];
+
+	if (argc != 5) {
+		fprintf(stderr, "usage: stage LAB DIRECTORY PROGRAMS LIBRARY\n");
+		return 2;
+	}
+	lab_is(argv[1]);
+	directory = argv[2];
+	programs = argv[3];
+	library = argv[4];
+	snprintf(said_path, sizeof(said_path), "%s/said", directory);
+	snprintf(shim_path, sizeof(shim_path), "%s/shim", directory);
+	while (fgets(line, sizeof(line), stdin)) {
+		struct play play = read_play(line);
+
+		play_case(&play);
+	}
+	return 0;
+}
