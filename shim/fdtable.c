@@ -92,6 +92,9 @@ void fdtable_watch(struct fdtable_entry *entry, int op, int epfd, uint32_t event
 
 	while (i < entry->watches_num && entry->watches[i].epfd != epfd)
 		i++;
+	/* Made by another number of that set, of which the note is not true any more. */
+	if (op != EPOLL_CTL_ADD && i == entry->watches_num)
+		entry->flags |= FDTABLE_WATCHED_MORE;
 	if (op == EPOLL_CTL_DEL) {
 		if (i < entry->watches_num)
 			entry->watches[i] = entry->watches[--entry->watches_num];

@@ -24,7 +24,7 @@ enum fdtable_flags {
 	FDTABLE_BOUND = 1 << 1,		/* bind() was called on it */
 	FDTABLE_LISTENER = 1 << 2,	/* told to the router */
 	FDTABLE_NAMED = 1 << 3,		/* Slim's: local and peer are its names */
-	FDTABLE_WATCHED_MORE = 1 << 4,	/* in more epoll sets than there is room for */
+	FDTABLE_WATCHED_MORE = 1 << 4,	/* in more epoll sets than there is room for, or by other numbers */
 	FDTABLE_TRIED = 1 << 5,		/* connect() was called on it, in the container */
 };
 

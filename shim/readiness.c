@@ -5,8 +5,8 @@
  * Theory of operation: an epoll set holds (open file, fd). Where the file under an fd
  * is replaced while other descriptors keep the old file open, the old registration
  * would go on; so it is removed before and made again after. What epoll_ctl() was
- * told is in the fd's entry; for a socket that is not known, /proc/self/fdinfo of every
- * epoll set shows it (proc(5): "tfd: 7 events: 19 data: 7"). So it does for one-shot
+ * told is in the fd's entry; for a socket that is not known, and one that was registered by
+ * several numbers of one set (dup), /proc/self/fdinfo of every epoll set shows it (proc(5): "tfd: 7 events: 19 data: 7"). So it does for one-shot
  * registrations, which may have fired, and then want to be left alone; without /proc (chroot) they are
  * made again: an event too many is better than none.
  */
@@ -179,22 +179,45 @@ static bool is_certain(const struct fdtable_entry *entry)
 	return true;
 }
 
-void readiness_take(struct readiness *out, int fd, const struct fdtable_entry *entry)
+static void add_known(struct readiness *out, const struct fdtable_entry *entry)
+{
+	for (unsigned int i = 0; i < entry->watches_num; i++)
+		add(out, entry->watches[i].epfd, entry->watches[i].events,
+		    entry->watches[i].data);
+}
+
+/* From @first on. What is not there any more is not made anew; returns whether all were there. */
+static bool remove_all(struct readiness *out, unsigned int first, int fd)
 {
 	struct epoll_event none = { 0 };
+	bool all = true;
+
+	for (unsigned int i = first; i < out->num;) {
+		if (sys_epoll_ctl(out->watches[i].epfd, EPOLL_CTL_DEL, fd, &none) == 0) {
+			i++;
+			continue;
+		}
+		out->watches[i] = out->watches[--out->num];
+		all = false;
+	}
+	return all;
+}
+
+/* A set that is not under its number any more may be under another one. */
+void readiness_take(struct readiness *out, int fd, const struct fdtable_entry *entry)
+{
+	bool certain = is_certain(entry);
+	unsigned int removed;
 
 	out->num = 0;
-	if (is_certain(entry) || (!scan_all(out, fd) && is_known(entry)))
-		for (unsigned int i = 0; i < entry->watches_num; i++)
-			add(out, entry->watches[i].epfd, entry->watches[i].events,
-			    entry->watches[i].data);
-	/* What is not there any more is not made anew. */
-	for (unsigned int i = 0; i < out->num;) {
-		if (sys_epoll_ctl(out->watches[i].epfd, EPOLL_CTL_DEL, fd, &none) == 0)
-			i++;
-		else
-			out->watches[i] = out->watches[--out->num];
-	}
+	if (certain)
+		add_known(out, entry);
+	if (remove_all(out, 0, fd) && certain)
+		return;
+	removed = out->num;
+	if (!scan_all(out, fd) && !certain && is_known(entry))
+		add_known(out, entry);
+	remove_all(out, removed, fd);
 }
 
 void readiness_give(const struct readiness *watches, int fd)
