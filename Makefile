@@ -44,9 +44,9 @@ SLIMCTL_SRC := $(filter-out tools/slim_run.c,$(wildcard tools/*.c)) router/host_
 SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
-.PHONY: all deps router tools shim bench-programs test-programs check check-unit check-shim check-e2e \
+.PHONY: all deps router tools shim bench-programs test-programs check check-unit check-shim check-calls check-e2e \
 	check-fuzz check-asan check-policy check-policy-asan check-robust check-faults check-long fuzz demo bench \
-	bench-attach bench-policy lint install uninstall clean asan
+	bench-attach bench-calls bench-policy lint install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -110,6 +110,10 @@ check-unit: all $(UNIT_BIN) $(FUZZ_BIN) $(B)/tests/freestanding.ok
 check-shim: all $(SHIM_BIN)
 	$(Q)tests/shim/run
 
+# What the calls that it wraps cost: system calls exactly, times within limits
+check-calls: all
+	$(Q)tests/bench/run-calls --check
+
 check-e2e: all $(E2E_BIN)
 	$(Q)tests/e2e/run
 
@@ -152,6 +156,10 @@ demo: all bench-programs
 
 bench: all bench-programs
 	$(Q)tests/bench/run
+
+# The same in figures
+bench-calls: all
+	$(Q)tests/bench/run-calls
 
 # A quarter of an hour on a machine that does nothing else: by hand only.
 bench-policy: all bench-programs

@@ -4,6 +4,9 @@
  *
  * A connection from one of the reserved addresses is a ticket. Whatever goes wrong with
  * its claim, the ticket is kept: the router then carries the bytes.
+ *
+ * System calls of one that is claimed: accept, sigprocmask, channel's cookie, F_DUPFD, close, send, recvmsg,
+ * cookie and recvmsg of the channel by which descriptors come, SO_LINGER, dup3, close, sigprocmask.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -114,8 +117,9 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 		return call_accept(fd, addr, len, flags, is_accept4);
 	if (got < 0)
 		return got;
+	fdtable_forget(got);
 	error = next_errno();
-	if (addr && room >= sizeof(address))
+	if (addr && *len <= room)
 		memcpy(&address, addr, own_len = *len < sizeof(address) ? *len :
 		       sizeof(address));
 	else if (addr && sys_getpeername(got, &address, &own_len))

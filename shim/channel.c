@@ -31,9 +31,9 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "debug.h"
 #include "mem.h"
 #include "sys.h"
@@ -92,14 +92,6 @@ void channel_namespaces_differ(void)
 bool channel_namespaces_may_differ(void)
 {
 	return __atomic_load_n(&namespaces_differ, __ATOMIC_RELAXED);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts = { 0 };
-
-	sys_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0, 0, 0);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 static struct state *state_get(void)
@@ -348,7 +340,7 @@ static void note_inherited(const struct state *state, const struct slot *slot)
 
 static void ask_later(struct state *state)
 {
-	__atomic_store_n(&state->ask_at, now_ms() + RETRY_MS, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->ask_at, clock_ms() + RETRY_MS, __ATOMIC_RELAXED);
 }
 
 static void owe(struct state *state, struct slot *slot)
@@ -470,7 +462,7 @@ static int hello(struct state *state, struct slot *slot)
 
 	if (err)
 		return err;
-	__atomic_store_n(&state->recent_until, now_ms() + RECENT_MS, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->recent_until, clock_ms() + RECENT_MS, __ATOMIC_RELAXED);
 	world_learn(state, &reply, sys_netns_cookie(slot->fd));
 	/* What is no socket could not be told from a file of the program's. */
 	if (passing >= 0 && (slot->passing_cookie || !sys_cookie(passing)))
@@ -496,12 +488,19 @@ static void close_inherited(struct state *state)
 	}
 }
 
-static int slot_open(struct state *state, struct slot *slot)
+/* There was no router a moment ago. */
+static bool is_absent(void)
 {
 	uint64_t until = __atomic_load_n(&absent_until, __ATOMIC_RELAXED);
+
+	return until && clock_ms() < until;
+}
+
+static int slot_open(struct state *state, struct slot *slot)
+{
 	int fd;
 
-	if (until && now_ms() < until)
+	if (is_absent())
 		return -ECONNREFUSED;
 	close_inherited(state);
 	if (is_kept(state, slot))
@@ -510,7 +509,7 @@ static int slot_open(struct state *state, struct slot *slot)
 	if (fd < 0) {
 		/* A full backlog or a lack of fds says nothing of the next moment. */
 		if (fd == -ECONNREFUSED || fd == -EPERM)
-			__atomic_store_n(&absent_until, now_ms() + RETRY_MS,
+			__atomic_store_n(&absent_until, clock_ms() + RETRY_MS,
 					 __ATOMIC_RELAXED);
 		return fd;
 	}
@@ -600,7 +599,7 @@ static bool is_slow(struct state *state)
 	if (!at || has_answered(state))
 		return false;
 	/* Only one asks. */
-	now = now_ms();
+	now = clock_ms();
 	if (now < at || !__atomic_compare_exchange_n(&state->ask_at, &at, now + RETRY_MS, false,
 						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return true;
@@ -838,7 +837,7 @@ const struct channel_world *channel_world(void)
 {
 	const struct channel_world *known = channel_world_known();
 
-	if (known)
+	if (known || is_absent())
 		return known;
 	channel_ask(NULL, 0, SLIM_FRAME_UNSPEC, NULL, 0, SLIM_FRAME_UNSPEC);
 	return channel_world_known();
@@ -847,7 +846,7 @@ const struct channel_world *channel_world(void)
 const struct channel_world *channel_world_recent(void)
 {
 	struct state *state = state_get();
-	uint64_t now = now_ms(), until;
+	uint64_t now = clock_ms(), until;
 
 	if (!state)
 		return channel_world_known();

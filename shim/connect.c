@@ -2,8 +2,9 @@
 /*
  * connect.c - connect(): a host socket behind the application's fd
  *
- * Theory of operation: a destination outside the tenant's prefixes costs one probe of
- * the caller's memory, and each second, since policy may have let other tenants' in, a question of what the prefixes
+ * Theory of operation: a destination outside the tenant's prefixes costs no system call, but one that asks
+ * whether the address can be read where that lies outside of the stack's page that is in use (user.h); and each
+ * second, since policy may have let other tenants' in, a question of what the prefixes
  * are now. Otherwise the router is asked; if it gives a host socket, which is
  * connecting already, that takes the place of the application's, and a blocking caller
  * waits by calling connect(2) on it again, with all of the kernel's own semantics.
@@ -11,9 +12,9 @@
  * A connect(2) with an address of 2 bytes is a harmless question to a socket that has failed:
  * it answers with the error that is still owed, or with EINVAL.
  *
- * System calls of a connect that takes the slim path, non-blocking: probe, cookie, TCP_INFO,
- * F_GETFL, sigprocmask, channel's cookie, F_DUPFD, close, send, recvmsg, sigprocmask, F_GETOWN_EX, F_GETFD,
- * cookie, dup3, close. A blocking one adds connect.
+ * System calls of a connect that takes the slim path, non-blocking: cookie, TCP_INFO,
+ * F_GETFL, sigprocmask, channel's cookie, F_DUPFD, close, send, recvmsg, F_GETOWN_EX, F_GETFD, cookie,
+ * dup3, close, sigprocmask. A blocking one adds connect. (tests/bench/run-calls knows these lists.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include "address.h"
 #include "calls.h"
 #include "channel.h"
+#include "clock.h"
 #include "debug.h"
 #include "fdtable.h"
 #include "mem.h"
@@ -66,13 +68,27 @@ static int owed(int fd)
 	return (int)sys_connect(fd, &family, sizeof(family));
 }
 
+static uint64_t word_at(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	return word;
+}
+
 static bool in_prefix(const struct slim_endpoint *ep, const struct slim_prefix *prefix)
 {
-	unsigned int bytes = prefix->len / 8, bits = prefix->len % 8;
+	uint64_t high = word_at(ep->addr) ^ word_at(prefix->addr);
+	uint64_t low = word_at(ep->addr + 8) ^ word_at(prefix->addr + 8);
 
-	if (prefix->len > 128 || memcmp(ep->addr, prefix->addr, bytes))
+	if (prefix->len > 128)
 		return false;
-	return !bits || !((ep->addr[bytes] ^ prefix->addr[bytes]) & (0xff00 >> bits));
+	if (prefix->len <= 64)
+		return !prefix->len || !(high >> (64 - prefix->len));
+	return !high && !(low >> (128 - prefix->len));
 }
 
 static bool is_own(const struct channel_world *world, const struct slim_endpoint *ep)
@@ -105,19 +121,6 @@ static bool is_near(const struct channel_world *world, const struct slim_endpoin
 static bool get_u32(int fd, int level, int name, uint32_t *out)
 {
 	return sys_getsockopt_exact(fd, level, name, out, sizeof(*out)) == 0;
-}
-
-static bool is_tcp(int fd, uint16_t *domain)
-{
-	uint32_t family = 0, type = 0, protocol = 0;
-
-	if (!get_u32(fd, SOL_SOCKET, SO_DOMAIN, &family) ||
-	    (family != AF_INET && family != AF_INET6) ||
-	    !get_u32(fd, SOL_SOCKET, SO_TYPE, &type) || type != SOCK_STREAM ||
-	    !get_u32(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) || protocol != IPPROTO_TCP)
-		return false;
-	*domain = (uint16_t)family;
-	return true;
 }
 
 static bool is_v6only(int fd)
@@ -169,7 +172,7 @@ static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 			return false;
 	} else {
 		attempt->options = OPTIONS_ALL;
-		if (!is_tcp(fd, &attempt->domain) || is_foreign(world, fd))
+		if (!socket_is_tcp(fd, &attempt->domain) || is_foreign(world, fd))
 			return false;
 	}
 	/* Connecting or connected already, over the packet path. */
@@ -194,7 +197,7 @@ static enum slim_verdict ask(struct attempt *attempt, struct slim_connect_reply 
 	struct slim_connect request;
 
 	memset(&request, 0, sizeof(request));
-	request.sent_at = sys_realtime_ms();
+	request.sent_at = clock_realtime_ms();
 	request.dst = attempt->dst;
 	request.src = attempt->bound;
 	request.domain = attempt->domain;
@@ -316,31 +319,32 @@ static int dissolve(int fd, const void *addr, socklen_t len)
 	return next_result(socket_restore(fd, entry->domain, &bound));
 }
 
-int call_connect(int fd, const void *addr, socklen_t len)
+/* The world in which @dst is a virtual address; NULL: it is none. */
+static const struct channel_world *virtual_world(int fd, const struct slim_endpoint *dst)
 {
-	struct attempt attempt = { .fd = fd };
-	const struct channel_world *world;
+	const struct channel_world *world = channel_world(), *recent;
+
+	if (!world) {
+		debug_say("connect: no router is known, descriptor %d takes the packet path", fd);
+		return NULL;
+	}
+	if (is_virtual(world, dst))
+		return world;
+	if (is_near(world, dst))
+		return NULL;
+	recent = channel_world_recent();
+	return recent != world && is_virtual(recent, dst) ? recent : NULL;
+}
+
+/* A connect() to @dst, which is a virtual address in @world */
+static __attribute__((noinline)) int connect_virtual(int fd, const void *addr, socklen_t len,
+						     const struct channel_world *world,
+						     const struct slim_endpoint *dst)
+{
+	struct attempt attempt = { .fd = fd, .dst = *dst, .cookie = sys_cookie(fd) };
 	enum slim_verdict verdict;
-	union address address;
 	int error = 0;
 
-	if (len < sizeof(address.family) || len > LEN_MAX ||
-	    !user_readable(addr, len < sizeof(address) ? len : sizeof(address)))
-		return next_connect(fd, addr, len);
-	memcpy(&address, addr, len < sizeof(address) ? len : sizeof(address));
-	/* A family is all that this needs. */
-	if (address.family == AF_UNSPEC)
-		return dissolve(fd, addr, len);
-	if (len < LEN_MIN || address_to_endpoint(&address, len, &attempt.dst))
-		return next_connect(fd, addr, len);
-	world = channel_world();
-	if (!world)
-		debug_say("connect: no router is known, descriptor %d takes the packet path", fd);
-	if (world && !is_virtual(world, &attempt.dst) && !is_near(world, &attempt.dst))
-		world = channel_world_recent();
-	if (!world || !is_virtual(world, &attempt.dst))
-		return native(fd, addr, len);
-	attempt.cookie = sys_cookie(fd);
 	attempt.entry = fdtable_find(fd, attempt.cookie);
 	if (attempt.entry && !(attempt.entry->flags & FDTABLE_TCP)) {
 		if (attempt.entry->flags & FDTABLE_NAMED)
@@ -364,4 +368,23 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	if (attempt.flags & O_NONBLOCK)
 		return next_result(-EINPROGRESS);
 	return wait_for_it(&attempt, addr, len);
+}
+
+int call_connect(int fd, const void *addr, socklen_t len)
+{
+	const struct channel_world *world;
+	struct slim_endpoint dst;
+	union address address;
+	socklen_t have = len < sizeof(address) ? len : sizeof(address);
+
+	if (len < sizeof(address.family) || len > LEN_MAX || !user_readable(addr, have))
+		return next_connect(fd, addr, len);
+	memcpy(&address, addr, have);
+	/* A family is all that this needs. */
+	if (address.family == AF_UNSPEC)
+		return dissolve(fd, addr, len);
+	if (len < LEN_MIN || address_to_endpoint(&address, len, &dst))
+		return next_connect(fd, addr, len);
+	world = virtual_world(fd, &dst);
+	return world ? connect_virtual(fd, addr, len, world, &dst) : native(fd, addr, len);
 }

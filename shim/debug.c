@@ -13,28 +13,40 @@
 #include "sys.h"
 
 #define LINE_MAX_	160
+#define FILE_MAX	256
 
 #define AT_SECURE_	23
 
 extern char **environ __attribute__((weak));
 extern unsigned long getauxval(unsigned long type) __attribute__((weak));
 
-static const char *file_name(void)
+/* Empty: there is no log. */
+static char file_name[FILE_MAX];
+
+/*
+ * The environment changes, and moves, while threads run: what it says is taken when the library is
+ * loaded.
+ */
+static __attribute__((constructor)) void take_file_name(void)
 {
 	static const char word[] = "SLIM_DEBUG=";
 
 	/* A setuid program must not write where its caller says. */
 	if (!&environ || !environ || !getauxval || getauxval(AT_SECURE_))
-		return NULL;
+		return;
 	for (char **variable = environ; *variable; variable++) {
-		size_t i = 0;
+		size_t i = 0, len = 0;
 
 		while (word[i] && (*variable)[i] == word[i])
 			i++;
-		if (!word[i] && (*variable)[i])
-			return *variable + i;
+		if (word[i])
+			continue;
+		while ((*variable)[i + len])
+			len++;
+		if (len < sizeof(file_name))
+			memcpy(file_name, *variable + i, len + 1);
+		return;
 	}
-	return NULL;
 }
 
 static size_t put_number(char *to, int number)
@@ -76,16 +88,15 @@ static size_t format_line(char *line, const char *format, int number)
 
 void debug_say(const char *format, int number)
 {
-	const char *name = file_name();
 	uint64_t signals;
 	char line[LINE_MAX_];
 	long fd;
 
-	if (!name)
+	if (!file_name[0])
 		return;
 	/* A handler that leaps away would leave the file open. */
 	signals = channel_hold_signals();
-	fd = sys_openat(AT_FDCWD, name, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+	fd = sys_openat(AT_FDCWD, file_name, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 			0600);
 	if (fd >= 0) {
 		sys_write((int)fd, line, format_line(line, format, number));

@@ -57,6 +57,29 @@ struct fdtable_entry *fdtable_find(int fd, uint64_t cookie)
 	return entry;
 }
 
+struct fdtable_entry *fdtable_lookup(int fd, uint64_t *cookie)
+{
+	struct fdtable_entry *entry = slot(fd, false);
+	uint64_t noted = entry ? __atomic_load_n(&entry->cookie, __ATOMIC_ACQUIRE) : 0;
+
+	*cookie = noted ? sys_cookie(fd) : 0;
+	if (noted && noted == *cookie)
+		return entry;
+	/* (Not one that has been made meanwhile.) */
+	if (noted)
+		__atomic_compare_exchange_n(&entry->cookie, &noted, 0, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+	return NULL;
+}
+
+void fdtable_forget(int fd)
+{
+	struct fdtable_entry *entry = slot(fd, false);
+
+	if (entry)
+		__atomic_store_n(&entry->cookie, 0, __ATOMIC_RELAXED);
+}
+
 struct fdtable_entry *fdtable_set(int fd, uint64_t cookie, uint16_t domain)
 {
 	struct fdtable_entry *entry = slot(fd, true);

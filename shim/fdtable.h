@@ -52,6 +52,15 @@ struct fdtable_entry *fdtable_peek(int fd);
 /* The note about the socket that @fd names, whose cookie is @cookie; or NULL. */
 struct fdtable_entry *fdtable_find(int fd, uint64_t cookie);
 
+/*
+ * The same, where the cookie is not known yet: one system call where there is a note, none where there is none.
+ * @cookie: of the socket, 0 where it was not asked for. A note about another socket is forgotten.
+ */
+struct fdtable_entry *fdtable_lookup(int fd, uint64_t *cookie);
+
+/* Nothing is known of what @fd names now. */
+void fdtable_forget(int fd);
+
 /* An empty note for @fd and @cookie. NULL: no memory (then it is unknown). */
 struct fdtable_entry *fdtable_set(int fd, uint64_t cookie, uint16_t domain);
 

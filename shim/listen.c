@@ -12,27 +12,15 @@
 
 #include "calls.h"
 #include "channel.h"
+#include "clock.h"
 #include "fdtable.h"
 #include "mem.h"
 #include "next.h"
 #include "options.h"
+#include "socket.h"
 #include "sys.h"
 
 #define RENEW_MS	1000
-
-static bool is_inet_stream(int fd, uint16_t *domain)
-{
-	uint32_t family = 0, type = 0, protocol = 0;
-
-	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_DOMAIN, &family, sizeof(family)) ||
-	    (family != AF_INET && family != AF_INET6) ||
-	    sys_getsockopt_exact(fd, SOL_SOCKET, SO_TYPE, &type, sizeof(type)) ||
-	    type != SOCK_STREAM ||
-	    sys_getsockopt_exact(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, sizeof(protocol)))
-		return false;
-	*domain = (uint16_t)family;
-	return protocol == IPPROTO_TCP;
-}
 
 /*
  * Is it of no use to ask again? The socket is not one of the container's namespace, or is on none of
@@ -86,23 +74,28 @@ static void tell_router(int fd, uint64_t cookie, uint16_t domain, struct fdtable
 
 int call_listen(int fd, int backlog)
 {
+	struct fdtable_entry *entry;
 	uint16_t domain;
 	uint64_t cookie;
 	int ret = next_listen(fd, backlog);
 
 	if (ret)
 		return ret;
-	if (!is_inet_stream(fd, &domain))
+	entry = fdtable_lookup(fd, &cookie);
+	if (entry && (entry->flags & FDTABLE_TCP))
+		domain = entry->domain;
+	else if (!socket_is_tcp(fd, &domain))
 		return 0;
-	cookie = sys_cookie(fd);
-	tell_router(fd, cookie, domain, fdtable_find(fd, cookie));
+	else if (!cookie)
+		cookie = sys_cookie(fd);
+	tell_router(fd, cookie, domain, entry);
 	return 0;
 }
 
 void listen_renew(int fd)
 {
 	static uint64_t looked_at;
-	uint64_t now = sys_realtime_ms(), before = __atomic_load_n(&looked_at, __ATOMIC_RELAXED);
+	uint64_t now = clock_ms(), before = __atomic_load_n(&looked_at, __ATOMIC_RELAXED);
 	struct fdtable_entry *entry;
 	uint64_t cookie;
 	uint16_t domain;
@@ -115,7 +108,7 @@ void listen_renew(int fd)
 	cookie = sys_cookie(fd);
 	entry = fdtable_find(fd, cookie);
 	if (!generation() || (entry && entry->announced == generation()) ||
-	    !is_inet_stream(fd, &domain))
+	    !socket_is_tcp(fd, &domain))
 		return;
 	tell_router(fd, cookie, domain, entry);
 }
@@ -161,7 +154,7 @@ int call_shutdown(int fd, int how)
 	return ret;
 }
 
-/* Options are inherited from the listener as it is when the connection comes. */
+/* Options are inherited from the listener as it is when the connection comes. @cookie: 0 where it is not known */
 static void changed(int fd, struct fdtable_entry *entry, uint64_t cookie)
 {
 	uint32_t listening = 0;
@@ -173,7 +166,7 @@ static void changed(int fd, struct fdtable_entry *entry, uint64_t cookie)
 	}
 	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
 				 sizeof(listening)) == 0 && listening && channel_world())
-		announce(fd, cookie, OPTIONS_ALL);
+		announce(fd, cookie ? cookie : sys_cookie(fd), OPTIONS_ALL);
 }
 
 int call_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
@@ -187,8 +180,7 @@ int call_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	if (!bit)
 		return ret;
 	error = next_errno();
-	cookie = sys_cookie(fd);
-	entry = fdtable_find(fd, cookie);
+	entry = fdtable_lookup(fd, &cookie);
 	if (entry)
 		entry->options |= bit;
 	if (!entry || !(entry->flags & FDTABLE_NAMED))

@@ -12,6 +12,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t len)
 	const unsigned char *s = from;
 	unsigned char *d = to;
 
+	for (; len >= sizeof(long); len -= sizeof(long), s += sizeof(long), d += sizeof(long))
+		__builtin_memcpy(d, s, sizeof(long));
 	while (len--)
 		*d++ = *s++;
 	return to;

@@ -5,6 +5,10 @@
  * A socket that is not known here (a duplicate, an inherited fd) is Slim's if it
  * belongs to another network namespace than ours, or if its peer is a ticket address
  * (the router carries that connection); the router knows its names by its cookie.
+ *
+ * The kernel answers first: what is wrong with a socket or with the caller's memory it knows best, and of
+ * most sockets its answer shows that they are none of Slim's. Of others one thing is asked: the
+ * cookie where a note says that it is Slim's, else the namespace.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -43,72 +47,129 @@ struct fdtable_entry *names_find(int fd, uint64_t cookie)
 	return entry && (entry->flags & FDTABLE_NAMED) ? entry : NULL;
 }
 
-static bool peer_is_ticket(int fd)
+static bool is_ticket(const union address *address, uint32_t len)
 {
-	union address address;
-	struct slim_endpoint peer;
-	uint32_t len = sizeof(address);
+	struct slim_endpoint endpoint;
 
-	return sys_getpeername(fd, &address, &len) == 0 &&
-	       !address_to_endpoint(&address, len, &peer) && address_is_ticket(&peer);
+	return !address_to_endpoint(address, len, &endpoint) && address_is_ticket(&endpoint);
 }
 
-/* The note on @fd if it is Slim's. One getsockopt for a socket that is not. */
+/* Of a socket that may be Slim's, which of all that may come here only TCP's are. */
+static const struct channel_world *world_of(int fd)
+{
+	const struct channel_world *world = channel_world_known();
+	uint32_t protocol = 0;
+
+	if (world || sys_getsockopt_exact(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, sizeof(protocol)) ||
+	    protocol != IPPROTO_TCP)
+		return world;
+	return channel_world();
+}
+
+/* The note on @fd if there is a host socket behind it, or one that is known to be carried. */
 static struct fdtable_entry *slim_entry(int fd)
 {
+	const struct fdtable_entry *noted = fdtable_peek(fd);
 	const struct channel_world *world;
-	uint64_t cookie = sys_cookie(fd);
-	struct fdtable_entry *entry = fdtable_find(fd, cookie);
-	uint64_t netns;
+	struct fdtable_entry *entry;
+	uint64_t cookie, netns;
 
-	if (!cookie)
+	if (noted && (noted->flags & FDTABLE_NAMED)) {
+		entry = fdtable_lookup(fd, &cookie);
+		if (entry)
+			return entry->flags & FDTABLE_NAMED ? entry : NULL;
+	}
+	world = world_of(fd);
+	netns = world ? sys_netns_cookie(fd) : 0;
+	if (!netns || netns == world->netns_cookie)
 		return NULL;
-	if (entry)
-		return entry->flags & FDTABLE_NAMED ? entry : NULL;
-	netns = sys_netns_cookie(fd);
-	world = netns ? channel_world() : NULL;
-	if (!world || (netns == world->netns_cookie && !peer_is_ticket(fd)))
-		return NULL;
-	return names_find(fd, cookie);
+	return names_find(fd, sys_cookie(fd));
 }
 
-static int give(const struct fdtable_entry *entry, const struct slim_endpoint *name, void *addr,
-		socklen_t *len)
+/*
+ * In place of what the kernel has just put there: @room: what the caller had room for. Where its name was as
+ * long, nothing need be asked again.
+ */
+static int give(uint16_t domain, const struct slim_endpoint *name, void *addr, socklen_t *len,
+		socklen_t room)
 {
 	union address address;
-	uint32_t full = address_from_endpoint(&address, entry->domain, name);
+	uint32_t full = address_from_endpoint(&address, domain, name);
+	uint32_t put = room < full ? room : full;
 
-	return next_result(address_to_user(addr, len, &address, full));
+	if (put > *len && !user_writable(addr, put))
+		return next_result(-EFAULT);
+	memcpy(addr, &address, put);
+	*len = full;
+	return 0;
+}
+
+/* Of the first @have bytes of a name; where that is too little, it may be one. */
+static bool is_inet(const void *addr, socklen_t have)
+{
+	uint16_t family;
+
+	if (have < sizeof(family))
+		return true;
+	memcpy(&family, addr, sizeof(family));
+	return family == AF_INET || family == AF_INET6;
+}
+
+static socklen_t lesser(socklen_t a, socklen_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * The kernel has named a ticket as the peer, of a connection that is not known here. Where the router
+ * does not know it either, nobody can tell who it is from.
+ */
+static int give_carried(int fd, uint16_t domain, void *addr, socklen_t *len, socklen_t room)
+{
+	static const struct slim_endpoint nobody;
+	const struct fdtable_entry *entry = names_find(fd, sys_cookie(fd));
+
+	return give(entry ? entry->domain : domain, entry ? &entry->peer : &nobody, addr, len, room);
 }
 
 int call_getsockname(int fd, void *addr, socklen_t *len)
 {
-	const struct fdtable_entry *entry = slim_entry(fd);
+	const struct fdtable_entry *entry;
+	socklen_t room;
 
-	return entry ? give(entry, &entry->local, addr, len) : next_getsockname(fd, addr, len);
+	if (!user_readable(len, sizeof(*len)))
+		return next_getsockname(fd, addr, len);
+	room = *len;
+	if (next_getsockname(fd, addr, len))
+		return -1;
+	/* (The local name of a ticket is the connection's own.) */
+	entry = is_inet(addr, lesser(*len, room)) ? slim_entry(fd) : NULL;
+	return entry ? give(entry->domain, &entry->local, addr, len, room) : 0;
 }
 
 int call_getpeername(int fd, void *addr, socklen_t *len)
 {
-	const struct fdtable_entry *entry = slim_entry(fd);
-	union address native;
-	uint32_t native_len = sizeof(native);
-	long err;
+	const struct fdtable_entry *entry;
+	union address peer;
+	uint32_t peer_len = sizeof(peer);
+	socklen_t room;
 
-	if (!entry && peer_is_ticket(fd)) {
-		/* Its connection is not known yet: who it is from, nobody can tell. */
-		static const struct slim_endpoint nobody;
-		uint16_t family = sys_getpeername(fd, &native, &native_len) ? AF_INET :
-				  native.family;
-
-		native_len = address_from_endpoint(&native, family, &nobody);
-		return next_result(address_to_user(addr, len, &native, native_len));
-	}
-	if (!entry)
+	if (!user_readable(len, sizeof(*len)))
 		return next_getpeername(fd, addr, len);
+	room = *len;
 	/* Not connected yet, or no more: the kernel knows. */
-	err = sys_getpeername(fd, &native, &native_len);
-	return err ? next_result(err) : give(entry, &entry->peer, addr, len);
+	if (next_getpeername(fd, addr, len))
+		return -1;
+	if (!is_inet(addr, lesser(*len, room)))
+		return 0;
+	entry = slim_entry(fd);
+	if (entry)
+		return give(entry->domain, &entry->peer, addr, len, room);
+	if (*len <= room)
+		memcpy(&peer, addr, peer_len = lesser(*len, sizeof(peer)));
+	else if (sys_getpeername(fd, &peer, &peer_len))
+		return 0;
+	return is_ticket(&peer, peer_len) ? give_carried(fd, peer.family, addr, len, room) : 0;
 }
 
 #define SO_PEERNAME_	28
@@ -131,7 +192,7 @@ static int give_int(uint32_t value, void *to, socklen_t *len)
 	return 0;
 }
 
-/* SO_PEERNAME refuses a buffer that is longer than the name. */
+/* SO_PEERNAME refuses a buffer that is longer than the name, and says nothing of a name's length. */
 static int give_peername(const struct fdtable_entry *entry, void *to, socklen_t *len)
 {
 	union address address;
@@ -140,10 +201,28 @@ static int give_peername(const struct fdtable_entry *entry, void *to, socklen_t 
 
 	if (!user_readable(len, sizeof(*len)))
 		return next_result(-EFAULT);
-	memcpy(&room, len, sizeof(room));
+	room = *len;
 	if (room > full)
 		return next_result(-EINVAL);
-	return give(entry, &entry->peer, to, len);
+	if (!user_writable(to, room))
+		return next_result(-EFAULT);
+	memcpy(to, &address, room);
+	return 0;
+}
+
+static int peername(int fd, void *to, socklen_t *len)
+{
+	const struct fdtable_entry *entry = slim_entry(fd);
+	union address peer;
+	socklen_t room;
+
+	if (entry)
+		return give_peername(entry, to, len);
+	if (next_getsockopt(fd, SOL_SOCKET, SO_PEERNAME_, to, len))
+		return -1;
+	room = lesser(*len, sizeof(peer));
+	memcpy(&peer, to, room);
+	return is_ticket(&peer, room) ? give_carried(fd, peer.family, to, &room, room) : 0;
 }
 
 /* The router's own mark is none that a program has put there. */
@@ -169,13 +248,13 @@ int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 	if (!is_named(level, name))
 		return next_getsockopt(fd, level, name, value, len);
+	if (name == SO_PEERNAME_)
+		return peername(fd, value, len);
 	entry = slim_entry(fd);
 	if (!entry)
 		return next_getsockopt(fd, level, name, value, len);
 	if (name == SO_DOMAIN)
 		return give_int(entry->domain, value, len);
-	if (name == SO_PEERNAME_)
-		return give_peername(entry, value, len);
 	if (name == SO_MARK)
 		return give_mark(fd, value, len);
 	/* The namespace is the container's, as far as its programs are concerned. */

@@ -36,6 +36,23 @@ struct owner {
 	int type, pid;
 };
 
+static bool get_u32(int fd, int name, uint32_t *out)
+{
+	return sys_getsockopt_exact(fd, SOL_SOCKET, name, out, sizeof(*out)) == 0;
+}
+
+bool socket_is_tcp(int fd, uint16_t *domain)
+{
+	uint32_t family = 0, type = 0, protocol = 0;
+
+	if (!get_u32(fd, SO_PROTOCOL, &protocol) || protocol != IPPROTO_TCP ||
+	    !get_u32(fd, SO_DOMAIN, &family) || (family != AF_INET && family != AF_INET6) ||
+	    !get_u32(fd, SO_TYPE, &type) || type != SOCK_STREAM)
+		return false;
+	*domain = (uint16_t)family;
+	return true;
+}
+
 bool socket_is_active(int fd)
 {
 	uint8_t state = 0;

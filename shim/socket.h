@@ -32,6 +32,9 @@ int socket_replace(int fd, uint64_t cookie, const struct fdtable_entry *entry, i
  */
 int socket_restore(int fd, uint16_t domain, const struct slim_endpoint *bound);
 
+/* Is it a TCP socket, and of which family? Three questions of one that is, one or two of most others. */
+bool socket_is_tcp(int fd, uint16_t *domain);
+
 /* Is it a TCP socket in some state other than CLOSE? (TCP_INFO) */
 bool socket_is_active(int fd);
 

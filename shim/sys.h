@@ -176,16 +176,6 @@ static inline long sys_getrandom(void *data, size_t len, unsigned int flags)
 	return sys_call(SYS_getrandom, (long)data, len, flags, 0, 0, 0);
 }
 
-static inline uint64_t sys_realtime_ms(void)
-{
-	struct {
-		long seconds, nanoseconds;
-	} now = { 0, 0 };
-
-	sys_call(SYS_clock_gettime, 5 /* CLOCK_REALTIME_COARSE */, (long)&now, 0, 0, 0, 0);
-	return (uint64_t)now.seconds * 1000 + (uint64_t)now.nanoseconds / 1000000;
-}
-
 static inline long sys_mmap(size_t len, int prot, int flags)
 {
 	return sys_call(SYS_mmap, 0, len, prot, flags, -1, 0);

@@ -23,9 +23,13 @@ int call_socket(int domain, int type, int protocol)
 
 	if (fd < 0 && next_errno() == EMFILE && channel_make_room())
 		fd = next_socket(domain, type, protocol);
-	if (fd < 0 || (domain != AF_INET && domain != AF_INET6) ||
-	    (type & TYPE_MASK) != SOCK_STREAM || (protocol && protocol != IPPROTO_TCP))
+	if (fd < 0)
 		return fd;
+	if ((domain != AF_INET && domain != AF_INET6) || (type & TYPE_MASK) != SOCK_STREAM ||
+	    (protocol && protocol != IPPROTO_TCP)) {
+		fdtable_forget(fd);
+		return fd;
+	}
 	entry = fdtable_set(fd, sys_cookie(fd), (uint16_t)domain);
 	if (entry)
 		entry->flags = FDTABLE_TCP;
@@ -48,10 +52,11 @@ int call_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	int ret = next_epoll_ctl(epfd, op, fd, event);
 	struct fdtable_entry *entry = ret ? NULL : fdtable_peek(fd);
 	struct epoll_event copy = { 0 };
+	uint64_t cookie;
 
 	if (!entry || !(entry->flags & FDTABLE_TCP) || (entry->flags & FDTABLE_LISTENER))
 		return ret;
-	if (sys_cookie(fd) != entry->cookie)
+	if (!fdtable_lookup(fd, &cookie))
 		return ret;
 	/* The kernel has just read it. */
 	if (op != EPOLL_CTL_DEL)

@@ -17,7 +17,6 @@
 #include "sys.h"
 #include "user.h"
 
-#define PAGE_SMALLEST	4096u
 #define GETRANDOM_NONBLOCK	1u
 
 static bool word_readable(uintptr_t at)
@@ -27,23 +26,20 @@ static bool word_readable(uintptr_t at)
 	return sys_sigprocmask(~0, word, NULL) != -EFAULT;
 }
 
-bool user_readable(const void *from, size_t len)
+bool user_ask_readable(const void *from, size_t len)
 {
 	uintptr_t first = (uintptr_t)from, last = first + len - 1;
 
 	/* Not the word at address 0: no set at all is no error. */
-	if (first < PAGE_SMALLEST || last < first || !word_readable(first))
+	if (first < USER_PAGE || last < first || !word_readable(first))
 		return false;
-	return first / PAGE_SMALLEST == last / PAGE_SMALLEST || word_readable(last);
+	return first / USER_PAGE == last / USER_PAGE || word_readable(last);
 }
 
-bool user_writable(void *to, size_t len)
+bool user_ask_writable(void *to, size_t len)
 {
-	long r;
+	long r = sys_getrandom(to, len, GETRANDOM_NONBLOCK);
 
-	if (!len)
-		return true;
-	r = sys_getrandom(to, len, GETRANDOM_NONBLOCK);
 	/* An error other than EFAULT is the kernel's own trouble, say at boot. */
 	return r < 0 ? r != -EFAULT : (size_t)r == len;
 }

@@ -2,7 +2,7 @@
 /*
  * fuzz_shim_channel.c - any frames as a router's answers to the shim
  *
- * links: tests/unit/open_fds.c shim/channel.c shim/address.c shim/debug.c shim/user.c
+ * links: tests/unit/open_fds.c shim/channel.c shim/clock.c shim/address.c shim/debug.c shim/user.c
  * without: shim/channel.c
  * libs: pthread
  *

@@ -7,6 +7,8 @@
 #include <check.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../../shim/fdtable.h"
 #include "suite.h"
@@ -78,6 +80,48 @@ START_TEST(watches)
 }
 END_TEST
 
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), 0);
+	return cookie;
+}
+
+START_TEST(looked_up)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), other = socket(AF_UNIX, SOCK_STREAM, 0);
+	uint64_t noted = cookie_of(fd), cookie = 1;
+	struct fdtable_entry *entry;
+
+	/* Nothing is asked where nothing is noted. */
+	ck_assert_ptr_null(fdtable_lookup(fd, &cookie));
+	ck_assert_uint_eq(cookie, 0);
+	entry = fdtable_set(fd, noted, 2);
+	ck_assert_ptr_eq(fdtable_lookup(fd, &cookie), entry);
+	ck_assert_uint_eq(cookie, noted);
+	/* Another socket: the note is gone, and not asked about again. */
+	ck_assert_int_eq(dup2(other, fd), fd);
+	ck_assert_ptr_null(fdtable_lookup(fd, &cookie));
+	ck_assert_uint_eq(cookie, cookie_of(other));
+	ck_assert_ptr_null(fdtable_find(fd, noted));
+	ck_assert_ptr_null(fdtable_lookup(fd, &cookie));
+	ck_assert_uint_eq(cookie, 0);
+	close(fd);
+	close(other);
+}
+END_TEST
+
+START_TEST(forgotten)
+{
+	fdtable_forget(70000);
+	fdtable_set(7, 100, 2);
+	fdtable_forget(7);
+	ck_assert_ptr_null(fdtable_find(7, 100));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("shim: fdtable");
@@ -87,6 +131,8 @@ int main(void)
 	tcase_add_test(tc, any_number);
 	tcase_add_test(tc, names_replace_all);
 	tcase_add_test(tc, watches);
+	tcase_add_test(tc, looked_up);
+	tcase_add_test(tc, forgotten);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

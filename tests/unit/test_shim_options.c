@@ -123,7 +123,16 @@ START_TEST(callers_memory)
 	char *two = mmap(NULL, (size_t)page * 2, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	char here[16];
+
 	munmap(two + page, (size_t)page);
+	/* What lies in the page in use is not asked about, what goes beyond it is. */
+	ck_assert(user_in_frame(__builtin_frame_address(0), 1));
+	ck_assert(!user_in_frame(__builtin_frame_address(0), USER_PAGE));
+	ck_assert(!user_in_frame((char *)__builtin_frame_address(0) - USER_PAGE, 1));
+	ck_assert(!user_in_frame(two, 16));
+	ck_assert(user_readable(here, sizeof(here)));
+	ck_assert(user_writable(here, sizeof(here)));
 	ck_assert(user_readable(two, 16));
 	ck_assert(user_readable(two + page - 16, 16));
 	ck_assert(!user_readable(two + page - 8, 16));
