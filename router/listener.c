@@ -328,7 +328,7 @@ static int register_new(struct container *container, const struct listener_reque
 
 	if (!socket || !socket->family)
 		return -ENOENT;
-	if (socket->bound_ifindex || (request->flags & SLIM_LISTEN_BOUND_DEVICE))
+	if (socket->bound_ifindex || (request->flags & SLIM_LISTEN_PACKET))
 		return -EADDRNOTAVAIL;
 	sock = calloc(1, sizeof(*sock));
 	if (!sock)
@@ -353,6 +353,10 @@ static int register_new(struct container *container, const struct listener_reque
 static int update(struct container *container, struct listener_socket *sock,
 		  const struct listener_request *request)
 {
+	if (request->flags & SLIM_LISTEN_PACKET) {
+		socket_close(container, sock);
+		return -EADDRNOTAVAIL;
+	}
 	sock->flags = request->flags;
 	sock->options = request->options;
 	record(container, sock);

@@ -35,4 +35,10 @@ void listen_renew(int fd);
 /* Of names.c, for others: the note on a socket of Slim's, asked of the router if need be. */
 struct fdtable_entry *names_find(int fd, uint64_t cookie);
 
+/*
+ * Of names.c: has a program's socket no such level, though the host's in its place may? That may be
+ * an IPv6 one where the program's is AF_INET.
+ */
+bool names_lack_level(int fd, int level);
+
 #endif

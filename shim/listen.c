@@ -171,13 +171,16 @@ static void changed(int fd, struct fdtable_entry *entry, uint64_t cookie)
 
 int call_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	int ret = next_setsockopt(fd, level, name, value, len);
-	uint64_t bit = ret ? 0 : options_bit(level, name);
 	struct fdtable_entry *entry;
-	uint64_t cookie;
-	int error;
+	uint64_t cookie, bit;
+	int error, ret;
 
-	if (!bit)
+	if (names_lack_level(fd, level))
+		return next_result((int)len < 0 ? -EINVAL : -ENOPROTOOPT);
+	ret = next_setsockopt(fd, level, name, value, len);
+	bit = ret ? 0 : options_bit(level, name);
+	/* (Of most sockets of other kinds, there never was a note.) */
+	if (!bit || (bit >= OPTIONS_LISTENING && !fdtable_peek(fd)))
 		return ret;
 	error = next_errno();
 	entry = fdtable_lookup(fd, &cookie);

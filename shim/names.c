@@ -11,6 +11,7 @@
  * cookie where a note says that it is Slim's, else the namespace.
  */
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stddef.h>
 
@@ -238,14 +239,29 @@ static int give_mark(int fd, void *to, socklen_t *len)
 
 static bool is_named(int level, int name)
 {
+	if (level == IPPROTO_TCP)
+		return name == TCP_FASTOPEN_NO_COOKIE;
 	return level == SOL_SOCKET && (name == SO_PEERNAME_ || name == SO_DOMAIN ||
 				       name == SYS_SO_NETNS_COOKIE || name == SO_MARK);
+}
+
+bool names_lack_level(int fd, int level)
+{
+	const struct fdtable_entry *entry;
+
+	if (level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP)
+		return false;
+	entry = fdtable_peek(fd);
+	return entry && (entry->flags & FDTABLE_NAMED) && entry->domain == AF_INET &&
+	       sys_cookie(fd) == entry->cookie;
 }
 
 int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	const struct fdtable_entry *entry;
 
+	if (names_lack_level(fd, level))
+		return next_result(-EOPNOTSUPP);
 	if (!is_named(level, name))
 		return next_getsockopt(fd, level, name, value, len);
 	if (name == SO_PEERNAME_)
@@ -253,6 +269,9 @@ int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	entry = slim_entry(fd);
 	if (!entry)
 		return next_getsockopt(fd, level, name, value, len);
+	/* The router's doing, too; with a program's own there is no slim path. */
+	if (level == IPPROTO_TCP)
+		return give_int(0, value, len);
 	if (name == SO_DOMAIN)
 		return give_int(entry->domain, value, len);
 	if (name == SO_MARK)

@@ -10,14 +10,10 @@
 
 #include <slim/channel.h>
 
+#include "option_table.h"
+
 /* Nothing is known: look at all of them. */
 #define OPTIONS_ALL	(~0ull)
-
-/* The bit of an option; 0 for one that does not concern us. */
-uint64_t options_bit(int level, int name);
-
-/* Bits of options with which a socket stays on the packet path. */
-uint64_t options_packet(void);
 
 /*
  * Of the options in @mask, does one that @fd has now keep it on the packet path?

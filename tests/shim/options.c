@@ -282,6 +282,21 @@ static void naming_of_listener(void)
 	close(fd);
 }
 
+/* On a connection that somebody else has made, options that are those of a family */
+static void of_family(void)
+{
+	int fd = accepted(listener(8)), value = 1;
+
+	differs("multicast");
+	say("IP_MULTICAST_ALL", get_int(fd, IPPROTO_IP, IP_MULTICAST_ALL));
+	differs("multicast");
+	say("IP_MULTICAST_TTL", get_int(fd, IPPROTO_IP, IP_MULTICAST_TTL));
+	differs("ipsec-policy");
+	say("IP_XFRM_POLICY", setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &value, sizeof(value)));
+	echo_all(fd);
+	close(fd);
+}
+
 static void two_echoes(void)
 {
 	one_echo();
@@ -299,6 +314,7 @@ static const struct test tests[] = {
 	{ "of_listener", one_echo, of_listener, NULL },
 	{ "of_listener_later", two_echoes, of_listener_later, NULL },
 	{ "priority_of_listener", one_echo, priority_of_listener, NULL },
+	{ "of_family", one_echo, of_family },
 	{ "naming_of_listener", one_echo, naming_of_listener, NULL },
 };
 

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <urcu.h>
 
+#include <slim/channel.h>
+
 #include "../../router/aside.h"
 #include "../../router/container.h"
 #include "../../router/diag.h"
@@ -265,6 +267,51 @@ START_TEST(no_more_than_a_fifth_of_a_processor)
 }
 END_TEST
 
+static void cost_nothing(void)
+{
+}
+
+static void refused(struct listener_request *unused, int err)
+{
+	(void)unused;
+	ck_assert_int_eq(err, -EADDRNOTAVAIL);
+	answers++;
+	loop_stop(loop);
+}
+
+static void ask_for_packet_path(struct loop_timer *unused)
+{
+	static struct listener_request request;
+
+	(void)unused;
+	ck_assert_uint_eq(container.listeners_num, 1);
+	request = (struct listener_request){ .cookie = 1, .flags = SLIM_LISTEN_PACKET, .done = refused };
+	listener_register(&container, &request);
+}
+
+static struct loop_timer later = { .handle = ask_for_packet_path };
+
+static void answered_first(struct listener_request *unused, int err)
+{
+	answered(unused, err);
+	loop_timer_set(loop, &later, 1);
+}
+
+/* An option was set with which connections cannot be Slim's. */
+START_TEST(one_that_is_for_the_packet_path_now)
+{
+	struct listener_request request = { .cookie = 1, .done = answered_first };
+
+	look = cost_nothing;
+	rcu_read_lock();
+	listener_register(&container, &request);
+	rcu_read_unlock();
+	run_for(20000);
+	ck_assert_uint_eq(answers, 2);
+	ck_assert_uint_eq(container.listeners_num, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("listener");
@@ -275,6 +322,7 @@ int main(void)
 	tcase_add_test(tc, the_control_thread_does_not_wait);
 	tcase_add_test(tc, all_who_wait_are_answered_by_one);
 	tcase_add_test(tc, no_more_than_a_fifth_of_a_processor);
+	tcase_add_test(tc, one_that_is_for_the_packet_path_now);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_shim_listen.c - which listeners the router is told again
- * links: shim/address.c shim/channel.c shim/clock.c shim/debug.c shim/fdtable.c shim/listen.c shim/next.c
- * links: shim/options.c shim/readiness.c shim/socket.c shim/user.c tests/unit/fake_router.c
+ * links: shim/address.c shim/channel.c shim/clock.c shim/debug.c shim/fdtable.c shim/listen.c shim/names.c
+ * links: shim/next.c shim/option_table.c shim/options.c shim/readiness.c shim/socket.c shim/user.c
+ * links: tests/unit/fake_router.c
  *
  * The test is the container, in a network namespace of its own; needs root.
  */

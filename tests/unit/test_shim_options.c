@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_shim_options.c - options follow a socket, and no more than was set
- * links: shim/options.c shim/readiness.c shim/user.c
+ * links: shim/options.c shim/option_table.c shim/readiness.c shim/user.c
  * libs:
  */
 #include <check.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -79,13 +80,53 @@ START_TEST(packet_path_only)
 }
 END_TEST
 
+/* What nobody has thought of, and what was there before anybody could see it */
+START_TEST(strange_ones)
+{
+	struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, 0xffffffff) };
+	struct sock_fprog filter = { 1, all };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert(options_keep_packet(fd, OPTIONS_STRANGE));
+	ck_assert(options_keep_packet(fd, OPTIONS_LISTENING));
+	ck_assert(!options_keep_packet(fd, OPTIONS_RARE));
+	ck_assert_uint_eq(options_listen_flags(fd, OPTIONS_LISTENING), 0);
+	ck_assert_uint_eq(options_listen_flags(fd, OPTIONS_STRANGE), SLIM_LISTEN_PACKET);
+	ck_assert_uint_eq(options_listen_flags(fd, OPTIONS_ALL), 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+	ck_assert(options_keep_packet(fd, OPTIONS_ALL));
+	ck_assert_uint_eq(options_listen_flags(fd, OPTIONS_ALL), SLIM_LISTEN_PACKET);
+	close(fd);
+}
+END_TEST
+
+START_TEST(rare_ones)
+{
+	int from = socket(AF_INET, SOCK_STREAM, 0), to = socket(AF_INET, SOCK_STREAM, 0);
+
+	set(from, SOL_SOCKET, SO_BROADCAST, 1);
+	options_carry(from, to, options_bit(SOL_SOCKET, SO_KEEPALIVE));
+	ck_assert_int_eq(get(to, SOL_SOCKET, SO_BROADCAST), 0);
+	options_carry(from, to, _i ? OPTIONS_ALL : OPTIONS_RARE);
+	ck_assert_int_eq(get(to, SOL_SOCKET, SO_BROADCAST), 1);
+	set(from, SOL_SOCKET, SO_DONTROUTE, 1);
+	ck_assert(options_keep_packet(from, _i ? OPTIONS_ALL : OPTIONS_RARE));
+	close(from);
+	close(to);
+}
+END_TEST
+
 START_TEST(bits_are_distinct)
 {
 	ck_assert_uint_ne(options_bit(SOL_SOCKET, SO_KEEPALIVE), 0);
 	ck_assert_uint_ne(options_bit(SOL_SOCKET, SO_KEEPALIVE),
 			  options_bit(IPPROTO_TCP, TCP_NODELAY));
-	ck_assert_uint_eq(options_bit(SOL_SOCKET, SO_BROADCAST), 0);
-	ck_assert_uint_eq(options_bit(12345, 1), 0);
+	ck_assert_uint_eq(options_bit(SOL_SOCKET, SO_BROADCAST), OPTIONS_RARE);
+	ck_assert_uint_eq(options_bit(SOL_SOCKET, SO_BINDTOIFINDEX),
+			  options_bit(SOL_SOCKET, SO_BINDTODEVICE));
+	ck_assert_uint_eq(options_bit(IPPROTO_TCP, TCP_FASTOPEN), OPTIONS_LISTENING);
+	ck_assert_uint_eq(options_bit(IPPROTO_IPV6, IPV6_V6ONLY), 0);
+	ck_assert_uint_eq(options_bit(12345, 1), OPTIONS_STRANGE);
 }
 END_TEST
 
@@ -154,6 +195,8 @@ int main(void)
 	tcase_add_loop_test(tc, carried, 0, 2);
 	tcase_add_test(tc, not_asked_not_carried);
 	tcase_add_test(tc, packet_path_only);
+	tcase_add_test(tc, strange_ones);
+	tcase_add_loop_test(tc, rare_ones, 0, 2);
 	tcase_add_test(tc, bits_are_distinct);
 	tcase_add_loop_test(tc, registrations_move, 0, 2);
 	tcase_add_test(tc, callers_memory);
