@@ -50,7 +50,7 @@ SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
-all: router tools shim bench-programs
+all: router tools shim bench-programs kmod
 else
 all: deps
 	$(Q)$(MAKE) --no-print-directory DEPS_OK=yes all
@@ -64,6 +64,7 @@ deps:
 
 include shim/shim.mk
 include tests/tests.mk
+include kmod/kmod.mk
 
 $(B)/slimrouter: $(ROUTER_OBJ)
 	$(say) LD $@
@@ -98,7 +99,7 @@ $(B)/asan/%.o: %.c
 # As many at a time as there are processors, where make was not told otherwise
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-test-programs: $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN)
+test-programs: $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(QEMU_BIN) $(FUZZ_BIN)
 
 check:
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all test-programs
@@ -157,10 +158,9 @@ demo: all bench-programs
 bench: all bench-programs
 	$(Q)tests/bench/run
 
-# The same in figures, and what many threads reach: on a machine that does nothing else
+# The same in figures
 bench-calls: all
 	$(Q)tests/bench/run-calls
-	$(Q)tests/bench/run-crowd --check
 
 # A quarter of an hour on a machine that does nothing else: by hand only.
 bench-policy: all bench-programs
@@ -175,6 +175,7 @@ lint:
 	shellcheck $$(grep -rlE '^\#!/bin/(ba)?sh' .ci tests tools) tools/completion/*
 	cppcheck -q --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 		--library=tools/cppcheck.cfg -Iinclude router core shim tools tests/fuzz
+	$(MAKE) --no-print-directory lint-kmod
 
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/slim \

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hook.c - what does not pass a socket's operations */
+#include "hook.h"
+
+#include <linux/fs.h>
+#include <linux/ftrace.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/ptrace.h>
+#include <linux/slim.h>
+#include <linux/sockptr.h>
+
+#include "event.h"
+#include "options.h"
+#include "sockops.h"
+#include "tag.h"
+
+/*
+ * @missing:	what it means where this cannot be hooked
+ * @is_ours:	should @replacement be called? In any context, without preemption
+ * @error:	of hooking it
+ */
+struct hook {
+	const char *function;
+	u32 missing;
+	const char *meaning;
+	bool (*is_ours)(const struct pt_regs *regs);
+	void *replacement;
+	int error;
+	char reason[96];
+	struct ftrace_ops ops;
+};
+
+static struct tag *sealed(const struct sock *sk)
+{
+	struct tag *tag = tag_of(sk);
+
+	return tag && tag_is_sealed(tag) ? tag : NULL;
+}
+
+/* --- sock_ioctl(), compat_sock_ioctl() --- */
+
+static bool ioctl_is_ours(const struct pt_regs *regs)
+{
+	const struct file *file = (void *)regs_get_kernel_argument((void *)regs, 0);
+	const struct socket *sock = file->private_data;
+
+	return sealed(sock->sk) &&
+	       !ioctl_is_allowed((unsigned int)regs_get_kernel_argument((void *)regs, 1));
+}
+
+static long ioctl_refuse(struct file *file, unsigned int command, unsigned long arg)
+{
+	const struct socket *sock = file->private_data;
+
+	if (ioctl_is_of_sockets(command))
+		event_attack(tag_of(sock->sk), SLIM_OPERATION_IOCTL, 0, command);
+	return -ENOTTY;
+}
+
+/* --- sk_getsockopt() --- */
+
+static bool getsockopt_is_ours(const struct pt_regs *regs)
+{
+	const struct sock *sk = (void *)regs_get_kernel_argument((void *)regs, 0);
+	int name = (int)regs_get_kernel_argument((void *)regs, 2);
+
+	return sealed(sk) && option_reading(SOL_SOCKET, name) != OPTION_READ;
+}
+
+/* As the kernel gives a number or a string */
+static int give(sockptr_t value, sockptr_t len, size_t size)
+{
+	static const int zero;
+	int room;
+
+	if (copy_from_sockptr(&room, len, sizeof(room)))
+		return -EFAULT;
+	if (room < 0)
+		return -EINVAL;
+	room = min_t(size_t, room, size);
+	if (copy_to_sockptr(value, &zero, room) || copy_to_sockptr(len, &room, sizeof(room)))
+		return -EFAULT;
+	return 0;
+}
+
+static int getsockopt_answer(struct sock *sk, int level, int name, sockptr_t value, sockptr_t len)
+{
+	switch (option_reading(SOL_SOCKET, name)) {
+	case OPTION_ZERO:
+		return give(value, len, sizeof(int));
+	case OPTION_EMPTY:
+		return give(value, len, 0);
+	default:
+		event_attack(tag_of(sk), SLIM_OPERATION_GETSOCKOPT, SOL_SOCKET, name);
+		return -ENOPROTOOPT;
+	}
+}
+
+/* --- sock_setsockopt() --- */
+
+#ifndef SOCK_CUSTOM_SOCKOPT
+static bool setsockopt_is_ours(const struct pt_regs *regs)
+{
+	const struct socket *sock = (void *)regs_get_kernel_argument((void *)regs, 0);
+
+	return sealed(sock->sk);
+}
+#endif
+
+/* --- all of them --- */
+
+static struct hook hooks[] = {
+	{
+		.function = "sock_ioctl",
+		.missing = SLIM_MISSING_IOCTL,
+		.meaning = "ioctls are not refused, SIOCGSKNS among them",
+		.is_ours = ioctl_is_ours,
+		.replacement = ioctl_refuse,
+	},
+#ifdef CONFIG_COMPAT
+	{
+		.function = "compat_sock_ioctl",
+		.missing = SLIM_MISSING_COMPAT,
+		.meaning = "ioctls of 32-bit programs are not refused, SIOCGSKNS among them",
+		.is_ours = ioctl_is_ours,
+		.replacement = ioctl_refuse,
+	},
+#endif
+	{
+		.function = "sk_getsockopt",
+		.missing = SLIM_MISSING_GETSOCKOPT,
+		.meaning = "options of SOL_SOCKET can be read",
+		.is_ours = getsockopt_is_ours,
+		.replacement = getsockopt_answer,
+	},
+#ifndef SOCK_CUSTOM_SOCKOPT
+	{
+		.function = "sock_setsockopt",
+		.missing = SLIM_MISSING_SETSOCKOPT,
+		.meaning = "options of SOL_SOCKET can be set, SO_MARK among them",
+		.is_ours = setsockopt_is_ours,
+		.replacement = sockops_setsockopt,
+	},
+#endif
+};
+
+/* Calls of our own go through. */
+static void notrace handle(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			   struct ftrace_regs *fregs)
+{
+	const struct hook *hook = container_of(ops, struct hook, ops);
+	struct pt_regs *regs = ftrace_get_regs(fregs);
+
+	if (!within_module(parent_ip, THIS_MODULE) && hook->is_ours(regs))
+		instruction_pointer_set(regs, (unsigned long)hook->replacement);
+}
+
+static int hook_init(struct hook *hook)
+{
+	int err;
+
+	hook->ops.func = handle;
+	hook->ops.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY |
+			  FTRACE_OPS_FL_PERMANENT;
+	err = ftrace_set_filter(&hook->ops, (unsigned char *)hook->function,
+				strlen(hook->function), 1);
+	if (err)
+		return err;
+	err = register_ftrace_function(&hook->ops);
+	if (err)
+		ftrace_free_filter(&hook->ops);
+	return err;
+}
+
+void hooks_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		struct hook *hook = &hooks[i];
+
+		hook->error = hook_init(hook);
+		if (!hook->error)
+			continue;
+		snprintf(hook->reason, sizeof(hook->reason), "%s: %s (error %d)", hook->function,
+			 hook->meaning, -hook->error);
+		pr_warn("guarded mode is incomplete: %s\n", hook->reason);
+	}
+}
+
+void hooks_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (hooks[i].error)
+			continue;
+		unregister_ftrace_function(&hooks[i].ops);
+		ftrace_free_filter(&hooks[i].ops);
+	}
+}
+
+u32 hooks_missing(void)
+{
+	u32 missing = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (hooks[i].error)
+			missing |= hooks[i].missing;
+	return missing;
+}
+
+const char *hooks_reason(u32 bit)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (hooks[i].missing == bit && hooks[i].error)
+			return hooks[i].reason;
+	return NULL;
+}

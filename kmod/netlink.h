@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* netlink.h - the generic netlink family of <linux/slim.h> */
+#ifndef KMOD_NETLINK_H
+#define KMOD_NETLINK_H
+
+#include <net/genetlink.h>
+
+extern struct genl_family netlink_family;
+
+int netlink_init(void);
+void netlink_exit(void);
+
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* options.c - which socket options and ioctls the holder of a sealed socket may use */
+#include "options.h"
+
+#include <linux/kernel.h>
+#include <linux/fcntl.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ipv6.h>
+#include <linux/limits.h>
+#include <linux/nospec.h>
+#include <linux/socket.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+
+#include <asm/ioctls.h>
+
+#define GET	BIT(0)
+#define SET	BIT(1)
+#define ZERO	BIT(2)
+#define EMPTY	BIT(3)
+
+/*
+ * Left out on purpose, and why. What acts on the host's network or names something of it: SO_BINDTODEVICE,
+ * SO_BINDTOIFINDEX, SO_MARK, SO_DONTROUTE, SO_CNX_ADVICE, SO_TXTIME, SO_BUSY_POLL and its like, SO_NETNS_COOKIE,
+ * SO_RCVMARK. Programs that see packets with their headers: SO_ATTACH_FILTER, SO_ATTACH_BPF. What lifts
+ * limits: SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_RESERVE_MEM.
+ */
+static const u8 of_socket[] = {
+	[SO_DEBUG] = GET,
+	[SO_REUSEADDR] = GET | SET,
+	[SO_TYPE] = GET,
+	[SO_ERROR] = GET,
+	[SO_DONTROUTE] = GET,
+	[SO_BROADCAST] = GET | SET,
+	[SO_SNDBUF] = GET | SET,
+	[SO_RCVBUF] = GET | SET,
+	[SO_KEEPALIVE] = GET | SET,
+	[SO_OOBINLINE] = GET | SET,
+	[SO_NO_CHECK] = GET,
+	[SO_PRIORITY] = GET | SET,
+	[SO_LINGER] = GET | SET,
+	[SO_REUSEPORT] = GET | SET,
+	[SO_PASSCRED] = GET,
+	[SO_PEERCRED] = GET,
+	[SO_RCVLOWAT] = GET | SET,
+	[SO_SNDLOWAT] = GET,
+	[SO_RCVTIMEO_OLD] = GET | SET,
+	[SO_SNDTIMEO_OLD] = GET | SET,
+	[SO_BINDTODEVICE] = EMPTY,
+	[SO_PEERNAME] = GET,
+	[SO_TIMESTAMP_OLD] = GET | SET,
+	[SO_ACCEPTCONN] = GET,
+	[SO_TIMESTAMPNS_OLD] = GET | SET,
+	[SO_MARK] = ZERO,
+	[SO_TIMESTAMPING_OLD] = GET | SET,
+	[SO_PROTOCOL] = GET,
+	[SO_DOMAIN] = GET,
+	[SO_RXQ_OVFL] = GET | SET,
+	[SO_WIFI_STATUS] = GET,
+	[SO_PEEK_OFF] = GET | SET,
+	[SO_NOFCS] = GET,
+	[SO_LOCK_FILTER] = GET,
+	[SO_SELECT_ERR_QUEUE] = GET | SET,
+	[SO_BUSY_POLL] = GET,
+	[SO_MAX_PACING_RATE] = GET | SET,
+	[SO_BPF_EXTENSIONS] = GET,
+	[SO_INCOMING_CPU] = GET | SET,
+	[SO_MEMINFO] = GET,
+	[SO_INCOMING_NAPI_ID] = ZERO,
+	[SO_COOKIE] = GET,
+	[SO_ZEROCOPY] = GET | SET,
+	[SO_BINDTOIFINDEX] = ZERO,
+	[SO_TIMESTAMP_NEW] = GET | SET,
+	[SO_TIMESTAMPNS_NEW] = GET | SET,
+	[SO_TIMESTAMPING_NEW] = GET | SET,
+	[SO_RCVTIMEO_NEW] = GET | SET,
+	[SO_SNDTIMEO_NEW] = GET | SET,
+	[SO_PREFER_BUSY_POLL] = GET,
+	[SO_BUF_LOCK] = GET | SET,
+};
+
+/*
+ * Left out on purpose: the state of the connection itself (TCP_REPAIR and its like), keys (TCP_MD5SIG, TCP_AO_*; by
+ * TCP_FASTOPEN_KEY the host's own is read), SYNs with their addresses (TCP_SAVED_SYN), another ULP, and
+ * TCP_TX_DELAY, which costs every socket of the host something.
+ */
+static const u8 of_tcp[] = {
+	[TCP_NODELAY] = GET | SET,
+	[TCP_MAXSEG] = GET | SET,
+	[TCP_CORK] = GET | SET,
+	[TCP_KEEPIDLE] = GET | SET,
+	[TCP_KEEPINTVL] = GET | SET,
+	[TCP_KEEPCNT] = GET | SET,
+	[TCP_SYNCNT] = GET | SET,
+	[TCP_LINGER2] = GET | SET,
+	[TCP_DEFER_ACCEPT] = GET | SET,
+	[TCP_WINDOW_CLAMP] = GET | SET,
+	[TCP_INFO] = GET,
+	[TCP_QUICKACK] = GET | SET,
+	[TCP_CONGESTION] = GET | SET,
+	[TCP_THIN_LINEAR_TIMEOUTS] = GET | SET,
+	[TCP_THIN_DUPACK] = GET | SET,
+	[TCP_USER_TIMEOUT] = GET | SET,
+	[TCP_NOTSENT_LOWAT] = GET | SET,
+	[TCP_CC_INFO] = GET,
+	[TCP_FASTOPEN_CONNECT] = GET,
+	[TCP_ULP] = EMPTY,
+	[TCP_ZEROCOPY_RECEIVE] = GET,
+	[TCP_INQ] = GET | SET,
+	/* From 5.16 on, and not in all headers */
+	[43 /* TCP_IS_MPTCP */] = GET,
+};
+
+/*
+ * Left out on purpose: options and addresses of packets (IP_OPTIONS, IP_PKTINFO, IP_PKTOPTIONS and their like), what
+ * chooses the way (IP_UNICAST_IF, IP_TRANSPARENT), and netfilter's, from 64 on (SO_ORIGINAL_DST tells
+ * addresses).
+ */
+static const u8 of_ip[] = {
+	[IP_TOS] = GET | SET,
+	[IP_TTL] = GET | SET,
+	[IP_MTU_DISCOVER] = GET | SET,
+	[IP_RECVERR] = GET | SET,
+	[IP_RECVTTL] = GET | SET,
+	[IP_RECVTOS] = GET | SET,
+	[IP_MTU] = GET,
+	[IP_FREEBIND] = GET | SET,
+	[IP_TRANSPARENT] = GET,
+	[IP_MINTTL] = GET,
+	[IP_BIND_ADDRESS_NO_PORT] = GET | SET,
+};
+
+/* The same. IPV6_ADDRFORM would give the socket other operations than ours. */
+static const u8 of_ipv6[] = {
+	[IPV6_UNICAST_HOPS] = GET | SET,
+	[IPV6_MTU_DISCOVER] = GET | SET,
+	[IPV6_MTU] = GET,
+	[IPV6_RECVERR] = GET | SET,
+	[IPV6_V6ONLY] = GET,
+	[IPV6_RECVTCLASS] = GET | SET,
+	[IPV6_TCLASS] = GET | SET,
+	[IPV6_MINHOPCOUNT] = GET,
+	[IPV6_TRANSPARENT] = GET,
+};
+
+static const struct {
+	int level;
+	const u8 *options;
+	int num;
+} levels[] = {
+	{ SOL_SOCKET, of_socket, ARRAY_SIZE(of_socket) },
+	{ SOL_TCP, of_tcp, ARRAY_SIZE(of_tcp) },
+	{ SOL_IP, of_ip, ARRAY_SIZE(of_ip) },
+	{ SOL_IPV6, of_ipv6, ARRAY_SIZE(of_ipv6) },
+};
+
+static u8 find(int level, int name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(levels); i++)
+		if (levels[i].level == level)
+			return name >= 0 && name < levels[i].num ?
+				       levels[i].options[array_index_nospec(name, levels[i].num)] : 0;
+	return 0;
+}
+
+enum option_reading option_reading(int level, int name)
+{
+	u8 found = find(level, name);
+
+	if (found & ZERO)
+		return OPTION_ZERO;
+	if (found & EMPTY)
+		return OPTION_EMPTY;
+	return found & GET ? OPTION_READ : OPTION_REFUSED;
+}
+
+/* What a shape holds fast. To set the one sets the other, too: TOS and priority are not to be told apart. */
+static const struct {
+	int level, name;
+	u32 flags;
+} shaped[] = {
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, SLIM_SHAPE_RATE },
+	{ SOL_SOCKET, SO_PRIORITY, SLIM_SHAPE_PRIORITY },
+	{ SOL_IP, IP_TOS, SLIM_SHAPE_TOS | SLIM_SHAPE_PRIORITY },
+	{ SOL_IPV6, IPV6_TCLASS, SLIM_SHAPE_TOS },
+};
+
+/*
+ * With CAP_NET_RAW in the host's user namespace, which containers mostly have, a priority names any class of the host's
+ * queueing disciplines. Without SO_REUSEADDR, a connection of a slim port keeps the next router from binding it.
+ */
+static const struct {
+	int level, name;
+	int least, most;
+} limits[] = {
+	{ SOL_SOCKET, SO_PRIORITY, 0, SLIM_PRIORITY_MAX },
+	{ SOL_SOCKET, SO_REUSEADDR, 1, INT_MAX },
+	{ SOL_SOCKET, SO_REUSEPORT, 1, INT_MAX },
+};
+
+bool option_may_be_set(const struct slim_shape *shape, int level, int name, int *least, int *most)
+{
+	unsigned int i;
+
+	*least = INT_MIN;
+	*most = INT_MAX;
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		if (limits[i].level != level || limits[i].name != name)
+			continue;
+		*least = limits[i].least;
+		*most = limits[i].most;
+	}
+	for (i = 0; i < ARRAY_SIZE(shaped); i++)
+		if (shaped[i].level == level && shaped[i].name == name &&
+		    shape->flags & shaped[i].flags)
+			return false;
+	return find(level, name) & SET;
+}
+
+/* --- ioctls --- */
+
+static const unsigned int ioctls[] = {
+	SIOCINQ,	  SIOCOUTQ,	    SIOCOUTQNSD,      SIOCATMARK,
+	SIOCGSTAMP_OLD,	  SIOCGSTAMP_NEW,   SIOCGSTAMPNS_OLD, SIOCGSTAMPNS_NEW,
+	FIOSETOWN,	  SIOCSPGRP,	    FIOGETOWN,	      SIOCGPGRP,
+};
+
+bool ioctl_is_allowed(unsigned int command)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ioctls); i++)
+		if (ioctls[i] == command)
+			return true;
+	return false;
+}
+
+bool ioctl_is_of_sockets(unsigned int command)
+{
+	return _IOC_TYPE(command) == SOCK_IOC_TYPE;
+}

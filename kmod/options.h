@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * options.h - which socket options and ioctls the holder of a sealed socket may use
+ *
+ * Lists of what is allowed, and nothing else is: an option that a newer kernel adds is refused until it is
+ * decided about. (tests/qemu/20-attacks.sh goes through all numbers.)
+ */
+#ifndef KMOD_OPTIONS_H
+#define KMOD_OPTIONS_H
+
+#include <linux/slim.h>
+#include <linux/types.h>
+
+/* How an option is read */
+enum option_reading {
+	OPTION_REFUSED,
+	OPTION_READ,
+	OPTION_ZERO,		/* it would tell something of the host: 0 */
+	OPTION_EMPTY,		/* the same for strings: nothing */
+};
+
+enum option_reading option_reading(int level, int name);
+
+/* May an option be set on a socket with this shape? Then *@least and *@most say to what, if it is a number. */
+bool option_may_be_set(const struct slim_shape *shape, int level, int name, int *least, int *most);
+
+bool ioctl_is_allowed(unsigned int command);
+
+/* Is it one of sockets, which nobody asks for by accident? */
+bool ioctl_is_of_sockets(unsigned int command);
+
+#endif

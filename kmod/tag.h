@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tag.h - what the guard knows of one socket, and the table of all that are sealed
+ *
+ * Theory of operation: a tag is made when the socket takes the ULP "slim", and lies in its icsk_ulp_data until the
+ * kernel destroys the socket, orphaned or not; as long as anybody holds a descriptor of it that does not happen.
+ * When it is sealed it enters the table, by the socket's cookie.
+ *
+ * A look-up in the table may meet a socket that is being destroyed: its memory stays a TCP socket's
+ * (SLAB_TYPESAFE_BY_RCU), so one takes a reference if there still is one, and looks whether the socket has this tag.
+ *
+ * Ending a connection takes the socket's lock, which its holder can keep for as long as it likes (a call that copies
+ * from memory that a file system of its own serves). So it is left to a thread of its own, and where the lock is held
+ * at that moment, to who gives the lock back (release_cb), who has it started then. From the moment on no call of its
+ * holder that sends or receives takes the lock any more.
+ */
+#ifndef KMOD_TAG_H
+#define KMOD_TAG_H
+
+#include <linux/refcount.h>
+#include <linux/rhashtable.h>
+#include <linux/slim.h>
+#include <linux/workqueue.h>
+#include <net/sock.h>
+
+#include "force.h"
+#include "host.h"
+
+enum tag_bit {
+	TAG_SEALED,		/* set once all below is; never cleared */
+	TAG_REVOKED,		/* is to end, or has been ended, by us */
+	TAG_DEFERRED,		/* who gives the lock back has it ended */
+};
+
+/*
+ * @users:	the socket, and work that is under way
+ * @local, @peer, @container and all further down: of sealed ones
+ * @told_shape:	by the router; @shape: what holds
+ * @rule:	that has allowed it, or SLIM_NO_RULE
+ * @attack_at:	when one was told last, in jiffies; @missed: how many were not since then
+ */
+struct tag {
+	struct rhash_head node;
+	struct sock *sk;
+	struct host *host;
+	u64 cookie;
+	unsigned long bits;
+	refcount_t users;
+	u32 flags;
+	u32 container;
+	u32 vni;
+	u32 peer_vni;
+	struct slim_name local;
+	struct slim_name peer;
+	struct slim_shape told_shape;
+	struct slim_shape shape;
+	u32 rule;
+	atomic_t missed;
+	unsigned long attack_at;
+	u64 opened;
+	struct tenant *tenant;
+	struct work_struct work;
+	struct rcu_head rcu;
+};
+
+/* The socket's, or NULL: it has no tag. By who holds a descriptor or a reference, or under rcu_read_lock(). */
+struct tag *tag_of(const struct sock *sk);
+
+/* NULL: no memory. Under the socket's lock. */
+struct tag *tag_create(struct sock *sk);
+
+/* The socket is being destroyed. Any context. */
+void tag_destroy(struct tag *tag);
+
+static inline bool tag_is_sealed(const struct tag *tag)
+{
+	return test_bit(TAG_SEALED, &tag->bits);
+}
+
+static inline bool tag_is_revoked(const struct tag *tag)
+{
+	return test_bit(TAG_REVOKED, &tag->bits);
+}
+
+/* Errors as <linux/slim.h> says. Process context, under the socket's lock. */
+int tag_seal(struct tag *tag, const struct slim_seal *seal);
+
+/* What to ask the policy about it */
+struct slim_question tag_question(const struct tag *tag);
+
+/* Begins to end it; false: that has begun before. By who has a reference to the socket. */
+bool tag_revoke(struct tag *tag);
+
+/* The socket's lock is being given back. */
+void tag_unlocked(struct tag *tag);
+
+/* What the router says of its shape */
+void tag_shape(struct tag *tag, const struct slim_shape *shape);
+
+/* What a policy that has come in force says: new shapes, or the end (then true). */
+bool tag_judge(struct tag *tag);
+
+/* The tag of a sealed socket, and a reference to both until tag_release(); NULL: there is none. @host: or NULL: any */
+struct tag *tag_get(const struct host *host, u64 cookie);
+void tag_release(struct tag *tag);
+
+/* Calls @visit for each one of @host, with a reference to it. How often that returned true. */
+u64 tags_each(const struct host *host, bool (*visit)(struct tag *tag, const void *data),
+	      const void *data);
+
+/* rhashtable_walk_enter(). What the walk gives is good until rhashtable_walk_stop(), and perhaps not sealed. */
+void tags_enter(struct rhashtable_iter *iter);
+
+int tags_init(void);
+void tags_exit(void);
+
+#endif
