@@ -11,6 +11,8 @@ E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(B)/tests/e2e/%)
 FAULTS_SRC := $(wildcard tests/faults/*.c)
 FAULTS_BIN := $(patsubst tests/faults/%.c,$(B)/tests/faults/%,$(filter-out %_preload.c,$(FAULTS_SRC))) \
 	      $(patsubst tests/faults/%.c,$(B)/tests/faults/%.so,$(filter %_preload.c,$(FAULTS_SRC)))
+QEMU_SRC := $(wildcard tests/qemu/*.c)
+QEMU_BIN := $(QEMU_SRC:tests/qemu/%.c=$(B)/tests/qemu/%)
 SHIM_SRC := $(wildcard tests/shim/*.c)
 SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%) $(B)/tests/shim/stage/stage \
 	    $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%.musl)
@@ -122,7 +124,10 @@ $(B)/tests/shim/stage/stage: $(patsubst %.c,$(B)/%.o,$(wildcard tests/shim/stage
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson
 
-$(B)/tests/e2e/% $(B)/tests/shim/% $(B)/tests/faults/%: tests/$$(notdir $$(@D))/%.c
+# The guard's ABI, as the kernel's headers would have it
+$(QEMU_BIN): ALL_CFLAGS += -Iinclude/uapi
+
+$(B)/tests/e2e/% $(B)/tests/shim/% $(B)/tests/faults/% $(B)/tests/qemu/%: tests/$$(notdir $$(@D))/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) -lpthread

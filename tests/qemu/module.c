@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * module.c - what slim.ko's netlink family does with right and wrong messages, and with whom
+ *
+ *	module			all of the cases
+ *	module hold		seals a socket, says "ready", and keeps it until its input ends
+ *	module random SEED NUM	sends so many messages of random attributes, most of them almost right
+ */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "guard.h"
+
+static struct message message;
+
+/* --- an answer to each command --- */
+
+static void what_it_is(struct guard *guard)
+{
+	equal(guard_command(guard, &message, SLIM_CMD_GET), 0, "GET");
+	equal((long)message_u64(&message, SLIM_A_VERSION), SLIM_VERSION, "its version");
+	equal((long)message_u64(&message, SLIM_A_MISSING), 0, "nothing is missing");
+	equal((long)message_u64(&message, SLIM_A_FEATURES),
+	      SLIM_FEATURE_SEAL | SLIM_FEATURE_POLICY | SLIM_FEATURE_EVENTS | SLIM_FEATURE_IPV6, "features");
+	equal((long)message_u64(&message, SLIM_A_OWNED), 0, "nobody owns the host");
+	equal((long)message_u64(&message, SLIM_A_GENERATION), 0, "there is no policy");
+}
+
+static int cut(struct guard *guard, uint64_t cookie)
+{
+	message_begin(guard, &message, SLIM_CMD_REVOKE, 0);
+	message_put64(&message, SLIM_A_COOKIE, cookie);
+	return message_talk(guard, &message);
+}
+
+static void owners(struct guard *guard)
+{
+	struct guard second;
+
+	equal(cut(guard, 4711), -ESTALE, "what is the owner's is refused where there is none");
+	equal(guard_own(guard, -1), 0, "OWN");
+	equal(guard_own(guard, -1), 0, "OWN again");
+	must(guard_open(&second), "a second socket");
+	equal(guard_own(&second, -1), -EBUSY, "a second owner is refused while the first one lives");
+	equal(cut(&second, 4711), -EPERM, "what is the owner's is refused to others");
+	equal(guard_command(&second, &message, SLIM_CMD_GET), 0, "anybody may ask");
+	equal((long)message_u64(&message, SLIM_A_OWNED), 1, "it is owned by another");
+	equal(guard_command(guard, &message, SLIM_CMD_GET), 0, "the owner asks");
+	equal((long)message_u64(&message, SLIM_A_OWNED), 2, "it is owned by itself");
+	close(guard->fd);
+	equal(guard_own(&second, -1), 0, "when the first one has gone there may be another");
+	close(second.fd);
+	must(guard_open(guard), "open again");
+	must(guard_own(guard, -1), "own again");
+}
+
+static void count_sockets(const struct nlmsghdr *head, void *data)
+{
+	int *num = data;
+
+	*num += !!nlmsg_find(head, SLIM_A_SOCKET);
+}
+
+static int sockets_num(struct guard *guard)
+{
+	int num = 0;
+
+	message_begin(guard, &message, SLIM_CMD_SOCKET, NLM_F_DUMP);
+	must(message_send(guard, &message), "send");
+	equal(message_answer(guard, &message, count_sockets, &num), 0, "list of sockets");
+	return num;
+}
+
+static uint64_t socket_attr(int attr)
+{
+	const struct nlattr *nest = nlmsg_find(message_head(&message), SLIM_A_SOCKET);
+
+	return nest ? attr_u64(attr_find(attr_value(nest), nest->nla_len - NLA_HDRLEN, attr)) : UINT64_MAX;
+}
+
+static void sockets(struct guard *guard, int listener, uint16_t port)
+{
+	struct slim_seal seal = seal_default();
+	int fds[2], many[200][2];
+	uint64_t cookie;
+	char data[100];
+
+	host_connect(listener, port, AF_INET6, fds);
+	equal(seal_socket(fds[0], &seal), 0, "a socket is sealed");
+	cookie = cookie_of(fds[0]);
+	must(write(fds[0], data, 100), "write");
+	must(read(fds[1], data, 100), "read");
+	message_begin(guard, &message, SLIM_CMD_SOCKET, 0);
+	message_put64(&message, SLIM_A_COOKIE, cookie);
+	equal(message_talk(guard, &message), 0, "SOCKET");
+	equal((long)socket_attr(SLIM_A_COOKIE), (long)cookie, "cookie");
+	equal((long)socket_attr(SLIM_A_CONTAINER), 5, "container");
+	equal((long)socket_attr(SLIM_A_VNI), 7, "tenant");
+	equal((long)socket_attr(SLIM_A_STATE), TCP_ESTABLISHED, "state");
+	equal(cut(guard, cookie + 1000), -ENOENT, "REVOKE of what is not there");
+	equal(cut(guard, cookie), 0, "REVOKE");
+	equal(read(fds[0], data, 1), -1, "the holder's read fails");
+	equal(errno, ECONNABORTED, "... with ECONNABORTED");
+	equal(read(fds[1], data, 1), -1, "the peer's read fails");
+	equal(errno, ECONNRESET, "... with ECONNRESET");
+	close(fds[0]);
+	close(fds[1]);
+	for (size_t i = 0; i < NUM(many); i++) {
+		host_connect(listener, port, i % 2 ? AF_INET : AF_INET6, many[i]);
+		seal.container = i % 2 ? 8 : 9;
+		must(seal_socket(many[i][0], &seal), "seal");
+	}
+	equal(sockets_num(guard), NUM(many), "all of many are listed");
+	message_begin(guard, &message, SLIM_CMD_REVOKE, 0);
+	message_put32(&message, SLIM_A_CONTAINER, 8);
+	equal(message_talk(guard, &message), 0, "REVOKE of a container's");
+	equal((long)message_u64(&message, SLIM_A_CUT), NUM(many) / 2, "as many as it has");
+	for (size_t i = 0; i < NUM(many); i++) {
+		close(many[i][0]);
+		close(many[i][1]);
+	}
+	equal(sockets_num(guard), 0, "none is left");
+}
+
+/* --- sealing --- */
+
+static void sealing(struct guard *guard, int listener, uint16_t port)
+{
+	struct slim_seal seal = seal_default(), wrong;
+	int fds[2];
+
+	(void)guard;
+	host_connect(listener, port, AF_INET6, fds);
+	equal(setsockopt(fds[0], IPPROTO_TCP, TCP_ULP, "slim", 4), 0, "TCP_ULP");
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal) - 1) ? -errno : 0, -EINVAL, "too short a seal");
+	cookie_of(fds[0]);
+	wrong = seal;
+	wrong.size = 8;
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "a wrong size");
+	wrong = seal;
+	wrong.flags = 64;
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "an unknown flag");
+	wrong = seal;
+	wrong.vni = 1 << 24;
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "no VNI");
+	wrong = seal;
+	wrong.peer.addr[0] = 1;
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "no IPv4 address");
+	wrong = seal;
+	wrong.shape.flags = SLIM_SHAPE_RATE;
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "a rate of 0");
+	wrong = seal;
+	wrong.local.reserved = 1;
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "what is reserved");
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal)) ? -errno : 0, 0, "a right one");
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal)) ? -errno : 0, -ENOPROTOOPT, "once only");
+	close(fds[0]);
+	close(fds[1]);
+	equal(setsockopt(listener, IPPROTO_TCP, TCP_ULP, "slim", 4) ? -errno : 0, -ENOTCONN, "no listener is sealed");
+}
+
+static void draining(struct guard *guard, int listener, uint16_t port)
+{
+	static const uint32_t wanted[] = { SLIM_DRAIN_START, SLIM_DRAIN_CUT, SLIM_DRAIN_STOP };
+	struct slim_seal seal = seal_default();
+	int fds[2], more[2];
+	char data;
+
+	host_connect(listener, port, AF_INET6, fds);
+	host_connect(listener, port, AF_INET6, more);
+	must(seal_socket(fds[0], &seal), "seal");
+	for (size_t i = 0; i < NUM(wanted); i++) {
+		message_begin(guard, &message, SLIM_CMD_DRAIN, 0);
+		message_put32(&message, SLIM_A_DRAIN, wanted[i]);
+		equal(message_talk(guard, &message), 0, "DRAIN %u", wanted[i]);
+		equal((long)message_u64(&message, SLIM_A_LIVE), 1, "one lives");
+		equal((long)message_u64(&message, SLIM_A_CUT), wanted[i] == SLIM_DRAIN_CUT, "cut");
+		if (wanted[i] == SLIM_DRAIN_START)
+			equal(seal_socket(more[0], &seal), -ESHUTDOWN, "nothing more is sealed");
+	}
+	equal(read(fds[0], &data, 1), -1, "what was sealed has ended");
+	equal(setsockopt(more[0], SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal)), 0, "sealed again");
+	for (int i = 0; i < 2; i++) {
+		close(fds[i]);
+		close(more[i]);
+	}
+}
+
+/* --- wrong messages --- */
+
+/* Each attribute alone, and with a length that is not its own, in each command: an error, and no more */
+static void malformed(struct guard *guard)
+{
+	int accepted = 0;
+
+	for (int command = SLIM_CMD_GET; command <= SLIM_CMD_MAX; command++) {
+		for (int type = 0; type <= SLIM_A_MAX + 3; type++) {
+			for (size_t size = 0; size < 70; size += size < 10 ? 1 : 7) {
+				message_begin(guard, &message, command, 0);
+				message_put(&message, type, NULL, size);
+				accepted += message_talk(guard, &message) == 0;
+			}
+		}
+	}
+	/* Descriptor 0 is no namespace, and there is no command 0 of those that have some. */
+	equal(accepted, 0, "no attribute of zeroes makes a request");
+}
+
+static void truncated(struct guard *guard)
+{
+	struct slim_policy_counts counts = { 0 };
+	uint32_t whole, wrong = 0;
+
+	message_begin(guard, &message, SLIM_CMD_STAGE, NLM_F_ACK);
+	message_put32(&message, SLIM_A_STAGE, SLIM_STAGE_BEGIN);
+	message_put64(&message, SLIM_A_GENERATION, 5);
+	message_put(&message, SLIM_A_COUNTS, &counts, sizeof(counts));
+	whole = message.len;
+	for (uint32_t len = NLMSG_HDRLEN + 1; len < whole; len++) {
+		message.len = len;
+		if (message_send(guard, &message))
+			continue;
+		if (message_answer(guard, &message, count_sockets, &(int){ 0 }) == 0)
+			wrong++;
+	}
+	equal(wrong, 0, "no part of a message is one");
+	message.len = whole;
+	equal(message_send(guard, &message), 0, "the whole is sent");
+	equal(message_answer(guard, &message, count_sockets, &(int){ 0 }), 0, "the whole is one");
+}
+
+static void wrong_values(struct guard *guard)
+{
+	static const struct {
+		int command, type;
+		uint32_t value;
+		const char *what;
+	} cases[] = {
+		{ SLIM_CMD_OWN, SLIM_A_VERSION, 0, "a version 0" },
+		{ SLIM_CMD_DRAIN, SLIM_A_DRAIN, 4, "an unknown way to drain" },
+		{ SLIM_CMD_STAGE, SLIM_A_STAGE, 0, "stage 0" },
+		{ SLIM_CMD_STAGE, SLIM_A_STAGE, 4, "an unknown stage" },
+		{ SLIM_CMD_STAGE, SLIM_A_FLAGS, 8, "an unknown flag" },
+		{ SLIM_CMD_STAGE, SLIM_A_PART, 6, "an unknown part" },
+		{ SLIM_CMD_GET, SLIM_A_HOST_FD, 0xffffffff, "a negative descriptor" },
+		{ SLIM_CMD_GET, SLIM_A_MISSED, 1, "an attribute of another command" },
+	};
+
+	for (size_t i = 0; i < NUM(cases); i++) {
+		int err;
+
+		message_begin(guard, &message, cases[i].command, 0);
+		message_put32(&message, cases[i].type, cases[i].value);
+		err = message_talk(guard, &message);
+		check(err == -EINVAL || err == -ERANGE, "%s is refused (%d)", cases[i].what, err);
+	}
+	message_begin(guard, &message, SLIM_CMD_EVENT, 0);
+	equal(message_talk(guard, &message), -EOPNOTSUPP, "nobody tells the guard an event");
+	message_begin(guard, &message, 77, 0);
+	equal(message_talk(guard, &message), -EOPNOTSUPP, "an unknown command");
+}
+
+/* Nests in nests, to the end of the message */
+static void nested(struct guard *guard)
+{
+	uint32_t depth = 0;
+	int err;
+
+	message_begin(guard, &message, SLIM_CMD_GET, 0);
+	while (message.len < 60000) {
+		struct nlattr *attr = (struct nlattr *)(message.data + message.len);
+
+		attr->nla_type = SLIM_A_SOCKET | NLA_F_NESTED;
+		attr->nla_len = (uint16_t)(60000 - message.len);
+		message.len += NLA_HDRLEN;
+		depth++;
+	}
+	message_head(&message)->nlmsg_flags |= NLM_F_ACK;
+	err = message_send(guard, &message);
+	if (!err)
+		err = message_answer(guard, &message, count_sockets, &(int){ 0 });
+	equal(err, -EINVAL, "%u nests", depth);
+}
+
+/* --- who asks --- */
+
+/* What @ask returns in a process that has become another by @become */
+static int as(void (*become)(void), int (*ask)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		become();
+		_exit(-ask());
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -255;
+}
+
+static void become_nobody(void)
+{
+	must(setuid(65534), "setuid");
+}
+
+static void become_user_root(void)
+{
+	must(unshare(CLONE_NEWUSER), "unshare");
+}
+
+static void become_container(void)
+{
+	must(unshare(CLONE_NEWNET), "unshare");
+}
+
+static int inherited_fd;
+
+static int ask_get(void)
+{
+	struct guard guard;
+	int err = guard_open(&guard);
+
+	return err ? err : guard_command(&guard, &message, SLIM_CMD_GET);
+}
+
+static int ask_events(void)
+{
+	struct guard guard;
+	int err = guard_open(&guard);
+
+	if (err)
+		return err;
+	return setsockopt(guard.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &guard.events, sizeof(guard.events)) ?
+		       -errno : 0;
+}
+
+static int ask_ulp(void)
+{
+	return setsockopt(inherited_fd, IPPROTO_TCP, TCP_ULP, "slim", 4) ? -errno : 0;
+}
+
+/* A container's own socket, in its own namespace */
+static int ask_own_ulp(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_ULP, "slim", 4) ? -errno : 0;
+}
+
+/* Sealing is refused to who could not have tagged it. */
+static int ask_seal(void)
+{
+	struct slim_seal seal = seal_default();
+
+	return setsockopt(inherited_fd, SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal)) ? -errno : 0;
+}
+
+static void others(int listener, uint16_t port)
+{
+	int fds[2], tagged[2];
+
+	host_connect(listener, port, AF_INET6, fds);
+	host_connect(listener, port, AF_INET6, tagged);
+	cookie_of(tagged[0]);
+	must(setsockopt(tagged[0], IPPROTO_TCP, TCP_ULP, "slim", 4), "TCP_ULP");
+	inherited_fd = fds[0];
+	equal(as(become_nobody, ask_get), -EPERM, "without privileges");
+	equal(as(become_user_root, ask_get), -EPERM, "root of another user namespace");
+	equal(as(become_container, ask_get), -ENOENT, "from a container: there is no such family");
+	equal(as(become_nobody, ask_events), -EPERM, "events without privileges");
+	equal(as(become_nobody, ask_ulp), -EPERM, "TCP_ULP without privileges");
+	equal(as(become_user_root, ask_ulp), -EPERM, "TCP_ULP by root of another user namespace");
+	equal(as(become_container, ask_ulp), -EPERM, "TCP_ULP on a host's socket from a container");
+	equal(as(become_container, ask_own_ulp), -EPERM, "TCP_ULP on a container's own");
+	inherited_fd = tagged[0];
+	equal(as(become_nobody, ask_seal), -EPERM, "sealing without privileges");
+	equal(as(become_container, ask_seal), -EPERM, "sealing from a container");
+	for (int i = 0; i < 2; i++) {
+		close(fds[i]);
+		close(tagged[i]);
+	}
+}
+
+/* A namespace of a host of its own: its sockets, its owner, its counters */
+static void another_host(struct guard *guard)
+{
+	struct guard second;
+	int fd;
+
+	must(unshare(CLONE_NEWNET), "unshare");
+	fd = (int)must(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "open");
+	equal(ask_own_ulp(), -EPERM, "in a namespace that is no host's nothing is sealed");
+	must(guard_open(guard) == -ENOENT ? 0 : -1, "the family is not there");
+	must(syscall(SYS_setns, open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC), CLONE_NEWNET), "setns");
+	must(guard_open(&second), "open");
+	equal(guard_own(&second, fd), 0, "it can be owned");
+	must(syscall(SYS_setns, fd, CLONE_NEWNET), "setns");
+	equal(ask_own_ulp(), 0, "then it is a host");
+	must(syscall(SYS_setns, open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC), CLONE_NEWNET), "setns");
+	must(guard_open(guard), "open");
+	must(guard_own(guard, -1), "own");
+	close(second.fd);
+	close(fd);
+}
+
+/* --- random messages --- */
+
+static uint64_t random_state;
+
+static uint32_t random_below(uint32_t limit)
+{
+	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(random_state >> 33) % limit;
+}
+
+static const struct {
+	int type, size;
+} shapes[] = {
+	{ SLIM_A_HOST_FD, 4 }, { SLIM_A_VERSION, 4 }, { SLIM_A_COOKIE, 8 }, { SLIM_A_CONTAINER, 4 },
+	{ SLIM_A_SHAPE, sizeof(struct slim_shape) }, { SLIM_A_DRAIN, 4 }, { SLIM_A_STAGE, 4 },
+	{ SLIM_A_GENERATION, 8 }, { SLIM_A_COUNTS, sizeof(struct slim_policy_counts) }, { SLIM_A_FLAGS, 4 },
+	{ SLIM_A_PART, 4 }, { SLIM_A_DATA, 0 }, { SLIM_A_QUESTIONS, 0 }, { SLIM_A_SOCKET, 0 },
+};
+
+static void put_random(void)
+{
+	uint32_t which = random_below(NUM(shapes));
+	size_t size = shapes[which].size ? (size_t)shapes[which].size : random_below(200);
+	uint8_t *value;
+
+	if (!random_below(20))
+		size = random_below(300);
+	value = message_put(&message, random_below(30) ? shapes[which].type : (int)random_below(70), NULL, size);
+	for (size_t i = 0; i < size; i++)
+		value[i] = (uint8_t)(i % 4 ? (random_below(40) ? 0 : random_below(256)) : random_below(8));
+}
+
+static void random_messages(struct guard *guard, uint64_t seed, long num)
+{
+	long good = 0;
+
+	random_state = seed;
+	for (long i = 0; i < num; i++) {
+		bool dump = !random_below(10);
+		int err;
+
+		message_begin(guard, &message, 1 + (int)random_below(SLIM_CMD_MAX + 1), dump ? NLM_F_DUMP : NLM_F_ACK);
+		for (uint32_t j = random_below(6); j; j--)
+			put_random();
+		err = message_send(guard, &message);
+		if (!err)
+			err = message_answer(guard, &message, count_sockets, &(int){ 0 });
+		good += !err;
+	}
+	check(good > num / 100, "%ld of %ld random messages were right ones", good, num);
+}
+
+static void hold(int listener, uint16_t port)
+{
+	struct slim_seal seal = seal_default();
+	int fds[2];
+	char data;
+
+	host_connect(listener, port, AF_INET6, fds);
+	must(seal_socket(fds[0], &seal), "seal");
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &data, 1) > 0)
+		;
+}
+
+int main(int argc, char **argv)
+{
+	struct guard guard;
+	uint16_t port;
+	int listener;
+
+	must(guard_open(&guard), "the family");
+	if (argc > 3) {
+		must(guard_own(&guard, -1), "own");
+		random_messages(&guard, strtoull(argv[2], NULL, 0), atol(argv[3]));
+		return 0;
+	}
+	listener = host_listen(&port);
+	if (argc > 1) {
+		must(guard_own(&guard, -1), "own");
+		hold(listener, port);
+		return 0;
+	}
+	what_it_is(&guard);
+	owners(&guard);
+	sealing(&guard, listener, port);
+	sockets(&guard, listener, port);
+	draining(&guard, listener, port);
+	malformed(&guard);
+	truncated(&guard);
+	wrong_values(&guard);
+	nested(&guard);
+	others(listener, port);
+	close(guard.fd);
+	another_host(&guard);
+	return 0;
+}
