@@ -101,7 +101,7 @@ void channel_close(struct channel *channel)
 	cds_list_del(&channel->node);
 	counter_inc(channels_closed);
 	if (channel->listened)
-		listener_check_soon(channel->container);
+		listener_check_soon(channel->container, true);
 	channel_put(channel);
 }
 
@@ -318,7 +318,7 @@ static void listen_request(struct channel *channel, const union request *request
 static void unlisten(struct channel *channel, const union request *request)
 {
 	(void)request;
-	listener_check_soon(channel->container);
+	listener_check_soon(channel->container, false);
 }
 
 static void name(struct channel *channel, const union request *request)

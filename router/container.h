@@ -69,6 +69,7 @@ struct container {
 	bool dead;
 	bool packet_only;		/* by `path`, or for netfilter rules of its own */
 	bool check_posted;		/* a look at its listeners is on its way */
+	bool check_ending;		/* ... and another one is to follow it */
 	unsigned int channels;		/* those that are being closed, too */
 	unsigned int connections, pending, unadmitted, spliced;
 	unsigned int awaiting_place;	/* of `unadmitted`: for a rule's limit */

@@ -23,6 +23,7 @@
 #define LOOK_REQUESTS	64		/* answered by one look */
 #define LOOK_COST	5		/* times what it took must pass, on the average */
 #define LOOK_CREDIT	500000		/* us */
+#define ENDING_MS	5		/* so long a program may take to close its descriptors */
 
 /* A registered socket; control thread only. */
 struct listener_socket {
@@ -130,21 +131,35 @@ unsigned int listener_held(uint32_t vni, const struct slim_endpoint *name, uint3
 	return held;
 }
 
+static void check_again(struct loop_timer *timer)
+{
+	listener_sweep(caa_container_of(timer, struct container, looks.again));
+}
+
 static void check_run(struct loop_task *task)
 {
 	struct listener_task *work = caa_container_of(task, struct listener_task, task);
+	struct container *container = work->container;
+	bool ending;
 
-	__atomic_store_n(&work->container->check_posted, false, __ATOMIC_RELEASE);
-	if (!__atomic_load_n(&work->container->dead, __ATOMIC_ACQUIRE))
-		listener_sweep(work->container);
-	container_put(work->container);
+	__atomic_store_n(&container->check_posted, false, __ATOMIC_RELEASE);
+	ending = __atomic_exchange_n(&container->check_ending, false, __ATOMIC_ACQ_REL);
+	if (!__atomic_load_n(&container->dead, __ATOMIC_ACQUIRE)) {
+		listener_sweep(container);
+		container->looks.again.handle = check_again;
+		if (ending)
+			loop_timer_set(control_loop, &container->looks.again, ENDING_MS);
+	}
+	container_put(container);
 	free(work);
 }
 
-void listener_check_soon(struct container *container)
+void listener_check_soon(struct container *container, bool ending)
 {
 	struct listener_task *work;
 
+	if (ending)
+		__atomic_store_n(&container->check_ending, true, __ATOMIC_RELEASE);
 	/* One look answers all hints that came before it. */
 	if (__atomic_exchange_n(&container->check_posted, true, __ATOMIC_ACQ_REL))
 		return;
@@ -687,6 +702,7 @@ void listener_withdraw_all(struct container *container)
 	struct listener_socket *sock, *next;
 
 	loop_timer_clear(control_loop, &container->looks.timer);
+	loop_timer_clear(control_loop, &container->looks.again);
 	fail_all(&container->looks.requests, -ESHUTDOWN);
 	cds_list_for_each_entry_safe(sock, next, &container->listeners, node)
 		socket_close(container, sock);

@@ -41,6 +41,7 @@ struct listener_looks {
 	bool under_way, wanted;
 	uint64_t due;			/* us of CLOCK_MONOTONIC: paid for until then */
 	struct loop_timer timer;
+	struct loop_timer again;	/* a program has ended, or is about to */
 };
 
 /* What workers read. */
@@ -83,8 +84,11 @@ struct listener_endpoint *listener_find(uint32_t vni, const struct slim_endpoint
 unsigned int listener_held(uint32_t vni, const struct slim_endpoint *name, uint32_t serial,
 			   int change);
 
-/* Any thread: look soon whether the container's listeners are all still there. */
-void listener_check_soon(struct container *container);
+/*
+ * Any thread: look soon whether the container's listeners are all still there. @ending: and once more a moment later, for a
+ * program that ends closes its channel before its listeners (what a task owes is done last first)
+ */
+void listener_check_soon(struct container *container, bool ending);
 
 /* --- control thread --- */
 

@@ -192,7 +192,7 @@ static void ticket_handle(struct loop_event *event, uint32_t events)
 		return;		/* ended earlier in this batch */
 	if (events & EPOLLERR) {
 		counter_inc(tickets_refused);
-		listener_check_soon(inbound->container);
+		listener_check_soon(inbound->container, false);
 		inbound_reset(inbound);
 	} else if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
 		/* It wrote or closed without claiming: it knows nothing of tickets. */
@@ -239,7 +239,7 @@ static bool check_ticket(struct inbound *inbound)
 	}
 	counter_inc(tickets_refused);
 	if (err == -ECONNREFUSED)
-		listener_check_soon(inbound->container);
+		listener_check_soon(inbound->container, false);
 	inbound_reset(inbound);
 	return false;
 }

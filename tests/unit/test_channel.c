@@ -112,9 +112,10 @@ void listener_register(struct container *asker, struct listener_request *request
 	request->done(request, asker->dead ? -ESHUTDOWN : 0);
 }
 
-void listener_check_soon(struct container *unused)
+void listener_check_soon(struct container *unused, bool ending)
 {
 	(void)unused;
+	(void)ending;
 }
 
 struct ledger_entry *ledger_find(uint64_t cookie)

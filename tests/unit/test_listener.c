@@ -245,7 +245,7 @@ static struct loop_timer hint;
 static void give_hint(struct loop_timer *unused)
 {
 	(void)unused;
-	listener_check_soon(&container);
+	listener_check_soon(&container, false);
 	loop_timer_set(loop, &hint, 1);
 }
 
