@@ -104,6 +104,7 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 	uint64_t signals;
 	int error, got;
 
+	listen_had();
 	if (addr && !user_readable(len, sizeof(*len)))
 		return next_either(fd, addr, len, flags, is_accept4);
 	if (addr)

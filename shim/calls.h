@@ -32,7 +32,19 @@ int call_unshare(int flags);
  */
 void listen_renew(int fd);
 
-/* Of names.c, for others: the note on a socket of Slim's, asked of the router if need be. */
+/* Of listen.c: the cookie of the listening socket that @fd names, or 0 */
+uint64_t listen_cookie(int fd);
+
+/* The program has a listener; it may have been left it by another one. */
+void listen_had(void);
+
+/* It listens no more; 0: there was none. */
+void listen_ended(uint64_t cookie);
+
+/* Of names.c, for others: the note on the host socket that @fd names; NULL: it names none. One getsockopt for those */
+struct fdtable_entry *names_foreign(int fd);
+
+/* ... the note on a socket of Slim's, asked of the router if need be. */
 struct fdtable_entry *names_find(int fd, uint64_t cookie);
 
 /*

@@ -9,12 +9,9 @@
  * connecting already, that takes the place of the application's, and a blocking caller
  * waits by calling connect(2) on it again, with all of the kernel's own semantics.
  *
- * A connect(2) with an address of 2 bytes is a harmless question to a socket that has failed:
- * it answers with the error that is still owed, or with EINVAL.
- *
- * System calls of a connect that takes the slim path, non-blocking: cookie, TCP_INFO,
- * F_GETFL, sigprocmask, channel's cookie, F_DUPFD, close, send, recvmsg, F_GETOWN_EX, F_GETFD, cookie,
- * dup3, close, sigprocmask. A blocking one adds connect. (tests/bench/run-calls knows these lists.)
+ * System calls of a connect that takes the slim path, non-blocking: cookie, TCP_INFO, connect (what is
+ * owed: failed.h), F_GETFL, sigprocmask, channel's cookie, F_DUPFD, close, send, recvmsg, F_GETOWN_EX, F_GETFD,
+ * cookie, dup3, close, sigprocmask. A blocking one adds connect. (tests/bench/run-calls knows these lists.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +23,7 @@
 #include "channel.h"
 #include "clock.h"
 #include "debug.h"
+#include "failed.h"
 #include "fdtable.h"
 #include "mem.h"
 #include "next.h"
@@ -44,29 +42,12 @@ struct attempt {
 	struct fdtable_entry *entry;	/* NULL: nothing known */
 	uint64_t options;
 	uint16_t domain;
+	uint16_t family;		/* of the address */
 	long flags;			/* F_GETFL */
 	int error;			/* of an earlier attempt; -errno */
 	bool slim_only;			/* no other path leads there */
 	struct slim_endpoint dst, bound;
 };
-
-/* On another socket's note the flag does no harm. */
-static int native(int fd, const void *addr, socklen_t len)
-{
-	struct fdtable_entry *entry = fdtable_peek(fd);
-
-	if (entry)
-		entry->flags |= FDTABLE_TRIED;
-	return next_connect(fd, addr, len);
-}
-
-/* What the kernel still has to say of an earlier attempt on the socket; -EINVAL: nothing */
-static int owed(int fd)
-{
-	uint16_t family = AF_INET6;
-
-	return (int)sys_connect(fd, &family, sizeof(family));
-}
 
 static uint64_t word_at(const uint8_t *at)
 {
@@ -154,10 +135,18 @@ static void get_bound(struct attempt *attempt)
  */
 static bool owes(struct attempt *attempt)
 {
-	int err = owed(attempt->fd);
+	int err = failed_owed(attempt->fd);
 
 	attempt->error = err == -EINVAL ? 0 : err;
 	return attempt->error;
+}
+
+/* Of a socket that is replaced, that would be lost. */
+static bool was_shut(const struct attempt *attempt)
+{
+	const struct fdtable_entry *note = fdtable_find(attempt->fd, attempt->cookie);
+
+	return note && (note->flags & FDTABLE_SHUT);
 }
 
 /* What may take the slim path at all; @attempt is filled in. */
@@ -178,11 +167,13 @@ static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 	/* Connecting or connected already, over the packet path. */
 	if (socket_is_active(fd))
 		return false;
-	if (attempt->entry && (attempt->entry->flags & FDTABLE_TRIED) && owes(attempt))
+	if (owes(attempt))
+		return false;
+	if (was_shut(attempt))
 		return false;
 	if (address_is_mapped(&attempt->dst) && attempt->domain == AF_INET6 && is_v6only(fd))
 		return false;
-	if (!address_is_mapped(&attempt->dst) && attempt->domain != AF_INET6)
+	if (attempt->family != attempt->domain)
 		return false;
 	if (options_keep_packet(fd, attempt->options))
 		return false;
@@ -224,21 +215,23 @@ static bool is_worth_another_try(int error)
 
 static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
 {
-	int error = next_errno();
+	int error = next_errno(), failed;
 
 	/* While it is connecting, the address that is given does not matter. */
 	if (next_connect(attempt->fd, addr, len) == 0) {
 		next_set_errno(error);
 		return 0;
 	}
+	failed = next_errno();
 	/* SO_SNDTIMEO: a first connect(2) calls it EINPROGRESS, a second one EALREADY. */
-	if (next_errno() == EALREADY)
+	if (failed == EALREADY)
 		return next_result(-EINPROGRESS);
-	if (attempt->slim_only || !is_worth_another_try(next_errno()))
+	if (failed == EINTR)
 		return -1;
-	debug_say("the slim path failed, errno %d: packet path", next_errno());
-	if (socket_restore(attempt->fd, attempt->domain, &attempt->bound))
-		return -1;
+	if (socket_restore(attempt->fd, attempt->domain, &attempt->bound) || attempt->slim_only ||
+	    !is_worth_another_try(failed))
+		return next_result(-failed);
+	debug_say("the slim path failed, errno %d: packet path", failed);
 	next_set_errno(error);
 	return next_connect(attempt->fd, addr, len);
 }
@@ -256,6 +249,8 @@ static int take(struct attempt *attempt, const struct slim_connect_reply *reply,
 			     &reply->peer);
 	if (entry && (attempt->bound.port || !address_is_any(&attempt->bound)))
 		entry->flags |= FDTABLE_BOUND;
+	if (entry && !address_is_any(&attempt->bound))
+		entry->flags |= FDTABLE_BOUND_ADDRESS;
 	return 0;
 }
 
@@ -276,47 +271,39 @@ static enum slim_verdict obtain(struct attempt *attempt, int *error)
 	return verdict;
 }
 
-/* What a socket of the container's in the place of one of Slim's is to be bound to. */
-static struct slim_endpoint bound_of(const struct fdtable_entry *entry)
-{
-	static const struct slim_endpoint none;
-
-	return entry->flags & FDTABLE_BOUND ? entry->local : none;
-}
-
 /* A socket of Slim's, or of another namespace, that was connected before. */
 static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t len)
 {
 	struct fdtable_entry *entry = names_find(fd, cookie);
-	struct slim_endpoint bound;
-	int err;
+	int owed, err;
 
 	if (!entry || socket_is_active(fd))
 		return next_connect(fd, addr, len);
-	/* It failed. The kernel may still owe the error; if not, natively it is used anew. */
-	err = owed(fd);
-	if (err != -EINVAL)
-		return next_result(err);
-	bound = bound_of(entry);
-	if (socket_restore(fd, entry->domain, &bound))
-		return -1;
+	owed = failed_owed(fd);
+	/* It was connected, and natively stays so until connect(AF_UNSPEC). */
+	if (owed == -EISCONN)
+		return next_result(owed);
+	err = failed_return(fd, entry);
+	if (owed != -EINVAL || err)
+		return next_result(owed != -EINVAL ? owed : err);
 	return call_connect(fd, addr, len);
 }
 
 static int dissolve(int fd, const void *addr, socklen_t len)
 {
-	const struct channel_world *world = channel_world_known();
-	struct fdtable_entry *entry = NULL;
-	struct slim_endpoint bound;
+	struct fdtable_entry *foreign;
+	uint64_t listener;
+	uint16_t domain;
 	int ret;
 
-	if (world && is_foreign(world, fd))
-		entry = names_find(fd, sys_cookie(fd));
+	if (!socket_is_tcp(fd, &domain))
+		return next_connect(fd, addr, len);
+	foreign = names_foreign(fd);
+	listener = foreign ? 0 : listen_cookie(fd);
 	ret = next_connect(fd, addr, len);
-	if (ret || !entry)
-		return ret;
-	bound = bound_of(entry);
-	return next_result(socket_restore(fd, entry->domain, &bound));
+	if (!ret)
+		listen_ended(listener);
+	return ret || !foreign ? ret : next_result(failed_return(fd, foreign));
 }
 
 /* The world in which @dst is a virtual address; NULL: it is none. */
@@ -339,9 +326,9 @@ static const struct channel_world *virtual_world(int fd, const struct slim_endpo
 /* A connect() to @dst, which is a virtual address in @world */
 static __attribute__((noinline)) int connect_virtual(int fd, const void *addr, socklen_t len,
 						     const struct channel_world *world,
-						     const struct slim_endpoint *dst)
+						     const struct slim_endpoint *dst, uint16_t family)
 {
-	struct attempt attempt = { .fd = fd, .dst = *dst, .cookie = sys_cookie(fd) };
+	struct attempt attempt = { .fd = fd, .dst = *dst, .cookie = sys_cookie(fd), .family = family };
 	enum slim_verdict verdict;
 	int error = 0;
 
@@ -354,7 +341,7 @@ static __attribute__((noinline)) int connect_virtual(int fd, const void *addr, s
 	if (!attempt.entry && attempt.cookie && is_foreign(world, fd))
 		return connect_foreign(fd, attempt.cookie, addr, len);
 	if (!is_ours(&attempt, world))
-		return attempt.error ? next_result(attempt.error) : native(fd, addr, len);
+		return attempt.error ? next_result(attempt.error) : next_connect(fd, addr, len);
 	/* A thread that is cancelled ends before its connect() has done anything. */
 	next_testcancel();
 	verdict = obtain(&attempt, &error);
@@ -364,7 +351,7 @@ static __attribute__((noinline)) int connect_virtual(int fd, const void *addr, s
 	if (verdict == SLIM_VERDICT_DENIED)
 		return next_result(error);
 	if (verdict != SLIM_VERDICT_SLIM)
-		return native(fd, addr, len);
+		return next_connect(fd, addr, len);
 	if (attempt.flags & O_NONBLOCK)
 		return next_result(-EINPROGRESS);
 	return wait_for_it(&attempt, addr, len);
@@ -386,5 +373,5 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	if (len < LEN_MIN || address_to_endpoint(&address, len, &dst))
 		return next_connect(fd, addr, len);
 	world = virtual_world(fd, &dst);
-	return world ? connect_virtual(fd, addr, len, world, &dst) : native(fd, addr, len);
+	return world ? connect_virtual(fd, addr, len, world, &dst, address.family) : next_connect(fd, addr, len);
 }

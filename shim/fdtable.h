@@ -25,7 +25,8 @@ enum fdtable_flags {
 	FDTABLE_LISTENER = 1 << 2,	/* told to the router */
 	FDTABLE_NAMED = 1 << 3,		/* Slim's: local and peer are its names */
 	FDTABLE_WATCHED_MORE = 1 << 4,	/* in more epoll sets than there is room for, or by other numbers */
-	FDTABLE_TRIED = 1 << 5,		/* connect() was called on it, in the container */
+	FDTABLE_SHUT = 1 << 5,		/* shutdown() was called before it was connected */
+	FDTABLE_BOUND_ADDRESS = 1 << 6,	/* bound to an address, too, and not to a port alone */
 };
 
 /* A registration in an epoll set. */

@@ -3,7 +3,7 @@
  * listen.c - listeners are told to the router, and stay what they are
  *
  * The router looks with sock_diag whether a listener is still there; close() and
- * shutdown() only give it a hint, which spares others a connection that would be
+ * shutdown(), and connect() with AF_UNSPEC, only give it a hint, which spares others a connection that would be
  * reset.
  */
 #include <errno.h>
@@ -21,6 +21,14 @@
 #include "sys.h"
 
 #define RENEW_MS	1000
+
+/* This process, or one that it is a copy of, had a listener. */
+static bool has_listened;
+
+void listen_had(void)
+{
+	has_listened = true;
+}
 
 /*
  * Is it of no use to ask again? The socket is not one of the container's namespace, or is on none of
@@ -61,9 +69,14 @@ static uint32_t generation(void)
 /* To a router that does not know it; one that did not answer will be told again (listen_renew). */
 static void tell_router(int fd, uint64_t cookie, uint16_t domain, struct fdtable_entry *entry)
 {
-	bool told = announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
-			     OPTIONS_ALL);
+	bool told;
 
+	has_listened = true;
+	/* What is shut of it, all that it accepts inherits: the packet path's own do, host sockets do not. */
+	if (entry && (entry->flags & FDTABLE_SHUT))
+		return;
+	told = announce(fd, cookie, entry && (entry->flags & FDTABLE_TCP) ? entry->options :
+			OPTIONS_ALL);
 	if (!entry)
 		entry = fdtable_set(fd, cookie, domain);
 	if (!entry)
@@ -74,21 +87,20 @@ static void tell_router(int fd, uint64_t cookie, uint16_t domain, struct fdtable
 
 int call_listen(int fd, int backlog)
 {
-	struct fdtable_entry *entry;
-	uint16_t domain;
 	uint64_t cookie;
-	int ret = next_listen(fd, backlog);
+	struct fdtable_entry *entry = fdtable_lookup(fd, &cookie);
+	bool is_own = entry && (entry->flags & FDTABLE_TCP);
+	uint16_t domain = is_own ? entry->domain : 0;
+	bool is_tcp = is_own || socket_is_tcp(fd, &domain);
+	int ret;
 
-	if (ret)
+	/* As the kernel says of any socket that connects, or is connected; at the host, it might listen. */
+	if (is_tcp && !is_own && names_foreign(fd))
+		return next_result(-EINVAL);
+	ret = next_listen(fd, backlog);
+	if (ret || !is_tcp)
 		return ret;
-	entry = fdtable_lookup(fd, &cookie);
-	if (entry && (entry->flags & FDTABLE_TCP))
-		domain = entry->domain;
-	else if (!socket_is_tcp(fd, &domain))
-		return 0;
-	else if (!cookie)
-		cookie = sys_cookie(fd);
-	tell_router(fd, cookie, domain, entry);
+	tell_router(fd, cookie ? cookie : sys_cookie(fd), domain, entry);
 	return 0;
 }
 
@@ -113,44 +125,68 @@ void listen_renew(int fd)
 	tell_router(fd, cookie, domain, entry);
 }
 
-/* Of a listener that may be gone now. */
-static void hint(uint64_t cookie)
+/* Of a listener that may be gone now. @sure: it is, whoever else has it; that is worth a channel of its own. */
+static void hint(uint64_t cookie, bool sure)
 {
 	int error = next_errno();
 	struct slim_unlisten request;
 
 	memset(&request, 0, sizeof(request));
 	request.cookie = cookie;
-	channel_tell(&request, sizeof(request), SLIM_FRAME_UNLISTEN);
+	if (sure)
+		channel_ask(&request, sizeof(request), SLIM_FRAME_UNLISTEN, NULL, 0, SLIM_FRAME_UNSPEC);
+	else
+		channel_tell(&request, sizeof(request), SLIM_FRAME_UNLISTEN);
 	next_set_errno(error);
 }
 
-static uint64_t listener_cookie(int fd)
+/* A listener may be known by any of its descriptors, so the kernel is asked. */
+uint64_t listen_cookie(int fd)
 {
-	const struct fdtable_entry *entry = fdtable_peek(fd);
+	uint32_t listening = 0;
 
-	return entry && (entry->flags & FDTABLE_LISTENER) ? entry->cookie : 0;
+	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, sizeof(listening)) || !listening)
+		return 0;
+	return sys_cookie(fd);
+}
+
+void listen_ended(uint64_t cookie)
+{
+	if (cookie)
+		hint(cookie, true);
 }
 
 int call_close(int fd)
 {
-	uint64_t cookie = listener_cookie(fd);
-	int ret;
+	uint64_t cookie = has_listened ? listen_cookie(fd) : 0;
+	int ret = next_close(fd);
 
-	if (!cookie || sys_cookie(fd) != cookie)
-		return next_close(fd);
-	ret = next_close(fd);
-	hint(cookie);
+	if (cookie)
+		hint(cookie, false);
 	return ret;
+}
+
+/*
+ * The kernel keeps what is shut of a socket that is not connected, though it says ENOTCONN. (On another socket's
+ * note the flag does no harm.)
+ */
+static void note_shut(int fd)
+{
+	struct fdtable_entry *entry = fdtable_peek(fd);
+
+	if (entry)
+		entry->flags |= FDTABLE_SHUT;
 }
 
 int call_shutdown(int fd, int how)
 {
-	uint64_t cookie = listener_cookie(fd);
+	uint64_t cookie = how == SHUT_WR ? 0 : listen_cookie(fd);
 	int ret = next_shutdown(fd, how);
 
-	if (cookie && sys_cookie(fd) == cookie)
-		hint(cookie);
+	if (!ret)
+		listen_ended(cookie);
+	else if (next_errno() == ENOTCONN)
+		note_shut(fd);
 	return ret;
 }
 

@@ -67,24 +67,29 @@ static const struct channel_world *world_of(int fd)
 	return channel_world();
 }
 
+struct fdtable_entry *names_foreign(int fd)
+{
+	const struct channel_world *world = world_of(fd);
+	uint64_t netns = world ? sys_netns_cookie(fd) : 0;
+
+	if (!netns || netns == world->netns_cookie)
+		return NULL;
+	return names_find(fd, sys_cookie(fd));
+}
+
 /* The note on @fd if there is a host socket behind it, or one that is known to be carried. */
 static struct fdtable_entry *slim_entry(int fd)
 {
 	const struct fdtable_entry *noted = fdtable_peek(fd);
-	const struct channel_world *world;
 	struct fdtable_entry *entry;
-	uint64_t cookie, netns;
+	uint64_t cookie;
 
 	if (noted && (noted->flags & FDTABLE_NAMED)) {
 		entry = fdtable_lookup(fd, &cookie);
 		if (entry)
 			return entry->flags & FDTABLE_NAMED ? entry : NULL;
 	}
-	world = world_of(fd);
-	netns = world ? sys_netns_cookie(fd) : 0;
-	if (!netns || netns == world->netns_cookie)
-		return NULL;
-	return names_find(fd, sys_cookie(fd));
+	return names_foreign(fd);
 }
 
 /*

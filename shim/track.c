@@ -9,6 +9,7 @@
 
 #include "calls.h"
 #include "channel.h"
+#include "failed.h"
 #include "fdtable.h"
 #include "mem.h"
 #include "next.h"
@@ -38,8 +39,13 @@ int call_socket(int domain, int type, int protocol)
 
 int call_bind(int fd, const void *addr, socklen_t len)
 {
-	int ret = next_bind(fd, addr, len);
-	struct fdtable_entry *entry = ret ? NULL : fdtable_peek(fd);
+	struct fdtable_entry *entry = names_foreign(fd);
+	int ret;
+
+	if (entry)
+		return next_result(failed_bind(entry->domain, addr, len));
+	ret = next_bind(fd, addr, len);
+	entry = ret ? NULL : fdtable_peek(fd);
 
 	/* On another socket's note it does no harm: its name is then asked for. */
 	if (entry)
