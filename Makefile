@@ -45,7 +45,8 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs test-programs check check-unit check-shim check-calls check-e2e \
-	check-fuzz check-asan check-policy check-policy-asan check-robust check-faults check-long fuzz demo bench \
+	check-fuzz check-asan check-policy check-policy-asan check-robust check-faults check-random \
+	check-long fuzz demo bench \
 	bench-attach bench-calls bench-policy lint install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
@@ -99,7 +100,7 @@ $(B)/asan/%.o: %.c
 # As many at a time as there are processors, where make was not told otherwise
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-test-programs: $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(QEMU_BIN) $(FUZZ_BIN)
+test-programs: $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(QEMU_BIN) $(FUZZ_BIN) $(B)/tests/random/driver
 
 check:
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all test-programs
@@ -149,7 +150,11 @@ check-robust: all $(E2E_BIN)
 check-faults: all $(FAULTS_BIN) $(B)/tests/e2e/uring_accept
 	$(Q)tests/faults/run
 
-check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN) $(FAULTS_BIN)
+# Calls drawn by chance, on plain sockets and on Slim's: a minute
+check-random: all $(B)/tests/random/driver
+	$(Q)tests/random/run
+
+check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN) $(FAULTS_BIN) $(B)/tests/random/driver
 	$(Q)tests/check --long
 
 demo: all bench-programs

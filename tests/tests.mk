@@ -17,6 +17,9 @@ SHIM_SRC := $(wildcard tests/shim/*.c)
 SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%) $(B)/tests/shim/stage/stage \
 	    $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%.musl)
 
+RANDOM_SRC := $(wildcard tests/random/*.c)
+RANDOM_OBJ := $(RANDOM_SRC:%.c=$(B)/%.o)
+
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
 
@@ -131,3 +134,7 @@ $(B)/tests/e2e/% $(B)/tests/shim/% $(B)/tests/faults/% $(B)/tests/qemu/%: tests/
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $< $(LDFLAGS) -lpthread
+
+$(B)/tests/random/driver: $(RANDOM_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lpthread

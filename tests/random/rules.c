@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rules.c - documented differences (docs/compatibility.md), and what they excuse
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "option.h"
+#include "rules.h"
+
+static struct file *file_of(struct model *model, const struct step *step, int arg)
+{
+	const struct holder *holder = model_holder(model, step, arg);
+
+	return holder ? model_file(model, holder) : NULL;
+}
+
+static bool is_far_connect(struct model *model, const struct step *step)
+{
+	return step->op == OP_CONNECT && model_is_far(model, step, file_of(model, step, 0));
+}
+
+/* ... of a connection that may be Slim's */
+static bool is_dissolve(struct model *model, const struct step *step)
+{
+	return step->op == OP_DISSOLVE &&
+	       (file_of(model, step, 0)->gone_slim || file_of(model, step, 0)->accepted);
+}
+
+/*
+ * "Other threads that are blocked on a socket, and other descriptors (dup, fork) of it, keep the old one when
+ * it is connected": the play closes other descriptors in both worlds, once a connect has got under way; which
+ * it cannot where all actors that hold one are blocked, or one is blocked on the very socket.
+ */
+static bool others_keep_the_old(struct model *model, const struct step *step)
+{
+	const struct holder *own;
+
+	if (!is_far_connect(model, step) && !is_dissolve(model, step))
+		return false;
+	own = model_holder(model, step, 0);
+	for (int i = 0; i < ACTORS; i++) {
+		const struct model_actor *actor = &model->actors[i];
+
+		if (actor->alive && actor->busy && step_find(actor->step.op, KIND_SLOT) >= 0) {
+			const struct holder *holder = model_holder(model, &actor->step,
+								   step_find(actor->step.op, KIND_SLOT));
+
+			if (holder && holder->file == own->file)
+				return true;
+		}
+	}
+	for (int i = 0; i < ACTORS * SLOTS; i++) {
+		const struct holder *holder = &model->processes[i / SLOTS].slots[i % SLOTS];
+
+		if (holder != own && holder->fd >= 0 && holder->file == own->file &&
+		    model_idle_actor(model, i / SLOTS) < 0)
+			return true;
+	}
+	return false;
+}
+
+/* "Options, bind and epoll registrations made ... in a child, or through a duplicate, before connect, are lost" */
+static bool done_elsewhere(struct model *model, const struct step *step)
+{
+	const struct holder *holder;
+	const struct file *file;
+
+	if (!is_far_connect(model, step) && !is_dissolve(model, step))
+		return false;
+	holder = model_holder(model, step, 0);
+	file = model_file(model, holder);
+	if ((holder->noted && holder->missed) || (file->shut_early && !holder->noted))
+		return true;
+	for (int i = 0; i < file->watches_num; i++) {
+		bool has_set = false;
+
+		for (int slot = 0; slot < SLOTS; slot++) {
+			const struct holder *set = &model_process(model, step->actor)->slots[slot];
+
+			has_set = has_set || (set->fd >= 0 && set->file == file->watches[i].set);
+		}
+		if (!has_set || file->watches[i].fd != holder->fd)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * "A port that a client bound itself is free again in the container once it is connected", and a server's, as
+ * far as its connections are concerned
+ */
+static bool port_is_free(struct model *model, const struct step *step)
+{
+	const struct file *file;
+
+	if (step->op != OP_BIND && step->op != OP_LISTEN && step->op != OP_CONNECT)
+		return false;
+	file = file_of(model, step, 0);
+	/* Natively, both ports may be those of a connection that is there, or was. */
+	if (step->op == OP_CONNECT)
+		return is_far_connect(model, step) && file->port >= 0 && step->arg[2] < PORTS &&
+		       model->ports[file->side][file->port].used &&
+		       model->ports[model_target(model, step, file)][step->arg[2]].used;
+	if (step->op == OP_LISTEN)
+		return file->port >= 0 && !file->listening && (file->tried || file->listened) &&
+		       model->ports[file->side][file->port].used;
+	return step->arg[2] < PORTS && model->ports[file->side][step->arg[2]].used;
+}
+
+/* "More than 1024 connections that wait for room in a listener's queue are reset": until then, they wait */
+static bool queue_is_full(struct model *model, const struct step *step)
+{
+	const struct port *port;
+
+	if (!is_far_connect(model, step) || step->arg[2] >= PORTS)
+		return false;
+	port = &model->ports[model_target(model, step, file_of(model, step, 0))][step->arg[2]];
+	return port->listeners && port->waiting > port->backlog;
+}
+
+/* "IPV6_V6ONLY reads 0 on a connection of Slim's", and can be set once it has ended */
+static bool v6only_reads_0(struct model *model, const struct step *step)
+{
+	const struct file *file = step->op == OP_GETOPT || step->op == OP_SETOPT ? file_of(model, step, 0) : NULL;
+
+	return file && step->arg[1] == NUMBER_V6ONLY && (file->accepted || file->gone_slim);
+}
+
+/* A descriptor of a connection that the shim has not seen: a duplicate, one that was passed or inherited */
+static bool is_unseen(struct model *model, const struct step *step)
+{
+	const struct holder *holder = model_holder(model, step, 0);
+	const struct file *file = model_file(model, holder);
+
+	return (file->accepted || file->gone_slim) && !holder->noted;
+}
+
+/*
+ * "A duplicate of an AF_INET server's accepted connection, and one that an executed program was left, takes IPv6
+ * options, too"
+ */
+static bool takes_ipv6_options(struct model *model, const struct step *step)
+{
+	if ((step->op != OP_GETOPT && step->op != OP_SETOPT) || !is_unseen(model, step))
+		return false;
+	return file_of(model, step, 0)->family == FAMILY_INET &&
+	       (step->arg[1] == NUMBER_V6ONLY || step->arg[1] == NUMBER_TCLASS || step->arg[1] == NUMBER_HOPS);
+}
+
+/*
+ * "After connect(AF_UNSPEC), and a connect that failed, getsockname gives port 0, where a plain socket keeps its
+ * port"; a server's keeps its listener's address, too
+ */
+static bool port_0_after_dissolve(struct model *model, const struct step *step)
+{
+	const struct file *file = step_kind(step->op, 0) == KIND_SLOT ? file_of(model, step, 0) : NULL;
+
+	if (!file || !file->dissolved)
+		return false;
+	if (file->accepted)
+		return step->op == OP_CONNECT || step->op == OP_BIND || step->op == OP_LISTEN ||
+		       step->op == OP_SOCKNAME;
+	return step->op == OP_SOCKNAME && !file->bound;
+}
+
+/* "SO_REUSEADDR reads 1 on an accepted connection" */
+static bool reuseaddr_reads_1(struct model *model, const struct step *step)
+{
+	return step->op == OP_GETOPT && step->arg[1] == NUMBER_REUSEADDR && file_of(model, step, 0)->accepted;
+}
+
+/* "bind on a connection that has ended is refused" */
+static bool bind_after_end(struct model *model, const struct step *step)
+{
+	const struct file *file = step->op == OP_BIND ? file_of(model, step, 0) : NULL;
+
+	return file && (file->accepted || file->gone_slim) && !file->dissolved;
+}
+
+/*
+ * A socket of the kernel's that has failed to connect to an IPv4 address keeps that as its own, and cannot be
+ * connected to IPv6 ones then; Slim's can. One that listens then accepts connections that no data comes through.
+ */
+static bool mapped_then_6(struct model *model, const struct step *step)
+{
+	return (is_far_connect(model, step) || step->op == OP_LISTEN) && file_of(model, step, 0)->tried_mapped;
+}
+
+/*
+ * "A connected socket that is passed to a program in another container shows the hosts' names there", and
+ * what a listener of another container accepts has none
+ */
+static bool passed_elsewhere(struct model *model, const struct step *step)
+{
+	const struct file *file;
+
+	if (step->op == OP_ACCEPT)
+		return model_process(model, step->actor)->side != file_of(model, step, 1)->side;
+	if (step->op != OP_PASS)
+		return false;
+	file = file_of(model, step, 0);
+	return model_process(model, step->arg[1])->side != file->side &&
+	       (file->accepted || file->gone_slim || file->listened);
+}
+
+static bool is_last_listener(const struct model *model, const struct holder *holder)
+{
+	return holder && holder->fd >= 0 && model->files[holder->file].listening &&
+	       model->files[holder->file].holders == 1;
+}
+
+/*
+ * "... where a listener vanishes in the moment": which lasts for some seconds where dup2 closes it, or a program's end
+ * while a child still has its parent's channel, or which has inherited it and never accepted
+ */
+static bool vanishes_unseen(struct model *model, const struct step *step)
+{
+	const struct process *process = model_process(model, step->actor);
+
+	if (step->op == OP_DUP2 || step->op == OP_DUP3)
+		return is_last_listener(model, model_holder(model, step, 1));
+	if (step->op == OP_CLOSE)
+		return !process->has_listened && is_last_listener(model, model_holder(model, step, 0));
+	if ((step->op != OP_EXEC && step->op != OP_EXIT) || (process->has_listened && !process->has_forked))
+		return false;
+	for (int i = 0; i < SLOTS; i++)
+		if (is_last_listener(model, &process->slots[i]) &&
+		    (step->op == OP_EXIT || process->slots[i].cloexec))
+			return true;
+	return false;
+}
+
+/* No difference: of a connection's buffers, the kernel sets the sizes as it sees fit. */
+static bool kernel_tunes(struct model *model, const struct step *step)
+{
+	const struct file *file = step->op == OP_GETOPT ? file_of(model, step, 0) : NULL;
+
+	return file && (step->arg[1] == NUMBER_RCVBUF || step->arg[1] == NUMBER_SNDBUF) &&
+	       (file->tried || file->gone_slim || file->accepted) && !file->buffers;
+}
+
+/* No difference: among the listeners that share a port, the kernel chooses by chance. */
+static bool by_chance(struct model *model, const struct step *step)
+{
+	const struct file *file = step->op == OP_LISTEN ? file_of(model, step, 0) : NULL;
+
+	return file && file->port >= 0 && !file->listening && model->ports[file->side][file->port].listeners;
+}
+
+static struct rule {
+	const char *name;
+	bool (*excludes)(struct model *model, const struct step *step);
+	unsigned long used;
+} rules[] = {
+	{ "others-keep-the-old", others_keep_the_old, 0 },
+	{ "done-elsewhere", done_elsewhere, 0 },
+	{ "port-is-free", port_is_free, 0 },
+	{ "queue-is-full", queue_is_full, 0 },
+	{ "v6only-reads-0", v6only_reads_0, 0 },
+	{ "takes-ipv6-options", takes_ipv6_options, 0 },
+	{ "port-0-after-dissolve", port_0_after_dissolve, 0 },
+	{ "reuseaddr-reads-1", reuseaddr_reads_1, 0 },
+	{ "bind-after-end", bind_after_end, 0 },
+	{ "passed-elsewhere", passed_elsewhere, 0 },
+	{ "vanishes-unseen", vanishes_unseen, 0 },
+	{ "kernel-tunes", kernel_tunes, 0 },
+	{ "mapped-then-6", mapped_then_6, 0 },
+	{ "by-chance", by_chance, 0 },
+};
+
+static unsigned long events_too_many;
+
+#define RULES_NUM	(sizeof(rules) / sizeof(rules[0]))
+
+const char *rules_exclude(struct model *model, const struct step *step)
+{
+	for (size_t i = 0; i < RULES_NUM; i++) {
+		if (!rules[i].excludes(model, step))
+			continue;
+		rules[i].used++;
+		return rules[i].name;
+	}
+	return NULL;
+}
+
+/* Is the fd registered in the set for edges? */
+static bool is_edge(const struct model *model, int set, int fd)
+{
+	for (int i = 0; i < FILES_MAX; i++)
+		for (int j = 0; model->files[i].holders && j < model->files[i].watches_num; j++)
+			if (model->files[i].watches[j].set == set && model->files[i].watches[j].fd == fd)
+				return model->files[i].watches[j].edge;
+	return false;
+}
+
+/* Edge-triggered: an event too many is what a program must expect; one too few is not. */
+static bool events_same(const struct model *model, int set, const char *plain, const char *slim)
+{
+	while (*slim) {
+		size_t len = strcspn(slim, "]") + 1;
+
+		if (strncmp(plain, slim, len) == 0)
+			plain += len;
+		else if (*slim != '[' || !is_edge(model, set, atoi(slim + 1)))
+			return false;
+		slim += len;
+	}
+	return !*plain;
+}
+
+bool rules_same(struct model *model, const struct step *step, const char *plain, const char *slim)
+{
+	const struct holder *set;
+
+	if (!strcmp(plain, slim))
+		return true;
+	set = step->op == OP_EPWAIT ? model_holder(model, step, 0) : NULL;
+	if (!set || *plain == '-' || *slim == '-' || !events_same(model, set->file, plain, slim))
+		return false;
+	events_too_many++;
+	return true;
+}
+
+void rules_report(void)
+{
+	printf("excluded by rules:");
+	for (size_t i = 0; i < RULES_NUM; i++)
+		printf(" %s %lu%s", rules[i].name, rules[i].used, i + 1 < RULES_NUM ? "," : "");
+	printf("; edges too many %lu\n", events_too_many);
+}
