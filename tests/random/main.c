@@ -250,7 +250,6 @@ int main(int argc, char **argv)
 	play.apart = settings.apart;
 	play.verbose = settings.verbose;
 	play.patience_ms = PATIENCE_MS;
-	play.ports = (uint16_t)(5000 + settings.seed % 19000);
 	if (world_start(&play.worlds[0]) || world_start(&play.worlds[1])) {
 		fprintf(stderr, "the actors do not start\n");
 		return 2;

@@ -284,9 +284,13 @@ static void connecting(struct model *model, const struct step *step)
 
 static void connect_ended(struct model *model, const struct step *step, int ret, int error)
 {
-	struct file *file = model_file(model, model_holder(model, step, 0));
+	const struct holder *holder = model_holder(model, step, 0);
+	struct file *file = model_file(model, holder);
 	bool going = !ret || error == EINPROGRESS || error == EINTR;
 
+	/* The port of the first attempt is taken for one that it was bound to. */
+	if (file->tried && !file->bound && !holder->noted)
+		model->renewed = true;
 	file->tried = true;
 	if (step->arg[1] == ADDRESS_AM || step->arg[1] == ADDRESS_BM)
 		file->tried_mapped = true;

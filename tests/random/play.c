@@ -26,7 +26,8 @@
 #define HANDLED_MS	2
 #define INTERRUPTED_MS	100
 #define PORTS_FIRST	5000
-#define PORTS_LAST	25000
+#define PORTS_LAST	30000
+#define PORTS_A_SECOND	200	/* at the most, about */
 #define STATE_LISTEN	10
 
 static long long now_ms(void)
@@ -240,8 +241,10 @@ static void after_dissolve(struct play *play, const struct step *step)
 	struct step also = { step->actor, OP_GETOPT, { step->arg[0], NUMBER_ERROR } };
 	const struct holder *holder = model_holder(&play->model, step, 0);
 
+	for (int w = 0; w < 2; w++)
+		world_wait(&play->worlds[w], step->actor, HELLO_MS);
 	compare_all(play);
-	if (!holder || (!model_file(&play->model, holder)->gone_slim && !model_file(&play->model, holder)->accepted))
+	if (play->difference[0] || !holder || (!model_file(&play->model, holder)->gone_slim && !model_file(&play->model, holder)->accepted))
 		return;
 	close_others(play, step);
 	do_also(play, &also);
@@ -386,13 +389,24 @@ static void play_step(struct play *play, const struct step *step)
 	hear_of_listeners(play, &before);
 }
 
+/*
+ * Ports that none has had for a minute and more, as long as a plain connection may hold them after its end; be it one
+ * of another run
+ */
+static void choose_ports(struct play *play)
+{
+	if (!play->ports)
+		play->ports = (uint16_t)(PORTS_FIRST + now_ms() / 1000 * PORTS_A_SECOND % (PORTS_LAST - PORTS_FIRST));
+	play->ports = (uint16_t)(play->ports + PORTS);
+	if (play->ports > PORTS_LAST)
+		play->ports = PORTS_FIRST;
+}
+
 bool play_run(struct play *play, play_source *source, void *context)
 {
 	struct step step = { 0 };
 
-	play->ports = (uint16_t)(play->ports + PORTS);
-	if (play->ports < PORTS_FIRST || play->ports > PORTS_LAST)
-		play->ports = PORTS_FIRST;
+	choose_ports(play);
 	model_init(&play->model, play->near, play->apart);
 	play->done.num = 0;
 	play->difference[0] = '\0';

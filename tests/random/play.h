@@ -26,7 +26,7 @@ struct play {
 	bool near;			/* one container */
 	bool apart;			/* two hosts */
 	int patience_ms;		/* so long the worlds may take to become the same */
-	uint16_t ports;
+	uint16_t ports;			/* p0 */
 	struct model model;
 	struct script done;		/* what has been played */
 	char difference[512];		/* empty: there was none */

@@ -151,7 +151,7 @@ static bool takes_ipv6_options(struct model *model, const struct step *step)
 
 /*
  * "After connect(AF_UNSPEC), and a connect that failed, getsockname gives port 0, where a plain socket keeps its
- * port"; a server's keeps its listener's address, too
+ * port"; a server's keeps its listener's address, too. One that bind() chose for port 0 is kept by Slim instead
  */
 static bool port_0_after_dissolve(struct model *model, const struct step *step)
 {
@@ -162,6 +162,8 @@ static bool port_0_after_dissolve(struct model *model, const struct step *step)
 	if (file->accepted)
 		return step->op == OP_CONNECT || step->op == OP_BIND || step->op == OP_LISTEN ||
 		       step->op == OP_SOCKNAME;
+	if (file->bound && file->port < 0)
+		return step->op == OP_SOCKNAME || step->op == OP_BIND || step->op == OP_LISTEN;
 	return step->op == OP_SOCKNAME && !file->bound;
 }
 
