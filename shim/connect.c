@@ -280,8 +280,11 @@ static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t 
 	if (!entry || socket_is_active(fd))
 		return next_connect(fd, addr, len);
 	owed = failed_owed(fd);
-	/* It was connected, and natively stays so until connect(AF_UNSPEC). */
-	if (owed == -EISCONN)
+	/*
+	 * It was connected, and natively stays so until connect(AF_UNSPEC); or it was shut after it had failed,
+	 * before that was told: then it is of no use until then.
+	 */
+	if (owed == -EISCONN || (owed == -EINVAL && (entry->flags & FDTABLE_SHUT)))
 		return next_result(owed);
 	err = failed_return(fd, entry);
 	if (owed != -EINVAL || err)

@@ -61,12 +61,16 @@ static bool others_keep_the_old(struct model *model, const struct step *step)
 	return false;
 }
 
-/* "Options, bind and epoll registrations made ... in a child, or through a duplicate, before connect, are lost" */
+/* "Options, bind, shutdown and epoll registrations made ... in a child, or through a duplicate, before connect, are lost" */
 static bool done_elsewhere(struct model *model, const struct step *step)
 {
 	const struct holder *holder;
 	const struct file *file;
 
+	if (step->op == OP_LISTEN) {
+		holder = model_holder(model, step, 0);
+		return model_file(model, holder)->shut_early && (!holder->noted || holder->missed);
+	}
 	if (!is_far_connect(model, step) && !is_dissolve(model, step))
 		return false;
 	holder = model_holder(model, step, 0);
@@ -243,12 +247,30 @@ static bool kernel_tunes(struct model *model, const struct step *step)
 	       (file->tried || file->gone_slim || file->accepted) && !file->buffers;
 }
 
-/* No difference: among the listeners that share a port, the kernel chooses by chance. */
+static bool takes_in(enum op op)
+{
+	return op == OP_ACCEPT || op == OP_RECV || op == OP_READ || op == OP_RECVMSG;
+}
+
+/*
+ * No difference: among the listeners that share a port, the kernel chooses by chance; and among those who wait for
+ * the same connections or bytes.
+ */
 static bool by_chance(struct model *model, const struct step *step)
 {
 	const struct file *file = step->op == OP_LISTEN ? file_of(model, step, 0) : NULL;
+	int slot = step_find(step->op, KIND_SLOT);
 
-	return file && file->port >= 0 && !file->listening && model->ports[file->side][file->port].listeners;
+	if (file)
+		return file->port >= 0 && !file->listening && model->ports[file->side][file->port].listeners;
+	for (int i = 0; takes_in(step->op) && i < ACTORS; i++) {
+		const struct model_actor *actor = &model->actors[i];
+
+		if (actor->alive && actor->busy && takes_in(actor->step.op) &&
+		    file_of(model, &actor->step, step_find(actor->step.op, KIND_SLOT)) == file_of(model, step, slot))
+			return true;
+	}
+	return false;
 }
 
 static struct rule {
