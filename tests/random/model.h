@@ -41,6 +41,7 @@ struct file {
 	bool tried_mapped;		/* ... with a mapped address */
 	bool gone_slim;			/* ... and may have made a connection of Slim's of it, now or before */
 	bool accepted;
+	bool ended;			/* neither connected nor listening, when last seen */
 	bool dissolved;			/* connect(AF_UNSPEC), or connect failed, after gone_slim */
 	struct watch watches[WATCHES_MAX];
 	int watches_num;

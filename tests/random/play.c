@@ -28,7 +28,7 @@
 #define PORTS_FIRST	5000
 #define PORTS_LAST	30000
 #define PORTS_A_SECOND	200	/* at the most, about */
-#define STATE_LISTEN	10
+#define STATE_CLOSE	7
 
 static long long now_ms(void)
 {
@@ -138,6 +138,7 @@ static bool looks_same(struct play *play, const struct step *step)
 			continue;
 		plain = world_look(&play->worlds[0], actor, holder->fd);
 		slim = world_look(&play->worlds[1], actor, holder->fd);
+		play->model.files[holder->file].ended = plain.state == STATE_CLOSE;
 		if (same_sight(&plain, &slim))
 			continue;
 		if (step) {

@@ -182,7 +182,7 @@ static bool bind_after_end(struct model *model, const struct step *step)
 {
 	const struct file *file = step->op == OP_BIND ? file_of(model, step, 0) : NULL;
 
-	return file && (file->accepted || file->gone_slim) && !file->dissolved;
+	return file && (file->accepted || file->gone_slim) && file->ended && !file->dissolved;
 }
 
 /*
