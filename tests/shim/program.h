@@ -139,7 +139,7 @@ static inline const char *error_name(int error)
 		NAME(EACCES), NAME(EPERM), NAME(ENOENT), NAME(EPROTO), NAME(EIO),
 #undef NAME
 	};
-	static char number[16];
+	static char number[24];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (names[i].error == error)
