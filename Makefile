@@ -45,9 +45,8 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs test-programs check check-unit check-shim check-calls check-e2e \
-	check-fuzz check-asan check-policy check-policy-asan check-robust check-faults check-random \
-	check-long fuzz demo bench \
-	bench-attach bench-calls bench-policy lint install uninstall clean asan
+	check-fuzz check-qemu check-qemu-long check-asan check-policy check-policy-asan check-robust check-faults \
+	check-random check-long fuzz demo bench bench-attach bench-calls bench-policy lint install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -118,6 +117,16 @@ check-calls: all
 
 check-e2e: all $(E2E_BIN)
 	$(Q)tests/e2e/run
+
+# On Debian's kernel, in a virtual machine
+check-qemu: all test-programs
+	$(Q)tests/qemu/run smoke kinds
+
+# On both of Debian's, and more of it
+check-qemu-long: all test-programs
+	$(Q)tests/qemu/run --build-module
+	$(Q)tests/qemu/run
+	$(Q)tests/qemu/run --kernel 6.12 smoke kinds
 
 # The same with a router whose memory is watched
 check-asan: all asan $(E2E_BIN)

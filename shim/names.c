@@ -254,7 +254,8 @@ bool names_lack_level(int fd, int level)
 {
 	const struct fdtable_entry *entry;
 
-	if (level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP)
+	/* (TLS is TCP's in either family, once it is asked for.) */
+	if (level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP || level == SOL_TLS)
 		return false;
 	entry = fdtable_peek(fd);
 	return entry && (entry->flags & FDTABLE_NAMED) && entry->domain == AF_INET &&
