@@ -2,8 +2,8 @@
 /*
  * actor.c - who makes calls: a process or a thread that does as it is told
  *
- * An actor knows nothing of scripts, slots and other actors: it gets calls with fds for arguments. Each has
- * an end of a socket pair of its own, under a number that says which actor it is.
+ * An actor knows nothing of scripts, slots and other actors: it gets calls with fds for arguments.
+ * Each has an end of a socket pair of its own, under a number that says which actor it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -162,7 +162,7 @@ static bool obey(int index, const struct order *order, int fd)
 
 static void act(int index)
 {
-	struct order order;
+	struct order order = { 0 };
 	int fd;
 
 	if (getpid() != gettid())

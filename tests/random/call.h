@@ -7,7 +7,10 @@
 
 #include "order.h"
 
-/* Makes the call, and fills in @reply: ret, error and text. Not for those that change who acts (actor.c). */
+/*
+ * Makes the call, and fills in @reply: ret, error and text. Not for those that change who acts
+ * (actor.c).
+ */
 void call_make(const struct order *order, struct reply *reply);
 
 /* Puts result and errno of a call to @reply. */

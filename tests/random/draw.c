@@ -2,9 +2,10 @@
 /*
  * draw.c - steps by chance
  *
- * Theory of operation: what is drawn wholly by chance seldom gets to a connection. So a script follows plans (a
- * listener here, a socket that connects to it there, an accept), between whose steps others come that
- * are drawn from a table of weights, on sockets that suit them more often than not.
+ * Theory of operation: what is drawn wholly by chance seldom gets to a connection. So a script
+ * follows plans (a listener here, a socket that connects to it there, an accept), between whose
+ * steps others come that are drawn from a table of weights, on sockets that suit them more often
+ * than not.
  */
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - scripts by chance, or from files, in two worlds: prints what differs, and how little it takes
+ * main.c - scripts by chance, or from files, in two worlds: prints what differs, and how little it
+ * takes
  */
 #include <errno.h>
 #include <getopt.h>
@@ -50,9 +51,10 @@ static void usage(FILE *file)
 	      "  --verbose        say each result\n", file);
 }
 
-enum { OPT_PRELOAD = 1, OPT_ROUTER, OPT_SEED, OPT_STEPS, OPT_SCRIPTS, OPT_SECONDS, OPT_NEAR, OPT_APART, OPT_REPLAY, OPT_KEEP,
-       OPT_KEEP_ON, OPT_VERBOSE, OPT_HELP };
-
+enum {
+	OPT_PRELOAD = 1, OPT_ROUTER, OPT_SEED, OPT_STEPS, OPT_SCRIPTS, OPT_SECONDS, OPT_NEAR,
+	OPT_APART, OPT_REPLAY, OPT_KEEP, OPT_KEEP_ON, OPT_VERBOSE,
+};
 
 static bool parse(struct settings *settings, int argc, char **argv)
 {

@@ -2,9 +2,10 @@
 /*
  * model.h - what the coordinator knows of actors, processes, descriptors and sockets
  *
- * Theory of operation: both worlds are at the same point of the same script, and have said the same so far;
- * so there is one model, which follows what the plain world says. It tells which step makes sense next, which
- * fds a step's slots stand for, and on what a documented difference would show (rules.c).
+ * Theory of operation: both worlds are at the same point of the same script, and have said the same
+ * so far; so there is one model, which follows what the plain world says. It tells which step makes
+ * sense next, which fds a step's slots stand for, and on what a documented difference would show
+ * (rules.c).
  */
 #ifndef RANDOM_MODEL_H
 #define RANDOM_MODEL_H
@@ -114,8 +115,8 @@ void model_begin(struct model *model, const struct step *step);
 void model_end(struct model *model, const struct step *step, int ret, int error);
 
 /*
- * A connect of @step's socket has got under way: finds another descriptor of it, in any process. False: there
- * is none. @process and @slot: the one found
+ * A connect of @step's socket has got under way: finds another descriptor of it, in any process.
+ * False: there is none. @process and @slot: the one found
  */
 bool model_other_holder(struct model *model, const struct step *step, int *process, int *slot);
 

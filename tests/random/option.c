@@ -2,8 +2,9 @@
 /*
  * option.c - the socket options that scripts set and read
  *
- * Not those whose values depend on the way of the packets (TCP_MAXSEG), those that the kernel changes by itself, and
- * TCP_NOTSENT_LOWAT, by which a socket that is dissolved stays unwritable or not as its sequence numbers happen to be.
+ * Not those whose values depend on the way of the packets (TCP_MAXSEG), those that the kernel
+ * changes by itself, and TCP_NOTSENT_LOWAT, by which a socket that is dissolved stays unwritable or
+ * not as its sequence numbers happen to be.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -30,7 +30,10 @@ struct reply {
 /* Sends @len bytes with descriptor @fd, unless that is -1. 0 or -errno */
 int order_send(int socket, const void *data, size_t len, int fd);
 
-/* Receives at most @len bytes, and a descriptor or -1 in @fd. Returns the length, 0 at the end, or -errno. */
+/*
+ * Receives at most @len bytes, and a descriptor or -1 in @fd. Returns the length, 0 at the end,
+ * or -errno.
+ */
 ssize_t order_receive(int socket, void *data, size_t len, int *fd, int flags);
 
 #endif

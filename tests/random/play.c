@@ -2,11 +2,12 @@
 /*
  * play.c - one script, step by step, in both worlds
  *
- * Theory of operation: a step's order goes to its actor in both worlds. Then the worlds settle: they are
- * looked at until the same actors have replied, and all sockets look the same. The plain world mostly does
- * at once what it does, and Slim's some 100 us later; where they have not become the same within patience_ms, that is
- * a difference. A call that has not come back after a few milliseconds is left alone, blocked, and the script goes on
- * with other actors; if it was only slow, it is compared when it is there.
+ * Theory of operation: a step's order goes to its actor in both worlds. Then the worlds settle:
+ * they are looked at until the same actors have replied, and all sockets look the same. The plain
+ * world mostly does at once what it does, and Slim's some 100 us later; where they have not become
+ * the same within patience_ms, that is a difference. A call that has not come back after a few
+ * milliseconds is left alone, blocked, and the script goes on with other actors; if it was only
+ * slow, it is compared when it is there.
  */
 #include <errno.h>
 #include <signal.h>
@@ -234,18 +235,20 @@ static void close_others(struct play *play, const struct step *step)
 }
 
 /*
- * "After connect(AF_UNSPEC) ... no error is owed": so that none is owed in either world; and the socket is replaced
- * behind one descriptor, as it is by connect.
+ * "After connect(AF_UNSPEC) ... no error is owed": so that none is owed in either world; and the
+ * socket is replaced behind one descriptor, as it is by connect.
  */
 static void after_dissolve(struct play *play, const struct step *step)
 {
 	struct step also = { step->actor, OP_GETOPT, { step->arg[0], NUMBER_ERROR } };
 	const struct holder *holder = model_holder(&play->model, step, 0);
+	const struct file *file;
 
 	for (int w = 0; w < 2; w++)
 		world_wait(&play->worlds[w], step->actor, HELLO_MS);
 	compare_all(play);
-	if (play->difference[0] || !holder || (!model_file(&play->model, holder)->gone_slim && !model_file(&play->model, holder)->accepted))
+	file = holder ? model_file(&play->model, holder) : NULL;
+	if (play->difference[0] || !file || (!file->gone_slim && !file->accepted))
 		return;
 	close_others(play, step);
 	do_also(play, &also);
@@ -344,7 +347,10 @@ static void order_call(struct play *play, const struct step *step, const struct 
 	await(play, step->actor);
 }
 
-/* "connect succeeds and the connection is then reset, where a listener vanishes in the moment": not in that one */
+/*
+ * "connect succeeds and the connection is then reset, where a listener vanishes in the moment":
+ * not in that one
+ */
 #define WITHDRAWN_MS	300
 #define ANNOUNCED_MS	10	/* if it is at all: one of the packet path is not */
 
@@ -391,8 +397,8 @@ static void play_step(struct play *play, const struct step *step)
 }
 
 /*
- * Ports that none has had for a minute and more, as long as a plain connection may hold them after its end; be it one
- * of another run
+ * Ports that none has had for a minute and more, as long as a plain connection may hold them after
+ * its end; be it one of another run
  */
 static void choose_ports(struct play *play)
 {

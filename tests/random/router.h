@@ -14,8 +14,8 @@
 void router_add(const char *control);
 
 /*
- * Waits until all routers say that there is a listener at one of two addresses (as text) and the port, or none; for
- * at most @ms. Returns whether they do. Without routers, at once.
+ * Waits until all routers say that there is a listener at one of two addresses (as text) and the
+ * port, or none; for at most @ms. Returns whether they do. Without routers, at once.
  */
 bool router_wait(char *const *addresses, uint16_t port, bool listed, int ms);
 

@@ -29,9 +29,10 @@ static bool is_dissolve(struct model *model, const struct step *step)
 }
 
 /*
- * "Other threads that are blocked on a socket, and other descriptors (dup, fork) of it, keep the old one when
- * it is connected": the play closes other descriptors in both worlds, once a connect has got under way; which
- * it cannot where all actors that hold one are blocked, or one is blocked on the very socket.
+ * "Other threads that are blocked on a socket, and other descriptors (dup, fork) of it, keep the
+ * old one when it is connected": the play closes other descriptors in both worlds, once a connect
+ * has got under way; which it cannot where all actors that hold one are blocked, or one is blocked
+ * on the very socket.
  */
 static bool others_keep_the_old(struct model *model, const struct step *step)
 {
@@ -61,7 +62,10 @@ static bool others_keep_the_old(struct model *model, const struct step *step)
 	return false;
 }
 
-/* "Options, bind, shutdown and epoll registrations made ... in a child, or through a duplicate, before connect, are lost" */
+/*
+ * "Options, bind, shutdown and epoll registrations made ... in a child, or through a duplicate,
+ * before connect, are lost"
+ */
 static bool done_elsewhere(struct model *model, const struct step *step)
 {
 	const struct holder *holder;
@@ -92,8 +96,8 @@ static bool done_elsewhere(struct model *model, const struct step *step)
 }
 
 /*
- * "A port that a client bound itself is free again in the container once it is connected", and a server's, as
- * far as its connections are concerned
+ * "A port that a client bound itself is free again in the container once it is connected", and a
+ * server's, as far as its connections are concerned
  */
 static bool port_is_free(struct model *model, const struct step *step)
 {
@@ -113,7 +117,10 @@ static bool port_is_free(struct model *model, const struct step *step)
 	return step->arg[2] < PORTS && model->ports[file->side][step->arg[2]].used;
 }
 
-/* "More than 1024 connections that wait for room in a listener's queue are reset": until then, they wait */
+/*
+ * "More than 1024 connections that wait for room in a listener's queue are reset": until then,
+ * they wait
+ */
 static bool queue_is_full(struct model *model, const struct step *step)
 {
 	const struct port *port;
@@ -132,7 +139,10 @@ static bool v6only_reads_0(struct model *model, const struct step *step)
 	return file && step->arg[1] == NUMBER_V6ONLY && (file->accepted || file->gone_slim);
 }
 
-/* A descriptor of a connection that the shim has not seen: a duplicate, one that was passed or inherited */
+/*
+ * A descriptor of a connection that the shim has not seen: a duplicate, one that was passed or
+ * inherited
+ */
 static bool is_unseen(struct model *model, const struct step *step)
 {
 	const struct holder *holder = model_holder(model, step, 0);
@@ -142,8 +152,8 @@ static bool is_unseen(struct model *model, const struct step *step)
 }
 
 /*
- * "A duplicate of an AF_INET server's accepted connection, and one that an executed program was left, takes IPv6
- * options, too"
+ * "A duplicate of an AF_INET server's accepted connection, and one that an executed program was
+ * left, takes IPv6 options, too"
  */
 static bool takes_ipv6_options(struct model *model, const struct step *step)
 {
@@ -154,8 +164,9 @@ static bool takes_ipv6_options(struct model *model, const struct step *step)
 }
 
 /*
- * "After connect(AF_UNSPEC), and a connect that failed, getsockname gives port 0, where a plain socket keeps its
- * port"; a server's keeps its listener's address, too. One that bind() chose for port 0 is kept by Slim instead
+ * "After connect(AF_UNSPEC), and a connect that failed, getsockname gives port 0, where a plain
+ * socket keeps its port"; a server's keeps its listener's address, too. One that bind() chose for
+ * port 0 is kept by Slim instead
  */
 static bool port_0_after_dissolve(struct model *model, const struct step *step)
 {
@@ -186,17 +197,21 @@ static bool bind_after_end(struct model *model, const struct step *step)
 }
 
 /*
- * A socket of the kernel's that has failed to connect to an IPv4 address keeps that as its own, and cannot be
- * connected to IPv6 ones then; Slim's can. One that listens then accepts connections that no data comes through.
+ * A socket of the kernel's that has failed to connect to an IPv4 address keeps that as its own, and
+ * cannot be connected to IPv6 ones then; Slim's can. One that listens then accepts connections that
+ * no data comes through.
  */
 static bool mapped_then_6(struct model *model, const struct step *step)
 {
-	return (is_far_connect(model, step) || step->op == OP_LISTEN) && file_of(model, step, 0)->tried_mapped;
+	const struct file *file = step->op == OP_CONNECT || step->op == OP_LISTEN ? file_of(model, step, 0) : NULL;
+
+	return file && file->tried_mapped &&
+	       (step->op == OP_LISTEN || file->gone_slim || is_far_connect(model, step));
 }
 
 /*
- * "A connected socket that is passed to a program in another container shows the hosts' names there", and
- * what a listener of another container accepts has none
+ * "A connected socket that is passed to a program in another container shows the hosts' names
+ * there", and what a listener of another container accepts has none
  */
 static bool passed_elsewhere(struct model *model, const struct step *step)
 {
@@ -218,8 +233,9 @@ static bool is_last_listener(const struct model *model, const struct holder *hol
 }
 
 /*
- * "... where a listener vanishes in the moment": which lasts for some seconds where dup2 closes it, or a program's end
- * while a child still has its parent's channel, or which has inherited it and never accepted
+ * "... where a listener vanishes in the moment": which lasts for some seconds where dup2 closes it,
+ * or a program's end while a child still has its parent's channel, or which has inherited it and
+ * never accepted
  */
 static bool vanishes_unseen(struct model *model, const struct step *step)
 {
@@ -253,8 +269,8 @@ static bool takes_in(enum op op)
 }
 
 /*
- * No difference: among the listeners that share a port, the kernel chooses by chance; and among those who wait for
- * the same connections or bytes.
+ * No difference: among the listeners that share a port, the kernel chooses by chance; and among
+ * those who wait for the same connections or bytes.
  */
 static bool by_chance(struct model *model, const struct step *step)
 {

@@ -2,9 +2,9 @@
 /*
  * shrink.c - a script with a difference becomes as short as can be
  *
- * Delta debugging (Zeller, Hildebrandt: Simplifying and isolating failure-inducing input, 2002), in the form
- * that takes pieces out: halves, quarters, at last single steps, over again until none can be spared.
- * Arguments then lose flags and become zero where that does not matter.
+ * Delta debugging (Zeller, Hildebrandt: Simplifying and isolating failure-inducing input, 2002), in
+ * the form that takes pieces out: halves, quarters, at last single steps, over again until none can
+ * be spared. Arguments then lose flags and become zero where that does not matter.
  */
 #include <string.h>
 

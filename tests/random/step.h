@@ -3,9 +3,9 @@
  * step.h - one step of a script: an actor makes a call
  *
  * A script is a text, one step a line: "ACTOR CALL ARGUMENT...". Fds are named by slots (s0, s1, ...),
- * which each process has of its own; what stands there is found out when the step is played. Ports p0 to p3
- * are other numbers each time, so that what an earlier script left is not in the way. Lines that
- * begin with # are comments.
+ * which each process has of its own; what stands there is found out when the step is played. Ports
+ * p0 to p3 are other numbers each time, so that what an earlier script left is not in the way.
+ * Lines that begin with # are comments.
  */
 #ifndef RANDOM_STEP_H
 #define RANDOM_STEP_H
@@ -57,7 +57,9 @@ enum address_word {
 
 enum family_word { FAMILY_INET, FAMILY_INET6 };
 enum flag_bit { FLAG_NONBLOCK = 1, FLAG_CLOEXEC = 2 };
-enum msg_bit { MSG_BIT_PEEK = 1, MSG_BIT_DONTWAIT = 2, MSG_BIT_OOB = 4, MSG_BIT_WAITALL = 8, MSG_BIT_MORE = 16 };
+enum msg_bit {
+	MSG_BIT_PEEK = 1, MSG_BIT_DONTWAIT = 2, MSG_BIT_OOB = 4, MSG_BIT_WAITALL = 8, MSG_BIT_MORE = 16,
+};
 enum event_bit {
 	EVENT_IN = 1, EVENT_OUT = 2, EVENT_RDHUP = 4, EVENT_PRI = 8, EVENT_ET = 16, EVENT_ONESHOT = 32,
 };

@@ -68,7 +68,10 @@ bool world_wait(struct world *world, int actor, int ms);
 
 void world_signal(struct world *world, int actor, int signal);
 
-/* Waits until the seat's process has ended, and all its descriptors are closed. False: it took too long. */
+/*
+ * Waits until the seat's process has ended, and all its descriptors are closed. False: it took
+ * too long.
+ */
 bool world_wait_end(const struct world *world, int actor, int ms);
 
 /* Ends a seat whose actor has gone. */
@@ -80,7 +83,10 @@ struct sight world_look(const struct world *world, int actor, int fd);
  * one name for all */
 void world_name_ports(struct world *world, char *text, bool alike);
 
-/* Brings all to the state in which a script begins; new actors where old ones do not answer. False: some did not. */
+/*
+ * Brings all to the state in which a script begins; new actors where old ones do not answer.
+ * False: some did not.
+ */
 bool world_reset(struct world *world);
 
 #endif
