@@ -78,7 +78,8 @@ static void collect(struct ledger_entry *entry, void *data)
 	if (verdict.allowed) {
 		const struct shaping now = shaping_of(verdict.rule);
 
-		round->differ |= !entry->shaping.known || !shaping_equal(&entry->shaping, &now);
+		round->differ |= !entry->shaping.known || !shaping_equal(&entry->shaping, &now) ||
+				 reshaping_is_unmarked(entry);
 		if (limiting_follow(entry, &verdict))
 			round->error = -ENOMEM;
 	}

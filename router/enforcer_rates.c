@@ -269,16 +269,9 @@ static void start(bool looking)
 	follow.loaded = true;
 }
 
-static bool has_limits(void)
-{
-	const struct policy_compiled *compiled = policy_in_force();
-
-	return compiled && compiled->policy->limits_num;
-}
-
 void enforcer_rates_follow(void)
 {
-	if (!follow.begun || (!has_limits() && !follow.loaded))
+	if (!follow.begun || (!policy_has_limits() && !follow.loaded))
 		return;
 	if (follow.running)
 		follow.wanted = true;

@@ -26,6 +26,7 @@
 #include "policy_force.h"
 #include "relay.h"
 #include "shaping.h"
+#include "shaping_live.h"
 #include "stray.h"
 #include "ticket.h"
 #include "waiting.h"
@@ -466,6 +467,21 @@ static int look_again(struct inbound *inbound, struct policy_verdict *verdict)
 }
 
 /*
+ * Only where there is a limit to find it by, since programs can tell (shaping.h). When limits come, those
+ * that live are marked where that is possible (reshaping.h): they are in the ledger by now.
+ */
+static void mark(const struct inbound *inbound)
+{
+	struct ledger_entry *entry = ledger_find(inbound->cookie);
+
+	if (!policy_has_limits() && shaping_live_is_possible())
+		return;
+	shaping_mark(inbound->event.fd, inbound->container->id);
+	if (entry)
+		__atomic_store_n(&entry->marked, true, __ATOMIC_RELAXED);
+}
+
+/*
  * Finds the listener and connects a ticket to it. A router that has just started may
  * know the sender's key before it knows the sender's containers.
  */
@@ -504,7 +520,7 @@ static void admitted(struct inbound *inbound)
 		refuse(inbound);
 		return;
 	}
-	shaping_mark(inbound->event.fd, inbound->container->id);
+	mark(inbound);
 	shaping_apply(inbound->event.fd, verdict.rule);
 	housekeeping_set_up();
 	err = waiting_start(inbound);

@@ -54,6 +54,7 @@ struct ledger_entry {
 	uint16_t domain;		/* of the application's socket */
 	uint64_t created_at;		/* ms */
 	struct shaping shaping;		/* the policy's; once it is entered, whoever sweeps for that */
+	bool marked;			/* atomic: its socket has the container's mark, or will soon have */
 	unsigned int *fill;		/* peer's port, counted down at the end; or NULL */
 	uint64_t fill_host;		/* which peer's and which port's that is */
 	uint16_t fill_index;

@@ -373,6 +373,7 @@ static int enter(struct attempt *attempt, const struct slim_connect *request,
 	entry->syn_data = !attempt->plain && !attempt->connecting;
 	entry->domain = request->domain;
 	entry->created_at = loop_now(worker->loop);
+	entry->marked = true;
 	entry->shaping = shaping_of(attempt->verdict.rule);
 	entry->fill = peer_port_fill(attempt->peer, index);
 	entry->fill_host = peer_host_id(attempt->peer);

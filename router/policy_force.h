@@ -82,6 +82,14 @@ bool policy_is_stale(const struct policy_verdict *verdict);
 
 /* What is in force, or NULL; also in the control thread without the lock, which writes it. */
 const struct policy_compiled *policy_in_force(void);
+
+/* Does it limit what any container or tenant sends? */
+static inline bool policy_has_limits(void)
+{
+	const struct policy_compiled *compiled = policy_in_force();
+
+	return compiled && compiled->policy->limits_num;
+}
 /* The same, to be given up by policy_compiled_put(). Any thread, in no read section or in one. */
 struct policy_compiled *policy_in_force_get(void);
 /* By policy_publish_closed(); then nothing is in force. */

@@ -45,6 +45,22 @@ static void change(struct round *round, const struct ledger_entry *entry,
 		ledger_set_shaping(entry->cookie, &now);
 }
 
+bool reshaping_is_unmarked(const struct ledger_entry *entry)
+{
+	return policy_has_limits() && shaping_live_is_possible() &&
+	       !__atomic_load_n(&entry->marked, __ATOMIC_RELAXED);
+}
+
+static void mark(struct round *round, struct ledger_entry *entry)
+{
+	int err = shaping_live_mark(entry->cookie, entry->container_id);
+
+	if (err)
+		round->error = err;
+	else
+		__atomic_store_n(&entry->marked, true, __ATOMIC_RELAXED);
+}
+
 static void change_allowed(struct ledger_entry *entry, void *data)
 {
 	const struct ends ends = ledger_ends(entry);
@@ -53,6 +69,8 @@ static void change_allowed(struct ledger_entry *entry, void *data)
 	policy_ask_tcp(&ends, &verdict);
 	if (verdict.allowed)
 		change(data, entry, verdict.rule);
+	if (reshaping_is_unmarked(entry))
+		mark(data, entry);
 }
 
 static bool is_live(uint64_t cookie)

@@ -4,8 +4,8 @@
  *
  * Theory of operation: a packet's priority names its class in the devices' trees (shaping_tree.h). A
  * slim connection's is found by the mark of its socket, which a program can change neither by IP_TOS nor
- * by SO_PRIORITY, and which is the container's whether there is a limit or not: so a new policy's limits
- * are those of live connections, too. What a container sends over the packet path gets its class when
+ * by SO_PRIORITY; when the first limit comes, live connections that have no container's yet get it (reshaping.h),
+ * so that a new policy's limits are theirs, too. What a container sends over the packet path gets its class when
  * it enters the container's port, and keeps it inside VXLAN. Routing would change that: what goes outside
  * is found by its tenant's mark and its source, before it is masqueraded.
  */

@@ -28,8 +28,10 @@ bool shaping_equal(const struct shaping *a, const struct shaping *b);
  */
 void shaping_apply(int fd, const struct policy_rule *rule);
 
-/* Also before that: whose connection it is, so that the container's limit is its own
- * (ruleset_rates.h), now or when there is one. */
+/*
+ * Also before that: whose connection it is, so that the container's limit is its own (ruleset_rates.h). The
+ * kernel forgets the route of a connected socket by that: until it sends, IP_MTU is ENOTCONN.
+ */
 void shaping_mark(int fd, uint32_t container_id);
 
 #endif

@@ -29,6 +29,7 @@ enum {
 	WHAT_RATE = 1,
 	WHAT_TOS = 2,
 	WHAT_PRIORITY = 4,
+	WHAT_MARK = 8,
 };
 
 /* By cookie. @done: set by the program, in its own copy if another change has come meanwhile */
@@ -37,7 +38,7 @@ struct change {
 	uint32_t rate;			/* bytes a second */
 	int32_t tos, priority;
 	uint32_t done;
-	uint32_t unused;
+	uint32_t mark;
 };
 
 /* @waiting: one word: is there any change? */
@@ -117,6 +118,9 @@ static int load_program(void)
 		LOAD_WHAT,
 		BPF_SKIP_UNSET(BPF_REG_1, WHAT_PRIORITY, SET_OPTION_NUM),
 		SET_OPTION(SOL_SOCKET, SO_PRIORITY, priority),
+		LOAD_WHAT,
+		BPF_SKIP_UNSET(BPF_REG_1, WHAT_MARK, SET_OPTION_NUM),
+		SET_OPTION(SOL_SOCKET, SO_MARK, mark),
 		RETURN_ONE,
 	};
 
@@ -248,18 +252,45 @@ static struct change make_change(const struct shaping *before, const struct shap
 	return change;
 }
 
+/* What an earlier change was to do and has not; else nothing */
+static struct change pending(uint64_t cookie)
+{
+	struct change change;
+
+	if (bpf_map_get(map, &cookie, &change) || change.done)
+		memset(&change, 0, sizeof(change));
+	return change;
+}
+
+static int leave(uint64_t cookie, const struct change *change)
+{
+	int err = bpf_map_set(map, &cookie, change);
+
+	return err ? err : set_waiting(true);
+}
+
 int shaping_live_change(uint64_t cookie, const struct shaping *before, const struct shaping *now)
 {
 	struct change change = make_change(before, now), other;
-	int err;
 
 	if (!shaping_live_is_possible())
 		return 0;
-	/* What an earlier one was to change and has not, this one does. */
-	if (!bpf_map_get(map, &cookie, &other) && !other.done)
-		change.what |= other.what;
-	err = bpf_map_set(map, &cookie, &change);
-	return err ? err : set_waiting(true);
+	other = pending(cookie);
+	change.what |= other.what;
+	change.mark = other.mark;
+	return leave(cookie, &change);
+}
+
+int shaping_live_mark(uint64_t cookie, uint32_t container_id)
+{
+	struct change change;
+
+	if (!shaping_live_is_possible())
+		return 0;
+	change = pending(cookie);
+	change.what |= WHAT_MARK;
+	change.mark = ruleset_slim_mark(container_id);
+	return leave(cookie, &change);
 }
 
 void shaping_live_tidy(bool (*lives)(uint64_t cookie))

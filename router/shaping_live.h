@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shaping_live.h - changes the rate, TOS and priority of connections that live
+ * shaping_live.h - changes the rate, TOS, priority and mark of connections that live
  *
  * Theory of operation: the router has no descriptor of a connection that it has handed over, and
  * could not use one: whoever holds a socket's lock makes setsockopt(2) wait. So a BPF program does it,
@@ -36,6 +36,9 @@ bool shaping_live_is_possible(void);
  * below. 0, -ENOMEM, or -E2BIG: too many changes wait
  */
 int shaping_live_change(uint64_t cookie, const struct shaping *before, const struct shaping *now);
+
+/* The same for its mark: it is to be that container's. */
+int shaping_live_mark(uint64_t cookie, uint32_t container_id);
 
 /* Forgets changes that are done, and those of sockets that @lives is false of. */
 void shaping_live_tidy(bool (*lives)(uint64_t cookie));

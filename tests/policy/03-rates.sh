@@ -146,6 +146,23 @@ finish limited
 check "a new limit is that of live connections" near 100000 15 "$(at limited 6 8)"
 check "which was none" holds "$(at limited 0 1) > 200000"
 
+# got PORT: what a server of h1 sends from a moment after a limit has come, on a connection that was there
+got()
+{
+	local before
+
+	puts
+	before=$(device_bytes h1c1)
+	background drained in_ h2c2 python3 "$e2e/pump.py" drain "$(address h1c1)" "$1" 3
+	poll 5 flows
+	puts "limit tenant rate 100mbit"
+	finish drained
+	(($(device_bytes h1c1) - before < 200000)) || echo "0 crossed the veth" >"$work/drained"
+	cat "$work/drained"
+}
+within "a new limit is that of what a server sends, too" 100000 15 got 5301
+within "and if the router carries it" 100000 15 got 5302
+
 # --- a tenant ---
 
 puts "limit each container h1c1 rate 100mbit" "limit tenant rate 400mbit"

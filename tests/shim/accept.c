@@ -270,6 +270,17 @@ static void room_for_one(void)
 	full(1);
 }
 
+/* Nobody has sent anything yet: the route is the connection's from the start. */
+static void has_a_route(void)
+{
+	int from = listener(4), fd = accepted(from);
+	bool v6 = to.ss_family == AF_INET6;
+
+	printf("IP_MTU: %d\n", get_int(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU : IP_MTU) > 0);
+	serve_echo(fd);
+	close(from);
+}
+
 static const struct test tests[] = {
 	{ "names", one_echo, names_given, NULL },
 	{ "any_address", one_echo, any_address, NULL },
@@ -283,6 +294,7 @@ static const struct test tests[] = {
 	{ "execs_accepted", one_echo, execs_accepted, NULL },
 	{ "passes_listener", one_echo, passes_listener, NULL },
 	{ "passes_accepted", one_echo, passes_accepted, NULL },
+	{ "has_a_route", one_echo, has_a_route, NULL },
 	{ "no_room", one_echo, no_room, NULL },
 	{ "room_for_one", one_echo, room_for_one, NULL },
 	{ "executed_listener", NULL, executed_listener, "part" },

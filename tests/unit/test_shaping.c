@@ -482,6 +482,32 @@ START_TEST(test_once)
 }
 END_TEST
 
+/* With other changes that wait, and by itself; the others stay. */
+START_TEST(test_mark)
+{
+	const struct shaping slow = { MBIT, 0x28, 3, true };
+	struct pair pair;
+
+	connect_pair(&pair, AF_INET6, ruleset_slim_mark(0));
+	ck_assert_int_eq(shaping_live_change(pair.cookies[0], &nothing, &slow), 0);
+	ck_assert_int_eq(shaping_live_mark(pair.cookies[0], 7), 0);
+	ck_assert_int_eq(shaping_live_mark(pair.cookies[1], 8), 0);
+	ck_assert_int_eq(shaping_live_change(pair.cookies[1], &nothing, &slow), 0);
+	ck_assert_uint_eq(get(pair.ends[0], SOL_SOCKET, SO_MARK), ruleset_slim_mark(0));
+	for (int end = 0; end < 2; end++) {
+		talk(&pair, end);
+		ck_assert_uint_eq(get(pair.ends[end], SOL_SOCKET, SO_MARK),
+				  ruleset_slim_mark(7 + (uint32_t)end));
+		check_shaping(pair.ends[end], MBIT, 0x28, 3);
+	}
+	ck_assert_int_eq(shaping_live_mark(pair.cookies[0], 9), 0);
+	talk(&pair, 0);
+	ck_assert_uint_eq(get(pair.ends[0], SOL_SOCKET, SO_MARK), ruleset_slim_mark(9));
+	check_shaping(pair.ends[0], MBIT, 0x28, 3);
+	close_pair(&pair);
+}
+END_TEST
+
 /* Other sockets of the host are none of our business. */
 START_TEST(test_strangers)
 {
@@ -544,6 +570,7 @@ START_TEST(test_refused)
 	shaping_live_init();
 	ck_assert(!shaping_live_is_possible());
 	ck_assert_int_eq(shaping_live_change(1, &nothing, &slow), 0);
+	ck_assert_int_eq(shaping_live_mark(1, 7), 0);
 	shaping_live_tidy(lives);
 }
 END_TEST
@@ -567,6 +594,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_apart);
 	tcase_add_test(tc, test_twice);
 	tcase_add_test(tc, test_once);
+	tcase_add_test(tc, test_mark);
 	tcase_add_test(tc, test_strangers);
 	tcase_add_test(tc, test_tidy);
 	suite_add_tcase(s, tc);
