@@ -38,7 +38,7 @@
 /* An application's socket that is about to connect. */
 struct attempt {
 	int fd;
-	uint64_t cookie;
+	uint64_t cookie;		/* of its socket; then of the host socket in its place */
 	struct fdtable_entry *entry;	/* NULL: nothing known */
 	uint64_t options;
 	uint16_t domain;
@@ -47,6 +47,7 @@ struct attempt {
 	int error;			/* of an earlier attempt; -errno */
 	bool slim_only;			/* no other path leads there */
 	struct slim_endpoint dst, bound;
+	struct slim_endpoint bind_again;	/* what another socket in its place is to be bound to */
 };
 
 static uint64_t word_at(const uint8_t *at)
@@ -122,11 +123,16 @@ static void get_bound(struct attempt *attempt)
 	uint32_t len = sizeof(address);
 
 	memset(&attempt->bound, 0, sizeof(attempt->bound));
+	memset(&attempt->bind_again, 0, sizeof(attempt->bind_again));
 	if (attempt->entry && !(attempt->entry->flags & FDTABLE_BOUND))
 		return;
 	if (sys_getsockname(attempt->fd, &address, &len) == 0)
 		address_to_endpoint(&address, len, &attempt->bound);
 	address_clear_any(&attempt->bound);
+	/* A port that the kernel chose is let go of by a connection that ends. */
+	attempt->bind_again = attempt->bound;
+	if (attempt->entry && !(attempt->entry->flags & FDTABLE_BOUND_PORT))
+		attempt->bind_again.port = 0;
 }
 
 /*
@@ -228,8 +234,8 @@ static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
 		return next_result(-EINPROGRESS);
 	if (failed == EINTR)
 		return -1;
-	if (socket_restore(attempt->fd, attempt->domain, &attempt->bound) || attempt->slim_only ||
-	    !is_worth_another_try(failed))
+	if (socket_restore(attempt->fd, attempt->cookie, attempt->domain, &attempt->bind_again) ||
+	    attempt->slim_only || !is_worth_another_try(failed))
 		return next_result(-failed);
 	debug_say("the slim path failed, errno %d: packet path", failed);
 	next_set_errno(error);
@@ -245,12 +251,15 @@ static int take(struct attempt *attempt, const struct slim_connect_reply *reply,
 
 	if (err)
 		return err;
+	attempt->cookie = reply->cookie;
 	entry = fdtable_name(attempt->fd, reply->cookie, attempt->domain, &reply->local,
 			     &reply->peer);
 	if (entry && (attempt->bound.port || !address_is_any(&attempt->bound)))
 		entry->flags |= FDTABLE_BOUND;
 	if (entry && !address_is_any(&attempt->bound))
 		entry->flags |= FDTABLE_BOUND_ADDRESS;
+	if (entry && attempt->bind_again.port)
+		entry->flags |= FDTABLE_BOUND_PORT;
 	return 0;
 }
 
@@ -284,12 +293,25 @@ static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t 
 	 * It was connected, and natively stays so until connect(AF_UNSPEC); or it was shut after it had failed,
 	 * before that was told: then it is of no use until then.
 	 */
-	if (owed == -EISCONN || (owed == -EINVAL && (entry->flags & FDTABLE_SHUT)))
+	if (owed == -EISCONN || (owed == -EINVAL && (entry->flags & (FDTABLE_SHUT | FDTABLE_UNDONE)) == FDTABLE_SHUT))
 		return next_result(owed);
 	err = failed_return(fd, entry);
 	if (owed != -EINVAL || err)
 		return next_result(owed != -EINVAL ? owed : err);
 	return call_connect(fd, addr, len);
+}
+
+/*
+ * What was connected by Slim, and has failed or was undone, goes elsewhere from the container. (What is under another
+ * number, of which there is no note, goes from the host: to ask would cost each connect a system call.)
+ */
+static int connect_elsewhere(int fd, const void *addr, socklen_t len)
+{
+	const struct fdtable_entry *entry = fdtable_peek(fd);
+
+	if (entry && (entry->flags & FDTABLE_NAMED) && entry->cookie && names_foreign(fd))
+		return connect_foreign(fd, sys_cookie(fd), addr, len);
+	return next_connect(fd, addr, len);
 }
 
 static int dissolve(int fd, const void *addr, socklen_t len)
@@ -376,5 +398,6 @@ int call_connect(int fd, const void *addr, socklen_t len)
 	if (len < LEN_MIN || address_to_endpoint(&address, len, &dst))
 		return next_connect(fd, addr, len);
 	world = virtual_world(fd, &dst);
-	return world ? connect_virtual(fd, addr, len, world, &dst, address.family) : next_connect(fd, addr, len);
+	return world ? connect_virtual(fd, addr, len, world, &dst, address.family) :
+	       connect_elsewhere(fd, addr, len);
 }

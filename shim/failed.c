@@ -28,6 +28,11 @@ int failed_owed(int fd)
 	return (int)sys_connect(fd, &family, sizeof(family));
 }
 
+bool failed_undone(int fd, const struct fdtable_entry *entry)
+{
+	return (entry->flags & FDTABLE_UNDONE) && !socket_is_active(fd) && failed_owed(fd) == -EINVAL;
+}
+
 int failed_return(int fd, const struct fdtable_entry *entry)
 {
 	struct slim_endpoint bound = { 0 };
@@ -36,7 +41,9 @@ int failed_return(int fd, const struct fdtable_entry *entry)
 		bound = entry->local;
 	if (!(entry->flags & FDTABLE_BOUND_ADDRESS))
 		memset(bound.addr, 0, sizeof(bound.addr));
-	return socket_restore(fd, entry->domain, &bound);
+	if (!(entry->flags & FDTABLE_BOUND_PORT))
+		bound.port = 0;
+	return socket_restore(fd, entry->cookie, entry->domain, &bound);
 }
 
 int failed_bind(uint16_t domain, const void *addr, uint32_t len)

@@ -5,6 +5,8 @@
 #ifndef SHIM_FAILED_H
 #define SHIM_FAILED_H
 
+#include <stdbool.h>
+
 #include "fdtable.h"
 
 /*
@@ -14,9 +16,13 @@
  */
 int failed_owed(int fd);
 
+/* Was the host socket that @fd names shut down while it was connecting? Then it is as good as a new one. */
+bool failed_undone(int fd, const struct fdtable_entry *entry);
+
 /*
  * A connect on the host socket that @fd names has failed, or it was dissolved; natively it is used anew. So @fd gets a
- * socket of the container's with the same options, bound to what the application bound it to. 0 or -errno.
+ * socket of the container's with the same options, bound to what the application bound it to (but for a port that
+ * the kernel chose). 0 or -errno.
  */
 int failed_return(int fd, const struct fdtable_entry *entry);
 

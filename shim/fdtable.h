@@ -27,6 +27,8 @@ enum fdtable_flags {
 	FDTABLE_WATCHED_MORE = 1 << 4,	/* in more epoll sets than there is room for, or by other numbers */
 	FDTABLE_SHUT = 1 << 5,		/* shutdown() was called before it was connected */
 	FDTABLE_BOUND_ADDRESS = 1 << 6,	/* bound to an address, too, and not to a port alone */
+	FDTABLE_BOUND_PORT = 1 << 7,	/* ... to a port that the application named */
+	FDTABLE_UNDONE = 1 << 8,	/* Slim's: shut down when it was connected, or connecting */
 };
 
 /* A registration in an epoll set. */

@@ -13,6 +13,7 @@
 #include "calls.h"
 #include "channel.h"
 #include "clock.h"
+#include "failed.h"
 #include "fdtable.h"
 #include "mem.h"
 #include "next.h"
@@ -92,11 +93,15 @@ int call_listen(int fd, int backlog)
 	bool is_own = entry && (entry->flags & FDTABLE_TCP);
 	uint16_t domain = is_own ? entry->domain : 0;
 	bool is_tcp = is_own || socket_is_tcp(fd, &domain);
+	struct fdtable_entry *foreign;
 	int ret;
 
 	/* As the kernel says of any socket that connects, or is connected; at the host, it might listen. */
-	if (is_tcp && !is_own && names_foreign(fd))
+	foreign = is_tcp && !is_own ? names_foreign(fd) : NULL;
+	if (foreign && (!failed_undone(fd, foreign) || failed_return(fd, foreign)))
 		return next_result(-EINVAL);
+	if (foreign)
+		entry = fdtable_lookup(fd, &cookie);
 	ret = next_listen(fd, backlog);
 	if (ret || !is_tcp)
 		return ret;
@@ -170,12 +175,12 @@ int call_close(int fd)
  * The kernel keeps what is shut of a socket that is not connected, though it says ENOTCONN. (On another socket's
  * note the flag does no harm.)
  */
-static void note_shut(int fd)
+static void note_shut(int fd, uint32_t flag)
 {
 	struct fdtable_entry *entry = fdtable_peek(fd);
 
 	if (entry)
-		entry->flags |= FDTABLE_SHUT;
+		entry->flags |= flag;
 }
 
 int call_shutdown(int fd, int how)
@@ -183,10 +188,12 @@ int call_shutdown(int fd, int how)
 	uint64_t cookie = how == SHUT_WR ? 0 : listen_cookie(fd);
 	int ret = next_shutdown(fd, how);
 
-	if (!ret)
+	if (!ret) {
 		listen_ended(cookie);
-	else if (next_errno() == ENOTCONN)
-		note_shut(fd);
+		note_shut(fd, FDTABLE_UNDONE);
+	} else if (next_errno() == ENOTCONN) {
+		note_shut(fd, FDTABLE_SHUT);
+	}
 	return ret;
 }
 

@@ -138,6 +138,20 @@ static int give_carried(int fd, uint16_t domain, void *addr, socklen_t *len, soc
 	return give(entry ? entry->domain : domain, entry ? &entry->peer : &nobody, addr, len, room);
 }
 
+/* A host socket that has no address any more was shut down while it was connecting: so has the application's none. */
+static int give_local(const struct fdtable_entry *entry, void *addr, socklen_t *len, socklen_t room)
+{
+	struct slim_endpoint native, name = entry->local;
+	union address address;
+	socklen_t have = lesser(lesser(*len, room), sizeof(address));
+
+	memcpy(&address, addr, have);
+	if (!(entry->flags & FDTABLE_BOUND_ADDRESS) && !address_to_endpoint(&address, have, &native) &&
+	    address_is_any(&native))
+		memset(name.addr, 0, sizeof(name.addr));
+	return give(entry->domain, &name, addr, len, room);
+}
+
 int call_getsockname(int fd, void *addr, socklen_t *len)
 {
 	const struct fdtable_entry *entry;
@@ -150,7 +164,7 @@ int call_getsockname(int fd, void *addr, socklen_t *len)
 		return -1;
 	/* (The local name of a ticket is the connection's own.) */
 	entry = is_inet(addr, lesser(*len, room)) ? slim_entry(fd) : NULL;
-	return entry ? give(entry->domain, &entry->local, addr, len, room) : 0;
+	return entry ? give_local(entry, addr, len, room) : 0;
 }
 
 int call_getpeername(int fd, void *addr, socklen_t *len)

@@ -25,6 +25,7 @@
 #endif
 #define F_SETOWN_EX_	15
 #define F_GETOWN_EX_	16
+#define IP_BIND_ADDRESS_NO_PORT_	24
 
 enum owner_type {
 	OWNER_TID,
@@ -143,9 +144,8 @@ close_with:
 	return err;
 }
 
-int socket_restore(int fd, uint16_t domain, const struct slim_endpoint *bound)
+int socket_restore(int fd, uint64_t cookie, uint16_t domain, const struct slim_endpoint *bound)
 {
-	uint64_t cookie = sys_cookie(fd);
 	struct fdtable_entry *entry = fdtable_find(fd, cookie);
 	long flags = sys_fcntl(fd, F_GETFL, 0);
 	union address address;
@@ -162,6 +162,9 @@ int socket_restore(int fd, uint16_t domain, const struct slim_endpoint *bound)
 		int one = 1;
 
 		sys_setsockopt((int)fresh, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		if (!bound->port)
+			sys_setsockopt((int)fresh, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT_, &one,
+				       sizeof(one));
 		err = (int)sys_bind((int)fresh, &address, len);
 		if (err) {
 			sys_close((int)fresh);

@@ -26,11 +26,12 @@ int socket_replace(int fd, uint64_t cookie, const struct fdtable_entry *entry, i
 		   uint64_t options);
 
 /*
- * Gives @fd, which names a host socket that is not connected, a new socket of the
- * container's, with the same options. @bound: what to bind it to; a zero address and port: nothing. 0
- * or -errno.
+ * Gives @fd, which names a host socket (@cookie) that is not connected, a new socket of the
+ * container's, with the same options. @bound: what to bind it to; a zero address and port: nothing;
+ * a zero port: one when it is connected (IP_BIND_ADDRESS_NO_PORT). 0 or -errno; -EBADF: @fd names
+ * another socket by now.
  */
-int socket_restore(int fd, uint16_t domain, const struct slim_endpoint *bound);
+int socket_restore(int fd, uint64_t cookie, uint16_t domain, const struct slim_endpoint *bound);
 
 /* Is it a TCP socket, and of which family? Three questions of one that is, one or two of most others. */
 bool socket_is_tcp(int fd, uint16_t *domain);

@@ -37,19 +37,32 @@ int call_socket(int domain, int type, int protocol)
 	return fd;
 }
 
+/* Of an address that the kernel has just taken. The port is at the same place in both families. */
+static bool names_port(const void *addr)
+{
+	uint16_t words[2];
+
+	memcpy(words, addr, sizeof(words));
+	return words[1];
+}
+
 int call_bind(int fd, const void *addr, socklen_t len)
 {
 	struct fdtable_entry *entry = names_foreign(fd);
 	int ret;
 
-	if (entry)
-		return next_result(failed_bind(entry->domain, addr, len));
+	if (entry) {
+		ret = failed_undone(fd, entry) ? failed_return(fd, entry) :
+		      failed_bind(entry->domain, addr, len);
+		if (ret)
+			return next_result(ret);
+	}
 	ret = next_bind(fd, addr, len);
 	entry = ret ? NULL : fdtable_peek(fd);
 
 	/* On another socket's note it does no harm: its name is then asked for. */
 	if (entry)
-		entry->flags |= FDTABLE_BOUND;
+		entry->flags |= FDTABLE_BOUND | (names_port(addr) ? FDTABLE_BOUND_PORT : 0);
 	return ret;
 }
 

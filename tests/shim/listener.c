@@ -4,6 +4,7 @@
  */
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 
 #include "program.h"
 
@@ -145,6 +146,63 @@ static void until_refused(int tries)
 		poll(NULL, 0, 10);
 	}
 	printf("at last: %s\n", error_name(error));
+}
+
+/* By which number a listener ends, and in which process */
+static const char *const by[] = { "itself", "duplicate", "child", NULL };
+static const char *const how[] = { "shut", "closed", "put_over", "close_range", NULL };
+
+static void end_listener(int fd)
+{
+	if (chosen[1] == 0)
+		say("shutdown", shutdown(fd, SHUT_RD));
+	else if (chosen[1] == 1)
+		say("close", close(fd));
+	else if (chosen[1] == 2)
+		say("dup2", dup2(STDOUT_FILENO, fd) == fd);
+	else
+		say("close_range", (int)syscall(SYS_close_range, fd, fd, 0));
+}
+
+/* Under one number the socket listens, under the other it ends. */
+static void listen_and_end(int from, int other)
+{
+	int fd;
+
+	say("listen", listen(from, 8));
+	fd = accepted(from);
+	if (other != from)
+		close(from);
+	end_listener(other);
+	say("write", write(fd, "x", 1));
+	say_end(fd);
+	close(fd);
+}
+
+static void ends(void)
+{
+	int from = bound(SO_REUSEADDR), other = chosen[0] ? dup(from) : from;
+	pid_t pid = chosen[0] >= 2 ? child() : 0;
+
+	if (!pid) {
+		listen_and_end(from, other);
+		if (chosen[0] >= 2)
+			child_ends();
+		return;
+	}
+	close(from);
+	close(other);
+	printf("child: %d\n", status_of(pid));
+}
+
+static void ends_client(void)
+{
+	int fd = connected();
+	char byte;
+
+	say("read", read(fd, &byte, 1));
+	until_refused(100);
+	close(fd);
 }
 
 static void refused_at_last(void)
@@ -330,6 +388,7 @@ static const struct test tests[] = {
 	{ "reuseport", many_echoes, reuseport, NULL },
 	{ "threads", many_echoes, threads, NULL },
 	{ "closed", refused_at_last, closed, NULL },
+	{ "ends", ends_client, ends, .dimensions = { by, how } },
 	{ "shut_down", echoes_at_last, shut_down, NULL },
 	{ "rebound", rebound_client, rebound, NULL },
 	{ "deferred", late_byte, deferred, NULL },

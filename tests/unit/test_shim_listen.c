@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_shim_listen.c - which listeners the router is told again
- * links: shim/address.c shim/channel.c shim/clock.c shim/debug.c shim/fdtable.c shim/listen.c shim/names.c
+ * links: shim/address.c shim/channel.c shim/clock.c shim/debug.c shim/fdtable.c shim/failed.c shim/listen.c shim/names.c
  * links: shim/next.c shim/option_table.c shim/options.c shim/readiness.c shim/socket.c shim/user.c
  * links: tests/unit/fake_router.c
  *
@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -130,6 +131,90 @@ START_TEST(no_answer)
 }
 END_TEST
 
+/* --- hints that a listener may have gone --- */
+
+static int end_by_close(int fd)
+{
+	return call_close(fd);
+}
+
+static int end_by_shutdown(int fd)
+{
+	return call_shutdown(fd, SHUT_RD);
+}
+
+static int end_by_both(int fd)
+{
+	return call_shutdown(fd, SHUT_RDWR);
+}
+
+static int end_writing(int fd)
+{
+	return call_shutdown(fd, SHUT_WR);
+}
+
+static const struct {
+	int (*end)(int fd);
+	uint32_t hints;
+} ends[] = {
+	{ end_by_close, 1 }, { end_by_shutdown, 1 }, { end_by_both, 1 }, { end_writing, 0 },
+};
+
+#define ENDS_NUM	((int)(sizeof(ends) / sizeof(ends[0])))
+
+/* A hint has no answer; what is asked behind it on the same channel comes behind it. */
+static uint32_t hints(void)
+{
+	channel_refresh();
+	return COUNT(router, requests[SLIM_FRAME_UNLISTEN]);
+}
+
+START_TEST(hinted)
+{
+	int fd = socket_that_listens();
+
+	ck_assert_int_eq(ends[_i].end(fd), 0);
+	ck_assert_uint_eq(hints(), ends[_i].hints);
+}
+END_TEST
+
+START_TEST(hinted_by_duplicate)
+{
+	int fd = dup(socket_that_listens());
+
+	ck_assert_int_eq(ends[_i].end(fd), 0);
+	ck_assert_uint_eq(hints(), ends[_i].hints);
+}
+END_TEST
+
+/* The child makes it listen under one number, and ends it under another one, which its parent had. */
+START_TEST(hinted_by_child)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), other = dup(fd), status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(!channel_world() || call_listen(other, 1) || ends[_i].end(fd) ||
+		      hints() != ends[_i].hints);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* Nothing is said of what is no listener. */
+START_TEST(not_hinted)
+{
+	int fd;
+
+	socket_that_listens();
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	call_shutdown(fd, SHUT_RDWR);
+	ck_assert_int_eq(call_close(fd), 0);
+	ck_assert_int_eq(call_close(dup(0)), 0);
+	ck_assert_uint_eq(hints(), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("shim: listen");
@@ -141,6 +226,13 @@ int main(void)
 	tcase_add_test(tc, taken_later);
 	tcase_add_test(tc, another_router);
 	tcase_add_test(tc, no_answer);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("hints");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, hinted, 0, ENDS_NUM);
+	tcase_add_loop_test(tc, hinted_by_duplicate, 0, ENDS_NUM);
+	tcase_add_loop_test(tc, hinted_by_child, 0, ENDS_NUM);
+	tcase_add_test(tc, not_hinted);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
