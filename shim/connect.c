@@ -284,6 +284,7 @@ static enum slim_verdict obtain(struct attempt *attempt, int *error)
 static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t len)
 {
 	struct fdtable_entry *entry = names_find(fd, cookie);
+	uint32_t shut;
 	int owed, err;
 
 	if (!entry || socket_is_active(fd))
@@ -293,7 +294,8 @@ static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t 
 	 * It was connected, and natively stays so until connect(AF_UNSPEC); or it was shut after it had failed,
 	 * before that was told: then it is of no use until then.
 	 */
-	if (owed == -EISCONN || (owed == -EINVAL && (entry->flags & (FDTABLE_SHUT | FDTABLE_UNDONE)) == FDTABLE_SHUT))
+	shut = entry->flags & (FDTABLE_SHUT | FDTABLE_UNDONE);
+	if (owed == -EISCONN || (owed == -EINVAL && shut == FDTABLE_SHUT))
 		return next_result(owed);
 	err = failed_return(fd, entry);
 	if (owed != -EINVAL || err)
