@@ -470,6 +470,9 @@ static int hello(struct state *state, struct slot *slot)
 	else if (passing >= 0) {
 		slot->passing_fd = move_up(passing);
 		slot->passing_cookie = sys_cookie(slot->passing_fd);
+		/* Else the router would pass descriptors to nobody, and not know. */
+		if (!slot->passing_cookie)
+			sys_close(slot->passing_fd);
 		note_inherited(state, slot);
 	}
 	return 0;
@@ -667,8 +670,8 @@ static int with_slot(void *request, uint32_t len, unsigned int type, void *reply
 			     last);
 	/* The router restarted, perhaps: once more on a new channel. */
 	if (err == -EPIPE && !slot_prepare(state, slot))
-		err = ask_on(state, slot, request, len, type, reply, reply_len, reply_type, fd,
-			     last);
+		err = !request ? 0 : ask_on(state, slot, request, len, type, reply, reply_len,
+					    reply_type, fd, last);
 	if (slot == &own)
 		slot_close(slot);
 	else

@@ -52,10 +52,12 @@ int failed_bind(uint16_t domain, const void *addr, uint32_t len)
 	long probe;
 	int err;
 
+	if (len > sizeof(struct sockaddr_storage))
+		return -EINVAL;
+	if (len && !user_readable(addr, len))
+		return -EFAULT;
 	if (len > sizeof(address))
 		len = sizeof(address);
-	if (!user_readable(addr, len))
-		return -EFAULT;
 	memcpy(&address, addr, len);
 	/* At the same place in both families. A port of the kernel's choice is never in use. */
 	address.in.sin_port = 0;
