@@ -297,6 +297,28 @@ static void of_family(void)
 	close(fd);
 }
 
+/* Of a connection on which nobody has sent anything yet */
+static void path_mtu(void)
+{
+	int fd = accepted(listener(8));
+
+	printf("IP_MTU known: %d\n", get_int(fd, IPPROTO_IP, IP_MTU) > 0);
+	if (to.ss_family == AF_INET6)
+		printf("IPV6_MTU known: %d\n", get_int(fd, IPPROTO_IPV6, IPV6_MTU) > 0);
+	say("write", write(fd, "g", 1));
+	say_end(fd);
+	close(fd);
+}
+
+static void silent_until_told(void)
+{
+	char byte;
+	int fd = connected();
+
+	say("read", read(fd, &byte, 1));
+	close(fd);
+}
+
 static void two_echoes(void)
 {
 	one_echo();
@@ -314,6 +336,7 @@ static const struct test tests[] = {
 	{ "of_listener", one_echo, of_listener, NULL },
 	{ "of_listener_later", two_echoes, of_listener_later, NULL },
 	{ "priority_of_listener", one_echo, priority_of_listener, NULL },
+	{ "path_mtu", silent_until_told, path_mtu },
 	{ "of_family", one_echo, of_family },
 	{ "naming_of_listener", one_echo, naming_of_listener, NULL },
 };
