@@ -44,9 +44,10 @@ SLIMCTL_SRC := $(filter-out tools/slim_run.c,$(wildcard tools/*.c)) router/host_
 SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
-.PHONY: all deps router tools shim bench-programs test-programs check check-unit check-shim check-calls check-e2e \
-	check-fuzz check-qemu check-qemu-long check-asan check-policy check-policy-asan check-robust check-faults \
-	check-random check-long fuzz demo bench bench-attach bench-calls bench-policy lint install uninstall clean asan
+.PHONY: all deps router tools shim bench-programs test-programs docs check check-unit check-shim check-calls \
+	check-e2e check-fuzz check-qemu check-qemu-long check-asan check-policy check-policy-asan check-robust \
+	check-faults check-random check-long fuzz demo bench bench-attach bench-calls bench-policy lint install \
+	uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -114,6 +115,11 @@ check-shim: all $(SHIM_BIN)
 # What the calls that it wraps cost: system calls exactly, times within limits
 check-calls: all
 	$(Q)tests/bench/run-calls --check
+
+# docs/compatibility.md, of the tables in tests/shim; check-shim says whether those are true
+docs: all
+	$(Q)tests/shim/page.py >$(B)/compatibility.md
+	$(Q)cp $(B)/compatibility.md docs/compatibility.md
 
 check-e2e: all $(E2E_BIN)
 	$(Q)tests/e2e/run
@@ -184,11 +190,12 @@ bench-policy: all bench-programs
 bench-attach: all
 	$(Q)tests/bench/attach
 
-# Scripts and C
-lint:
+# Scripts and C, and the page of what programs can tell
+lint: shim
 	shellcheck $$(grep -rlE '^\#!/bin/(ba)?sh' .ci tests tools) tools/completion/*
 	cppcheck -q --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
-		--library=tools/cppcheck.cfg -Iinclude router core shim tools tests/fuzz
+		--library=tools/cppcheck.cfg -Iinclude router core shim tools tests/fuzz tests/shim/stage
+	tests/shim/page.py check
 	$(MAKE) --no-print-directory lint-kmod
 
 install: all

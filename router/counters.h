@@ -14,7 +14,7 @@
 	X(connects_denied)	/* ... that policy denies */	\
 	X(connects_limited)	/* ... beyond a rule's limit */	\
 	X(connects_failed)	/* ... that the host could not make */	\
-	X(connects_late)	/* ... that were not connected in time */	\
+	X(connects_late)	/* ... that came, or were connected, too late */	\
 	X(accepts)		/* connections to slim ports */	\
 	X(accepts_refused)	/* ... reset: no preamble, no listener, ... */	\
 	X(preamble_bad)		/* ... not a preamble */		\

@@ -783,7 +783,9 @@ void outbound_connect(struct channel *channel, const struct slim_connect *reques
 	int err = -ETIMEDOUT;
 
 	counter_inc(connects);
-	if (!is_late(request))
+	if (is_late(request))
+		counter_inc(connects_late);
+	else
 		err = slim_path(channel, request, &attempt);
 	if (!err) {
 		err = look_again(&attempt);

@@ -15,7 +15,7 @@ QEMU_SRC := $(wildcard tests/qemu/*.c)
 QEMU_BIN := $(QEMU_SRC:tests/qemu/%.c=$(B)/tests/qemu/%)
 SHIM_SRC := $(wildcard tests/shim/*.c)
 SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%) $(B)/tests/shim/stage/stage \
-	    $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%.musl)
+	    $(B)/tests/shim/stage/marks.so $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%.musl)
 
 RANDOM_SRC := $(wildcard tests/random/*.c)
 RANDOM_OBJ := $(RANDOM_SRC:%.c=$(B)/%.o)
@@ -121,8 +121,13 @@ $(B)/tests/shim/%.musl: tests/shim/%.c
 	$(Q)musl-gcc -O2 -D_GNU_SOURCE -MMD -MP -idirafter /usr/include \
 		-idirafter /usr/include/$(shell gcc -print-multiarch) -o $@ $<
 
+$(B)/tests/shim/stage/%.so: tests/shim/stage/%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $< $(LDFLAGS) -ldl
+
 # What plays them
-$(B)/tests/shim/stage/stage: $(patsubst %.c,$(B)/%.o,$(wildcard tests/shim/stage/*.c) tools/client.c)
+$(B)/tests/shim/stage/stage: $(patsubst %.c,$(B)/%.o,$(patsubst %,tests/shim/stage/%.c,stage child lab) tools/client.c)
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -ljansson

@@ -3,6 +3,7 @@
 # Policy on the slim path: denied connections, live ones that are cut, reloads, names and labels.
 . "$(dirname "$0")/lib.sh"
 
+# difference: policy
 policy=/run/slim-lab/$name/policy
 cut=$e2e/cut.py
 

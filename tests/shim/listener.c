@@ -265,10 +265,11 @@ static void rebound_client(void)
 
 static void deferred(void)
 {
-	int from = listener(8), fd;
+	int from = bound(SO_REUSEADDR), fd;
 	char byte;
 
 	set_int(from, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
+	listen(from, 8);
 	fcntl(from, F_SETFL, O_NONBLOCK);
 	say("poll", poll(&(struct pollfd){ .fd = from, .events = POLLIN }, 1, WAIT_MS));
 	fd = accepted(from);

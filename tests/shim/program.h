@@ -75,8 +75,8 @@
  * @kind:	words for the runner, where it is not NULL: "packet", the slim path is not to be
  *		taken, though all would allow it; "none", no TCP connection is tried at all;
  *		"unannounced", the server is none that peers are told of; "silent", the wire between
- *		the hosts loses what opens a connection (a case of two hosts alone); "part", no
- *		case, but what one executes (and has then a client alone)
+ *		the hosts loses what opens a connection (a case of two hosts alone); "both", only with the
+ *		shim on both ends; "part", no case, but what one executes (and has then a client alone)
  * @dimensions:	lists of words, each with NULL behind the last
  * @applies:	which combinations of them there are; NULL: all
  */

@@ -77,7 +77,8 @@ void child_tell(struct child *child, FILE *out)
 	off_t at = 0;
 
 	while ((got = pread(child->said, bytes, sizeof(bytes), at)) > 0) {
-		fwrite(bytes, 1, (size_t)got, out);
+		for (ssize_t i = 0; i < got; i++)
+			fputs(bytes[i] ? (char[]){ bytes[i], '\0' } : "\\0", out);
 		at += got;
 	}
 	close(child->said);

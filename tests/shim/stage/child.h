@@ -32,7 +32,7 @@ struct child child_start(int netns, char *const argv[], char *const envp[]);
  */
 int child_end(struct child *child, int ms);
 
-/* Copies what it has said; to be called once, after child_end(). */
+/* Copies what it has said, a zero byte as \0; to be called once, after child_end(). */
 void child_tell(struct child *child, FILE *out);
 
 #endif

@@ -2,19 +2,21 @@
 /*
  * stage.c - plays cases of the shim's test programs between the nodes of a lab
  *
- *	stage LAB DIRECTORY PROGRAMS LIBRARY
+ *	stage LAB DIRECTORY PROGRAMS LIBRARY [MARKS]
  *
  * Reads one case a line,
  *
  *	ENDS PROGRAM CASE SHAPE FROM NODE ADDRESS [KIND]...
  *
  * and answers each with one: "slim", "packet" or "none", the path that its connections took; then "late",
- * where a router has been too late for a shim, else "intime". What client and server said is in DIRECTORY/said, what
+ * where a router has been too late for a shim, or a host for its router, else "intime". What client and server said is in DIRECTORY/said, what
  * their shims did in DIRECTORY/shim.
  *
  * ENDS says which have the shim: plain, both, client or server. The slim path was taken where the router of
  * the client's host has counted such a connect; else the packet path where the kernel of the client's
  * namespace has begun a connection.
+ *
+ * With MARKS (marks.c, as a library) programs run under strace(1), which writes DIRECTORY/trace.1 and so on.
  *
  * Theory of operation: servers for all comers are started when a case first wants one, each with and without
  * the shim, and stay until the end; a case's own server must end soon after its client. All are
@@ -37,19 +39,26 @@
 #define CLIENT_MS	10000
 #define SERVER_MS	5000	/* once its client has ended */
 #define READY_MS	8000
+#define COUNTED_MS	500
 #define FIRST_PORT	7101
 #define WORDS_MAX	16
 #define COMMONS_MAX	16
+#define ARGUMENTS_MAX	6	/* of a program, with the NULL */
 #define CLIENTS_HOST	"h1"
 #define SERVERS_HOST	"h2"	/* where a wire is between them */
 
-static const char *directory, *programs, *library;
+static const char *directory, *programs, *library, *marks;
 static char said_path[PATH_MAX], shim_path[PATH_MAX];
-static int last_port = FIRST_PORT - 1;
+static int last_port = FIRST_PORT - 1, last_trace;
 
 struct play {
 	const char *ends, *program, *name, *shape, *from, *node, *address;
-	bool silent, unannounced;
+	bool silent, unannounced, connects;
+};
+
+/* What had been counted by then */
+struct counts {
+	long slim, late, opens;
 };
 
 /* Servers for all comers */
@@ -68,23 +77,44 @@ static bool server_has_shim(const struct play *play)
 	return !strcmp(play->ends, "both") || !strcmp(play->ends, "server");
 }
 
+/* Programs that have the shim */
+static struct child start_shim(int netns, char **argv, char **envp)
+{
+	char preload[2 * PATH_MAX + 16], debug[PATH_MAX + 16];
+
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", library);
+	snprintf(debug, sizeof(debug), "SLIM_DEBUG=%s", shim_path);
+	envp[1] = debug;
+	envp[2] = preload;
+	return child_start(netns, argv, envp);
+}
+
+/* The same, and their system calls are written down. */
+static struct child start_traced(int netns, char **argv, char **envp)
+{
+	char preload[2 * PATH_MAX + 16], trace[PATH_MAX];
+	char *strace[ARGUMENTS_MAX + 8] = { "/usr/bin/strace", "-qq", "-f", "-i", "-o", trace, "-E", preload };
+
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s:%s", marks, library);
+	snprintf(trace, sizeof(trace), "%s/trace.%d", directory, ++last_trace);
+	memcpy(&strace[8], argv, ARGUMENTS_MAX * sizeof(*argv));
+	return child_start(netns, strace, envp);
+}
+
 /* @name: NULL: of no case */
 static struct child start(const struct play *play, const char *role, int port, const char *name)
 {
 	bool is_server = !strcmp(role, "server");
-	char path[PATH_MAX], number[16], preload[PATH_MAX + 16], debug[PATH_MAX + 16];
-	char *argv[] = { path, (char *)role, (char *)play->address, number, (char *)name, NULL };
+	int netns = lab_netns(is_server ? play->node : play->from);
+	char path[PATH_MAX], number[16];
+	char *argv[ARGUMENTS_MAX] = { path, (char *)role, (char *)play->address, number, (char *)name };
 	char *envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL, NULL };
 
 	snprintf(path, sizeof(path), "%s/%s", programs, play->program);
 	snprintf(number, sizeof(number), "%d", port);
-	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", library);
-	snprintf(debug, sizeof(debug), "SLIM_DEBUG=%s", shim_path);
-	if (is_server ? server_has_shim(play) : client_has_shim(play)) {
-		envp[1] = preload;
-		envp[2] = debug;
-	}
-	return child_start(lab_netns(is_server ? play->node : play->from), argv, envp);
+	if (is_server ? !server_has_shim(play) : !client_has_shim(play))
+		return child_start(netns, argv, envp);
+	return marks ? start_traced(netns, argv, envp) : start_shim(netns, argv, envp);
 }
 
 static long long now(void)
@@ -169,8 +199,39 @@ static void play_pair(const struct play *play, FILE *said)
 	child_tell(&server, said);
 }
 
+static struct counts count(const struct play *play)
+{
+	return (struct counts){
+		.slim = lab_counter(CLIENTS_HOST, "connects_slim"),
+		.late = lab_counter(CLIENTS_HOST, "connects_late"),
+		.opens = lab_opens(play->from),
+	};
+}
+
+static const char *path_since(const struct counts *before, const struct play *play)
+{
+	struct counts after = count(play);
+
+	if (after.slim > before->slim)
+		return "slim";
+	return after.opens > before->opens ? "packet" : "none";
+}
+
+/* A router may count only when the shim has its answer already. */
+static const char *path_taken(const struct counts *before, const struct play *play)
+{
+	const char *path = path_since(before, play);
+	long long end = now() + COUNTED_MS;
+
+	while (play->connects && !strcmp(path, "none") && now() < end) {
+		poll(NULL, 0, 1);
+		path = path_since(before, play);
+	}
+	return path;
+}
+
 /* Has a router been too late for a shim's question? */
-static bool was_late(void)
+static bool shim_was_late(void)
 {
 	char line[512];
 	bool late = false;
@@ -184,11 +245,17 @@ static bool was_late(void)
 	return late;
 }
 
+/* Or the host, for the router? */
+static bool was_late(const struct counts *before, const struct play *play)
+{
+	return shim_was_late() || count(play).late > before->late;
+}
+
 static void play_case(const struct play *play)
 {
 	bool is_pair = !strcmp(play->shape, "pair");
 	int port = is_pair ? 0 : common_port(play);
-	long slim = lab_counter(CLIENTS_HOST, "connects_slim"), opens = lab_opens(play->from);
+	struct counts before = count(play);
 	FILE *said = fopen(said_path, "we");
 
 	if (!said)
@@ -200,8 +267,8 @@ static void play_case(const struct play *play)
 		play_client(play, port, said);
 	if (fclose(said))
 		err(1, "%s", said_path);
-	printf("%s %s\n", lab_counter(CLIENTS_HOST, "connects_slim") > slim ? "slim" :
-	       lab_opens(play->from) > opens ? "packet" : "none", was_late() ? "late" : "intime");
+	printf("%s ", path_taken(&before, play));
+	printf("%s\n", was_late(&before, play) ? "late" : "intime");
 	fflush(stdout);
 }
 
@@ -217,10 +284,11 @@ static struct play read_play(char *line)
 	if (num < 7)
 		errx(1, "a case has too few words");
 	play = (struct play){ words[0], words[1], words[2], words[3], words[4], words[5], words[6],
-			      false, false };
+			      false, false, true };
 	for (int i = 7; i < num; i++) {
 		play.silent |= !strcmp(words[i], "silent");
 		play.unannounced |= !strcmp(words[i], "unannounced");
+		play.connects &= strcmp(words[i], "none") != 0;
 	}
 	return play;
 }
@@ -229,14 +297,15 @@ int main(int argc, char **argv)
 {
 	char line[1024];
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: stage LAB DIRECTORY PROGRAMS LIBRARY\n");
+	if (argc != 5 && argc != 6) {
+		fprintf(stderr, "usage: stage LAB DIRECTORY PROGRAMS LIBRARY [MARKS]\n");
 		return 2;
 	}
 	lab_is(argv[1]);
 	directory = argv[2];
 	programs = argv[3];
 	library = argv[4];
+	marks = argv[5];
 	snprintf(said_path, sizeof(said_path), "%s/said", directory);
 	snprintf(shim_path, sizeof(shim_path), "%s/shim", directory);
 	while (fgets(line, sizeof(line), stdin)) {
