@@ -131,7 +131,7 @@ class Differences:
             for shown in tables.all_of(entry, "shown"):
                 if "/" in shown and ":" not in shown:
                     yield from self.check_file(key, shown, tables.all_of(entry, "plain"))
-                elif not tables.all_of(entry, "plain"):
+                elif not tables.all_of(entry, "plain") + tables.all_of(entry, "path"):
                     yield f"differences.txt: {key} does not say what {shown} prints"
 
     @staticmethod

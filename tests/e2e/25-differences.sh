@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What a program can tell of Slim (tests/shim/differences.txt), where it takes more than a program to see
+# it: a router that does not answer, another container, a sanitiser.
+. "$(dirname "$0")/lib.sh"
+
+# Routers are stopped here on purpose: that excuses nothing.
+unset SLIM_DEBUG
+
+moments=$programs/moments
+
+lab_start -H 2
+
+is_there() { grep -q "$2" "$work/$1"; }
+stopped() { [[ $(sed 's/^.*) //' "/proc/$1/stat") == T* ]]; }
+queued() { [[ $(sockets "$1" -ltn "sport = :$2" | awk '{ print $2 }') == 1 ]]; }
+
+# The router itself, below its keeper
+router() { ps -o pid= --ppid "$(router_pid "$1")" | tr -d ' '; }
+
+halt()
+{
+	kill -STOP "$(router "$1")"
+	poll 5 stopped "$(router "$1")"
+}
+
+resume()
+{
+	kill -CONT "$(router "$1")"
+	poll 5 ctl "$1" status
+}
+
+# accepts HOW PORT [leap]: what a server says that accepts a connection which waits, while its router is
+# stopped or not
+accepts()
+{
+	serve "server-$2" shim h2c1 "$2" "$moments" accept "$2" "$work/go-$2" "${@:3}"
+	background "client-$2" in_ h1c1 nc "$(address h2c1)" "$2"
+	poll 5 queued h2c1 "$2"
+	[[ $1 == answers ]] || halt h2
+	touch "$work/go-$2"
+	finish "server-$2" || true
+	[[ $1 == answers ]] || resume h2
+	stop "client-$2"
+	sed 1d "$work/server-$2"
+}
+
+# difference: no-answer
+equal "accept says who it is" "peer $(address h1c1)" "$(accepts answers 7601)"
+equal "accept says nothing of who it is, where the router does not answer" "peer 0.0.0.0" "$(accepts halted 7602)"
+
+# difference: leapt
+equal "a signal that comes later than accept" "peer $(address h1c1)" "$(accepts answers 7603 leap)"
+equal "one that comes while accept asks the router" leapt "$(accepts halted 7604 leap)"
+
+# connects HOW PORT HOST: what a client says, while that host's router is stopped or not; its server has
+# ended where that is its own host's
+connects()
+{
+	serve "server-$2" shim h2c1 "$2" "$moments" accept "$2" "$work/go-$2"
+	background "client-$2" in_ h1c1 "$moments" connect "$(address h2c1)" "$2" "$work/go-$2"
+	poll 5 is_there "client-$2" waiting
+	[[ $1 == answers ]] || halt "$3"
+	[[ $3 == h1 ]] || finish "server-$2" KILL 2>/dev/null || true
+	touch "$work/go-$2"
+	poll 5 is_there "client-$2" connect
+	[[ $1 == answers ]] || resume "$3"
+	finish "client-$2" || true
+	stop "server-$2"
+	sed 1d "$work/client-$2"
+}
+
+# difference: asking
+equal "a connect" "connect: done, before a signal, soon
+read: the end" "$(connects answers 7605 h1)"
+equal "a connect that asks a router in vain is not interrupted" "connect: done, behind a signal, late
+read: the end" "$(connects halted 7606 h1)"
+
+# difference: vanished
+before=$(counter h1 connects_slim)
+equal "a listener that is gone, of which the peer has not heard" "connect: done, before a signal, soon
+read: Connection reset by peer" "$(connects halted 7607 h2)"
+check "it was on the slim path" holds "$(counter h1 connects_slim) > $before"
+
+# difference: tenants
+cat >"$work/pass.py" <<'END'
+import socket
+import sys
+
+side, path = sys.argv[1:3]
+with socket.socket(socket.AF_UNIX) as unix:
+    if side == "give":
+        with socket.create_connection((sys.argv[3], int(sys.argv[4]))) as passed:
+            unix.connect(path)
+            socket.send_fds(unix, [b"f"], [passed.fileno()])
+            unix.recv(1)
+    else:
+        unix.bind(path)
+        unix.listen()
+        with unix.accept()[0] as giver:
+            fds = socket.recv_fds(giver, 1, 1)[1]
+            print(socket.socket(fileno=fds[0]).getpeername()[0])
+END
+# passed NODE: the peer of a connection of h1c1's, as a program in NODE sees it
+passed()
+{
+	background "take-$1" in_ "$1" python3 "$work/pass.py" take "$work/$1.sock"
+	poll 5 test -e "$work/$1.sock"
+	in_ h1c1 python3 "$work/pass.py" give "$work/$1.sock" "$(address h2c1)" 7608 || true
+	finish "take-$1" || true
+	sed 's/^::ffff://' "$work/take-$1"
+}
+
+serve echo shim h2c1 7608 python3 "$e2e/servers.py" threads 7608
+before=$(counter h1 connects_slim)
+equal "a connection that is passed within a container" "$(address h2c1)" "$(passed h1c1)"
+equal "one that is passed to another container" "$(address h2)" "$(passed h1c2)"
+equal "they were on the slim path" $((before + 2)) "$(counter h1 connects_slim)"
+stop echo
+
+# difference: sanitiser
+echo 'int main(void) { return 0; }' | gcc -fsanitize=address -x c -o "$work/sanitised" -
+check "a sanitised program, without the shim" plain h1c1 "$work/sanitised"
+check_not "with it" in_ h1c1 "$work/sanitised"
+check "... whose place is behind the sanitiser's" in_ h1c1 env \
+	LD_PRELOAD="$(gcc -print-file-name=libasan.so) $build/libslim.so" "$work/sanitised"
