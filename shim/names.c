@@ -208,6 +208,8 @@ static int give_int(uint32_t value, void *to, socklen_t *len)
 	if (!user_writable(to, room))
 		return next_result(-EFAULT);
 	memcpy(to, &value, room);
+	if (!user_writable(len, sizeof(*len)))
+		return next_result(-EFAULT);
 	*len = room;
 	return 0;
 }

@@ -15,6 +15,7 @@
 
 static char *page;		/* what is behind it cannot be used */
 static char *read_only;		/* the address to connect to, where nobody may write */
+static char *read_only_length;	/* and its length */
 static size_t page_size;
 
 static void make_pages(void)
@@ -24,6 +25,8 @@ static void make_pages(void)
 	munmap(page + page_size, page_size);
 	read_only = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memcpy(read_only, &to, to_len);
+	read_only_length = read_only + sizeof(to);
+	memcpy(read_only_length, &to_len, sizeof(to_len));
 	mprotect(read_only, page_size, PROT_READ);
 }
 
@@ -175,7 +178,7 @@ static void bad_names(int fd)
 		name_result("read-only", call(fd, (void *)read_only, &len), len);
 		len = sizeof(name);
 		name_result("past the end", call(fd, (void *)(page + page_size - 2), &len), len);
-		result("read-only length", call(fd, at, (void *)read_only));
+		result("read-only length", call(fd, at, (void *)read_only_length));
 	}
 }
 
@@ -224,7 +227,7 @@ static void bad_options(int fd)
 	result("get NULL", getsockopt(fd, SOL_SOCKET, SO_DOMAIN, NULL, &len));
 	result("get far", getsockopt(fd, SOL_SOCKET, SO_DOMAIN, FAR, &len));
 	result("get, no length", getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &value, NULL));
-	result("get, read-only length", getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &value, (void *)read_only));
+	result("get, read-only length", getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &value, (void *)read_only_length));
 	len = (socklen_t)-1;
 	result("get -1", getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &value, &len));
 	len = 4;
@@ -347,7 +350,7 @@ static void accept_into_nothing(void)
 	make_pages();
 	say("far", accept(from, FAR, &len));
 	say("no length", accept(from, (struct sockaddr *)&name, NULL));
-	say("read-only length", accept(from, (struct sockaddr *)&name, (void *)read_only));
+	say("read-only length", accept(from, (struct sockaddr *)&name, (void *)read_only_length));
 	len = (socklen_t)-1;
 	say("-1", accept(from, (struct sockaddr *)&name, &len));
 	len = 0;
