@@ -24,7 +24,7 @@ say = @printf '  %-8s%s\n'
 endif
 
 PACKAGES := libnl-3.0 libnl-route-3.0 liburcu liburcu-cds jansson libnftables libcap-ng \
-	    libssl libcrypto libsystemd
+	    libnl-genl-3.0 libssl libcrypto libsystemd
 DEPS_OK := $(shell pkg-config --exists $(PACKAGES) check 2>/dev/null && echo yes)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
@@ -38,7 +38,7 @@ ROUTER_SRC := $(wildcard router/*.c) $(wildcard core/*.c)
 ROUTER_OBJ := $(ROUTER_SRC:%.c=$(B)/%.o)
 ROUTER_ASAN_OBJ := $(ROUTER_SRC:%.c=$(B)/asan/%.o)
 SLIMCTL_SRC := $(filter-out tools/slim_run.c,$(wildcard tools/*.c)) router/host_key.c router/base64.c \
-	       $(addprefix router/policy,.c _build.c _check.c _compile.c _domain.c _ends.c _identity.c _include.c \
+	       $(addprefix router/policy,.c _build.c _check.c _compile.c _domain.c _ends.c _identity.c _include.c _inputs.c \
 		 _lex.c _pack.c _parse.c _parser.c _report.c _resolve.c _rule.c _source.c _uses.c _value.c) \
 	       $(wildcard router/config*.c core/classifier*.c) router/endpoint.c router/log.c
 SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)

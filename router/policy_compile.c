@@ -9,159 +9,26 @@
 #include "endpoint.h"
 #include "policy_domain.h"
 #include "policy_identity.h"
+#include "policy_inputs.h"
 #include "policy_report.h"
 #include "policy_uses.h"
 
 static const struct classifier_allocator allocator = { malloc, free };
 
-static const struct classifier_interval all_services[] = {
-	[POLICY_PROTOCOL_ANY] = { 0, CLASSIFIER_SERVICE_MAX },
-	[POLICY_PROTOCOL_TCP] = { CLASSIFIER_SERVICE(CLASSIFIER_TCP, 0),
-				  CLASSIFIER_SERVICE(CLASSIFIER_TCP, 0xffff) },
-	[POLICY_PROTOCOL_UDP] = { CLASSIFIER_SERVICE(CLASSIFIER_UDP, 0),
-				  CLASSIFIER_SERVICE(CLASSIFIER_UDP, 0xffff) },
-	[POLICY_PROTOCOL_ICMP] = { CLASSIFIER_SERVICE(CLASSIFIER_ICMP, 0),
-				   CLASSIFIER_SERVICE(CLASSIFIER_ICMP, 0xffff) },
-};
+/* --- classifiers --- */
 
-/*
- * @number_of:	of each of the policy's sets its number in the domain that is being made, else POLICY_NONE
- * @services:	of each of the policy's ports, in the place of those
- */
-struct work {
-	struct policy_compiled *compiled;
-	uint32_t *number_of;
-	struct classifier_interval *services;
-	struct classifier_set *sets;
-	struct classifier_rule *rules;
-};
-
-/* --- one domain --- */
-
-static void make_services(struct work *work)
+static int make_domain(uint32_t domain, const struct classifier_policy *policy,
+		       const uint32_t *dynamic, void *data)
 {
-	const struct policy *policy = work->compiled->policy;
+	struct policy_compiled *compiled = data;
+	struct policy_domain *made = &compiled->domains[domain];
 
-	for (uint32_t i = 0; i < policy->rules_num; i++) {
-		const struct policy_rule *rule = &policy->rules[i];
-		uint32_t protocol = all_services[rule->protocol].first >> 16;
-
-		for (uint32_t j = rule->ports; j < rule->ports + rule->ports_num; j++)
-			work->services[j] = (struct classifier_interval){
-				CLASSIFIER_SERVICE(protocol, policy->ports[j].first),
-				CLASSIFIER_SERVICE(protocol, policy->ports[j].last),
-			};
-	}
-}
-
-/* The set's number, a new one if it has none yet; those that are not @dynamic are left alone. */
-static void number_set(struct work *work, struct policy_domain *domain, uint32_t set,
-		       bool dynamic, uint32_t *num)
-{
-	const struct policy_resolved *resolved = &work->compiled->resolved;
-
-	if (work->number_of[set] != POLICY_NONE ||
-	    (resolved->sets[set].tests_num > 0) != dynamic)
-		return;
-	work->number_of[set] = *num;
-	work->sets[*num] = (struct classifier_set){
-		resolved->ranges + resolved->sets[set].ranges, resolved->sets[set].ranges_num,
-	};
-	if (dynamic)
-		domain->dynamic[domain->dynamic_num++] = set;
-	++*num;
-}
-
-/* Dynamic ones come first. Returns how many there are. */
-static uint32_t number_sets(struct work *work, struct policy_domain *domain)
-{
-	const struct policy *policy = work->compiled->policy;
-	uint32_t num = 0;
-
-	for (int dynamic = 1; dynamic >= 0; dynamic--)
-		for (uint32_t i = 0; i < domain->rules_num; i++) {
-			const struct policy_rule *rule = &policy->rules[domain->rules[i]];
-
-			number_set(work, domain, rule->source, dynamic, &num);
-			number_set(work, domain, rule->destination, dynamic, &num);
-		}
-	return num;
-}
-
-static void make_rules(struct work *work, const struct policy_domain *domain)
-{
-	const struct policy *policy = work->compiled->policy;
-
-	for (uint32_t i = 0; i < domain->rules_num; i++) {
-		const struct policy_rule *rule = &policy->rules[domain->rules[i]];
-
-		work->rules[i] = (struct classifier_rule){
-			.src = work->number_of[rule->source],
-			.dst = work->number_of[rule->destination],
-			.services = rule->ports_num ? work->services + rule->ports :
-						      &all_services[rule->protocol],
-			.services_num = rule->ports_num ? rule->ports_num : 1,
-		};
-	}
-}
-
-static void forget_numbers(struct work *work, const struct policy_domain *domain)
-{
-	const struct policy *policy = work->compiled->policy;
-
-	for (uint32_t i = 0; i < domain->rules_num; i++) {
-		const struct policy_rule *rule = &policy->rules[domain->rules[i]];
-
-		work->number_of[rule->source] = work->number_of[rule->destination] = POLICY_NONE;
-	}
-}
-
-static int make_domain(struct work *work, struct policy_domain *domain)
-{
-	struct classifier_policy policy = { .sets = work->sets, .rules = work->rules };
-	uint32_t *smaller;
-
-	if (!domain->rules_num)
-		return 0;
-	domain->dynamic = calloc(2u * domain->rules_num, sizeof(*domain->dynamic));
-	if (!domain->dynamic)
+	made->dynamic = calloc(policy->dynamic_num + 1u, sizeof(*made->dynamic));
+	if (!made->dynamic)
 		return -ENOMEM;
-	policy.sets_num = number_sets(work, domain);
-	policy.dynamic_num = domain->dynamic_num;
-	policy.rules_num = domain->rules_num;
-	make_rules(work, domain);
-	forget_numbers(work, domain);
-	smaller = realloc(domain->dynamic, (domain->dynamic_num + 1u) * sizeof(*smaller));
-	if (smaller)
-		domain->dynamic = smaller;
-	return classifier_build(&policy, &allocator, &domain->classifier);
-}
-
-/* @failed: set to how many domains were tried */
-static int make_classifiers(struct policy_compiled *compiled, uint32_t *failed)
-{
-	const struct policy *policy = compiled->policy;
-	struct work work = {
-		.compiled = compiled,
-		.number_of = calloc(policy->sets_num + 1u, sizeof(*work.number_of)),
-		.services = calloc(policy->ports_num + 1u, sizeof(*work.services)),
-		.sets = calloc(policy->sets_num + 1u, sizeof(*work.sets)),
-		.rules = calloc(policy->rules_num + 1u, sizeof(*work.rules)),
-	};
-	int err = -ENOMEM;
-
-	if (work.number_of && work.services && work.sets && work.rules) {
-		memset(work.number_of, 0xff, policy->sets_num * sizeof(*work.number_of));
-		make_services(&work);
-		err = 0;
-	}
-	for (*failed = 0; *failed < compiled->domains_num && !err; ++*failed)
-		err = make_domain(&work, &compiled->domains[*failed]);
-	free(work.number_of);
-	free(work.services);
-	free(work.sets);
-	free(work.rules);
-	return err;
+	memcpy(made->dynamic, dynamic, policy->dynamic_num * sizeof(*made->dynamic));
+	made->dynamic_num = policy->dynamic_num;
+	return classifier_build(policy, &allocator, &made->classifier);
 }
 
 /* --- from tenant to tenant --- */
@@ -288,7 +155,7 @@ static int compile(struct policy_compiled *compiled, const struct config *config
 	if (!err)
 		err = policy_domains_make(compiled);
 	if (!err)
-		err = make_classifiers(compiled, domains);
+		err = policy_inputs_each(compiled, make_domain, compiled, domains);
 	if (err)
 		return err;
 	*domains = 0;
