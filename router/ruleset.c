@@ -29,6 +29,7 @@
 #include "endpoint.h"
 #include "ruleset_batch.h"
 #include "ruleset_message.h"
+#include "ruleset_refusal.h"
 
 #define SLIM_PORTS_NUM	64	/* of a peer, whose range is not known before it says hello */
 
@@ -266,6 +267,7 @@ void ruleset_exit(void)
 	      "table inet slim_rates\ndelete table inet slim_rates\n"
 	      "table netdev slim_rates\ndelete table netdev slim_rates\n", batch.out);
 	ruleset_batch_run(&batch, "remove the table inet slim");
+	ruleset_refusal_exit();
 }
 
 int ruleset_port_hold(const char *ifname)

@@ -13,6 +13,7 @@
 #include "packet_denials.h"
 #include "packet_sets.h"
 #include "ruleset_load.h"
+#include "ruleset_refusal.h"
 
 #define TABLE	"netdev " RULESET_POLICY_TABLE
 
@@ -255,11 +256,7 @@ static void put_common(struct load *load)
 {
 	fputs("counter " RULESET_POLICY_COUNTER " {}\n", load->out);
 	put_chain(load, "refuse");
-	fputs("meta l4proto tcp reject with tcp reset\n"
-	      "meta protocol ip reject with icmp type admin-prohibited\n"
-	      "meta protocol ip6 reject with icmpv6 type admin-prohibited\n"
-	      "drop\n"
-	      "}\n", load->out);
+	fprintf(load->out, "%s}\n", ruleset_refusal_rules());
 	put_chain(load, "always");
 	fputs("meta protocol != { ip, ip6 } accept\n"
 	      "ip frag-off & 0x1fff != 0 accept\n"
@@ -313,6 +310,7 @@ static void write_all(struct load *load, const struct ruleset_policy_tenant *ten
 		put_tenant(load, &tenants[i]);
 	fputs("}\n", load->out);
 	put_stale_sets(load);
+	fputs(ruleset_refusal_table(), load->out);
 }
 
 static int load_open(struct load *load)
@@ -387,20 +385,30 @@ static size_t count_devices(const struct ruleset_policy_tenant *tenants, size_t 
 	return there;
 }
 
+static int unload(char *error, size_t size)
+{
+	char commands[256];
+	int len = snprintf(commands, sizeof(commands), "table " TABLE "\ndelete table " TABLE "\n%s",
+			   ruleset_refusal_removal());
+
+	forget_loaded();
+	return ruleset_load(commands, (size_t)len, error, size);
+}
+
 /* Again where a device has gone meanwhile; and at last, somebody may have changed what we have loaded, or a
  * process that ended may have loaded some: then all of it is made anew. */
 int ruleset_policy_load(const struct ruleset_policy_tenant *tenants, size_t num, char *error,
 			size_t size)
 {
-	static const char nothing[] = "table " TABLE "\ndelete table " TABLE "\n";
 	bool known = loaded.chains_text;
 	size_t devices;
-	int err;
+	int err = ruleset_refusal_find();
 
-	if (!num) {
-		forget_loaded();
-		return ruleset_load(nothing, strlen(nothing), error, size);
-	}
+	*error = '\0';
+	if (err)
+		return err;
+	if (!num)
+		return unload(error, size);
 	do
 		err = load_once(tenants, num, &devices, error, size);
 	while (err == -EIO && count_devices(tenants, num) < devices);

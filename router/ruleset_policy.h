@@ -9,7 +9,7 @@
  * allow passes as a reply where default is deny and the opposite direction is allowed for its source
  * port. Link-local addresses, of which no rule speaks, are for neighbour discovery alone, and another tenant's, of
  * which rules speak, for the slim path. Fragments after the first pass, since they are of no use without it. What
- * is refused is rejected: a reset, or ICMP's "administratively prohibited".
+ * is refused is rejected (ruleset_refusal.h): a reset, or ICMP's "administratively prohibited".
  *
  * All of it is one transaction, in which chains are made anew and sets that are there already stay
  * (packet_sets.h), so that a container that comes costs little where there are many rules. What is refused

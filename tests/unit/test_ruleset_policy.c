@@ -2,7 +2,7 @@
 /*
  * test_ruleset_policy.c - what is loaded when devices go, and when nftables refuse
  *
- * links: router/ruleset_policy.c router/packet_sets.c router/endpoint.c
+ * links: router/ruleset_policy.c router/ruleset_refusal.c router/packet_sets.c router/endpoint.c router/log.c
  * libs:
  */
 #include <check.h>
@@ -30,6 +30,12 @@ static struct {
 	int goes[8];
 } loads;
 
+/* Can the kernel refuse there, and what comes of trying? */
+static struct {
+	int netdev, bridge;
+	unsigned int num;
+} trials;
+
 unsigned int if_nametoindex(const char *name)
 {
 	for (unsigned int i = 0; i < PORTS; i++)
@@ -41,11 +47,16 @@ unsigned int if_nametoindex(const char *name)
 /* As nftables: refused where a device is not there */
 int ruleset_load(const char *commands, size_t len, char *error, size_t size)
 {
-	unsigned int n = loads.num++;
+	unsigned int n;
 
-	ck_assert_uint_lt(n, 8);
 	ck_assert_uint_gt(size, 0);
 	*error = '\0';
+	if (strstr(commands, "slim_trial")) {
+		trials.num++;
+		return strstr(commands, "bridge") ? trials.bridge : trials.netdev;
+	}
+	n = loads.num++;
+	ck_assert_uint_lt(n, 8);
 	loads.texts[n] = strndup(commands, len);
 	if (loads.goes[n])
 		gone[loads.goes[n] - 1] = true;
@@ -157,6 +168,69 @@ START_TEST(what_is_refused_otherwise_is_made_anew)
 }
 END_TEST
 
+static bool refuses(unsigned int n, const char *rule)
+{
+	const char *chain = strstr(loads.texts[n], "chain refuse {\n");
+
+	return chain && !strncmp(chain + strlen("chain refuse {\n"), rule, strlen(rule));
+}
+
+static void begin(void)
+{
+	memset(&loads, 0, sizeof(loads));
+	hash_seed_init();
+}
+
+START_TEST(it_refuses_at_once)
+{
+	begin();
+	ck_assert_int_eq(load(), 0);
+	ck_assert_int_eq(load(), 0);
+	ck_assert_uint_eq(trials.num, 1);
+	ck_assert(refuses(0, "meta l4proto tcp reject with tcp reset\n"));
+	ck_assert(refuses(1, "meta l4proto tcp reject with tcp reset\n"));
+	ck_assert_ptr_null(strstr(loads.texts[0], "table bridge"));
+}
+END_TEST
+
+START_TEST(it_refuses_at_the_bridge)
+{
+	char error[100];
+
+	begin();
+	trials.netdev = -EIO;
+	ck_assert_int_eq(load(), 0);
+	ck_assert(refuses(0, "meta mark set 0x55000000 accept\n"));
+	ck_assert_ptr_nonnull(strstr(loads.texts[0], "table bridge slim_policy {\n"));
+	ck_assert_int_eq(ruleset_policy_load(NULL, 0, error, sizeof(error)), 0);
+	ck_assert_ptr_nonnull(strstr(loads.texts[1], "delete table bridge slim_policy\n"));
+	ck_assert_ptr_null(strstr(loads.texts[1], "table bridge slim_policy {\n"));
+}
+END_TEST
+
+START_TEST(it_cannot_refuse)
+{
+	begin();
+	trials.netdev = trials.bridge = -EIO;
+	ck_assert_int_eq(load(), 0);
+	ck_assert(refuses(0, "drop\n"));
+	ck_assert_ptr_null(strstr(loads.texts[0], "table bridge"));
+}
+END_TEST
+
+/* What a lack of memory hides is looked for again. */
+START_TEST(it_is_not_known_yet)
+{
+	begin();
+	trials.netdev = -ENOMEM;
+	ck_assert_int_eq(load(), -ENOMEM);
+	ck_assert_uint_eq(loads.num, 0);
+	trials.netdev = 0;
+	ck_assert_int_eq(load(), 0);
+	ck_assert(refuses(0, "meta l4proto tcp reject with tcp reset\n"));
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("ruleset_policy");
@@ -167,6 +241,12 @@ static Suite *suite(void)
 	tcase_add_test(tc, what_has_gone_is_left_out);
 	tcase_add_test(tc, what_goes_meanwhile_is_left_out_next);
 	tcase_add_test(tc, what_is_refused_otherwise_is_made_anew);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("refusals");
+	tcase_add_test(tc, it_refuses_at_once);
+	tcase_add_test(tc, it_refuses_at_the_bridge);
+	tcase_add_test(tc, it_cannot_refuse);
+	tcase_add_test(tc, it_is_not_known_yet);
 	suite_add_tcase(s, tc);
 	return s;
 }
