@@ -164,7 +164,7 @@ int netlink_commit(struct sk_buff *skb, struct genl_info *info)
 /* --- questions --- */
 
 static u64 answer(const struct host *host, const struct slim_question *questions, u32 num,
-		  struct slim_verdict *verdicts)
+		  struct slim_decision *verdicts)
 {
 	const struct force *force;
 	struct verdict verdict;
@@ -184,7 +184,7 @@ static u64 answer(const struct host *host, const struct slim_question *questions
 }
 
 static int reply_verdicts(struct genl_info *info, const struct host *host,
-			  struct slim_verdict *verdicts)
+			  struct slim_decision *verdicts)
 {
 	const struct nlattr *asked = info->attrs[SLIM_A_QUESTIONS];
 	u32 num = nla_len(asked) / sizeof(struct slim_question);
@@ -207,7 +207,7 @@ static int reply_verdicts(struct genl_info *info, const struct host *host,
 int netlink_query(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *asked = info->attrs[SLIM_A_QUESTIONS];
-	struct slim_verdict *verdicts;
+	struct slim_decision *verdicts;
 	struct host *host;
 	int err = -ENOMEM;
 

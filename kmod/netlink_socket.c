@@ -48,7 +48,7 @@ static int put_guard(struct sk_buff *skb, const struct host *host, u32 portid)
 {
 	u32 owner = READ_ONCE(host->owner);
 
-	if (nla_put_u32(skb, SLIM_A_VERSION, SLIM_VERSION) ||
+	if (nla_put_u32(skb, SLIM_A_VERSION, SLIM_GUARD_VERSION) ||
 	    nla_put_u32(skb, SLIM_A_FEATURES, features()) || put_missing(skb) ||
 	    nla_put_u8(skb, SLIM_A_OWNED, !owner ? 0 : owner == portid ? 2 : 1) ||
 	    nla_put_u8(skb, SLIM_A_DRAINING, READ_ONCE(host->draining)) ||

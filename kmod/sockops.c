@@ -63,7 +63,7 @@ static struct tag *sealed(const struct socket *sock)
 
 /* --- names --- */
 
-static int put_name(const struct tag *tag, const struct slim_name *name, struct sockaddr *to)
+static int put_name(const struct tag *tag, const struct slim_address *name, struct sockaddr *to)
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)to;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;

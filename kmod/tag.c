@@ -129,12 +129,12 @@ void tag_destroy(struct tag *tag)
 
 /* --- sealing --- */
 
-static bool name_is_valid(const struct slim_name *name)
+static bool name_is_valid(const struct slim_address *name)
 {
 	return !name->reserved;
 }
 
-static bool name_is_ipv4(const struct slim_name *name)
+static bool name_is_ipv4(const struct slim_address *name)
 {
 	return ipv6_addr_v4mapped((const struct in6_addr *)name->addr);
 }
@@ -169,8 +169,8 @@ static void tag_fill(struct tag *tag, const struct slim_seal *seal, u64 cookie)
 struct slim_question tag_question(const struct tag *tag)
 {
 	bool accepted = tag->flags & SLIM_SEAL_ACCEPTED;
-	const struct slim_name *source = accepted ? &tag->peer : &tag->local;
-	const struct slim_name *destination = accepted ? &tag->local : &tag->peer;
+	const struct slim_address *source = accepted ? &tag->peer : &tag->local;
+	const struct slim_address *destination = accepted ? &tag->local : &tag->peer;
 	struct slim_question question = {
 		.source_vni = accepted ? tag->peer_vni : tag->vni,
 		.destination_vni = accepted ? tag->vni : tag->peer_vni,

@@ -50,8 +50,8 @@ struct tag {
 	u32 container;
 	u32 vni;
 	u32 peer_vni;
-	struct slim_name local;
-	struct slim_name peer;
+	struct slim_address local;
+	struct slim_address peer;
 	struct slim_shape told_shape;
 	struct slim_shape shape;
 	u32 rule;

@@ -2,6 +2,7 @@
 /* claim.c - a shim asks for the connection behind a ticket */
 #include "claim.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "container.h"
 #include "counters.h"
 #include "endpoint.h"
+#include "guard.h"
 #include "inbound.h"
 #include "inflight.h"
 #include "inherited.h"
@@ -77,6 +79,20 @@ static int hand_over(struct channel *channel, struct inbound *inbound,
 	return 0;
 }
 
+/* It is the container's from now on, or must not be: 0, or the guard's -errno. */
+static int guarded(const struct inbound *inbound, const struct slim_claim *request)
+{
+	const struct guard_seal asked = {
+		.container = inbound->container->id,
+		.vni = inbound->container->vni, .peer_vni = inbound->fields.src_vni,
+		.local = inbound->local, .peer = inbound->peer,
+		.domain = request->domain, .accepted = true,
+	};
+	int err = guard_tag(inbound->event.fd);
+
+	return err ? err : guard_seal(inbound->event.fd, &asked);
+}
+
 static void free_rcu(struct rcu_head *head)
 {
 	free(caa_container_of(head, struct claim_task, rcu));
@@ -90,26 +106,45 @@ static void forget(struct claim_task *work)
 	call_rcu(&work->rcu, free_rcu);
 }
 
+/*
+ * By its owner: handed over, or carried by the router, if the shim or the guard want that, or ended, if the guard's policy
+ * denies it. It may be freed by and by. Returns whether that was answered.
+ */
+static bool settle(struct claim_task *work, struct inbound *inbound)
+{
+	bool keep = work->request.flags & SLIM_CLAIM_KEEP;
+	int err = inbound->unguarded;
+
+	if (!keep && !err)
+		err = guarded(inbound, &work->request);
+	if (err == -EACCES) {
+		inbound_reset(inbound);
+		return false;
+	}
+	if (keep || err) {
+		waiting_splice(inbound);
+		return false;
+	}
+	if (hand_over(work->channel, inbound, &work->request) == 0)
+		inbound_free(inbound);
+	return true;
+}
+
 /* In the owner's thread. */
 static bool job_run(struct share_job *job)
 {
 	struct claim_task *work = caa_container_of(job, struct claim_task, job);
 	struct inbound *inbound = ticket_inbound(work->channel->container,
 						 &work->request.ticket);
-	bool keep = work->request.flags & SLIM_CLAIM_KEEP;
+	bool answered = false;
 
 	channel_request_end(work->channel);
-	/* It may end at once, and be freed by and by. */
-	if (keep && inbound && inbound->worker == work->worker && inbound_own(inbound))
-		waiting_splice(inbound);
-	if (!keep && inbound && inbound->worker == work->worker && inbound_own(inbound)) {
-		if (hand_over(work->channel, inbound, &work->request) == 0)
-			inbound_free(inbound);
-	} else if (inbound && inbound_state(inbound) == INBOUND_SPLICED) {
+	if (inbound && inbound->worker == work->worker && inbound_own(inbound))
+		answered = settle(work, inbound);
+	if (!answered && inbound && inbound_state(inbound) == INBOUND_SPLICED)
 		(void)reply_claim(work->channel, &work->request, SLIM_VERDICT_SPLICED, inbound);
-	} else {
+	else if (!answered)
 		(void)reply_claim(work->channel, &work->request, SLIM_VERDICT_PACKET, NULL);
-	}
 	forget(work);
 	return false;
 }
@@ -149,25 +184,34 @@ static bool forward_claim(struct channel *channel, struct inbound *inbound,
 	return true;
 }
 
+/* In CLAIMING, which it leaves. False: nothing was answered, and its owner has to go on. */
+static bool claim(struct channel *channel, struct inbound *inbound, const struct slim_claim *request)
+{
+	inbound->unguarded = guarded(inbound, request);
+	if (inbound->unguarded) {
+		inbound_set_state(inbound, INBOUND_WAITING);
+		return false;
+	}
+	if (hand_over(channel, inbound, request)) {
+		inbound_set_state(inbound, INBOUND_WAITING);
+		channel_close(channel);
+		return true;
+	}
+	/* The last touch: its owner may free it from here on. */
+	inbound_set_state(inbound, INBOUND_TAKEN);
+	if (inbound->worker == channel->worker)
+		inbound_free(inbound);
+	return true;
+}
+
 void claim_answer(struct channel *channel, const struct slim_claim *request)
 {
 	struct inbound *inbound = ticket_inbound(channel->container, &request->ticket);
 	int err;
 
 	if (inbound && !(request->flags & SLIM_CLAIM_KEEP) &&
-	    inbound_take(inbound, INBOUND_CLAIMING)) {
-		err = hand_over(channel, inbound, request);
-		if (err) {
-			inbound_set_state(inbound, INBOUND_WAITING);
-			channel_close(channel);
-			return;
-		}
-		/* The last touch: its owner may free it from here on. */
-		inbound_set_state(inbound, INBOUND_TAKEN);
-		if (inbound->worker == channel->worker)
-			inbound_free(inbound);
+	    inbound_take(inbound, INBOUND_CLAIMING) && claim(channel, inbound, request))
 		return;
-	}
 	if (inbound && forward_claim(channel, inbound, request))
 		return;
 	counter_inc(claims_unknown);

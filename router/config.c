@@ -27,6 +27,12 @@ static unsigned int workers_default(void)
 	return processors < WORKERS_DEFAULT ? (unsigned int)processors : WORKERS_DEFAULT;
 }
 
+const char *const config_guard_names[CONFIG_GUARD_NUM] = {
+	[CONFIG_GUARD_REQUIRE] = "require",
+	[CONFIG_GUARD_PREFER] = "prefer",
+	[CONFIG_GUARD_OFF] = "off",
+};
+
 static struct config *config_new(void)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -40,6 +46,7 @@ static struct config *config_new(void)
 	config->workers = workers_default();
 	config->key_lifetime = 3600;
 	config->egress = CONFIG_EGRESS_MASQUERADE;
+	config->guard = CONFIG_GUARD_PREFER;
 	config->log_level = LOG_LEVEL_INFO;
 	config->limits = (struct config_limits){
 		.containers = 4096,

@@ -48,6 +48,14 @@ enum config_egress {
 	CONFIG_EGRESS_NUM
 };
 
+/* Whether slim.ko has to keep the sockets that are handed over (guard.h) */
+enum config_guard {
+	CONFIG_GUARD_REQUIRE,
+	CONFIG_GUARD_PREFER,
+	CONFIG_GUARD_OFF,
+	CONFIG_GUARD_NUM
+};
+
 /* Per container, unless said otherwise */
 struct config_limits {
 	unsigned int containers;	/* on this host; default 4096 */
@@ -74,6 +82,7 @@ struct config {
 	unsigned int key_lifetime;	/* s; default 3600 */
 	unsigned int workers;		/* default: half the processors, 1 to 4 */
 	enum config_egress egress;	/* default masquerade */
+	enum config_guard guard;	/* default prefer */
 	enum log_level log_level;	/* default info */
 	struct config_limits limits;
 	struct config_tenant *tenants;
@@ -105,6 +114,9 @@ const struct config_tenant *config_tenant_by_name(const struct config *config,
 						  const char *name);
 const struct config_tenant *config_tenant_by_vni(const struct config *config,
 						 uint32_t vni);
+
+/* As slimrouter.conf(5) has them */
+extern const char *const config_guard_names[CONFIG_GUARD_NUM];
 
 /* Its name; "?" where there is none. */
 const char *config_tenant_name(const struct config *config, uint32_t vni);

@@ -30,7 +30,7 @@
 
 #include "../include/slim/channel.h"
 
-#define KEYWORDS_MAX	12	/* with a last one that has no name */
+#define KEYWORDS_MAX	16	/* with a last one that has no name */
 #define SEEN_UNKNOWN	KEYWORDS_MAX
 #define SEEN_NUM	(KEYWORDS_MAX + 1)
 #define VALUE_MAX	PATH_MAX	/* with its final zero */
@@ -181,20 +181,35 @@ static void take_path(struct parser *p, const struct keyword *keyword, const str
 		p->no_memory = true;
 }
 
+/* Which of @names it is, or -1, reported */
+static int take_word(struct parser *p, const struct keyword *keyword, const struct value *value,
+		     const char *const *names, int num)
+{
+	for (int i = 0; i < num; i++)
+		if (!strcmp(value->text, names[i]))
+			return i;
+	config_report_expected(p->report, &value->token, "%s", keyword->expected);
+	return -1;
+}
+
 static void take_egress(struct parser *p, const struct keyword *keyword, const struct value *value)
 {
 	static const char *const names[CONFIG_EGRESS_NUM] = {
 		[CONFIG_EGRESS_MASQUERADE] = "masquerade",
 		[CONFIG_EGRESS_NONE] = "none",
 	};
+	int egress = take_word(p, keyword, value, names, CONFIG_EGRESS_NUM);
 
-	for (int i = 0; i < CONFIG_EGRESS_NUM; i++) {
-		if (!strcmp(value->text, names[i])) {
-			p->config->egress = (enum config_egress)i;
-			return;
-		}
-	}
-	config_report_expected(p->report, &value->token, "%s", keyword->expected);
+	if (egress >= 0)
+		p->config->egress = (enum config_egress)egress;
+}
+
+static void take_guard(struct parser *p, const struct keyword *keyword, const struct value *value)
+{
+	int guard = take_word(p, keyword, value, config_guard_names, CONFIG_GUARD_NUM);
+
+	if (guard >= 0)
+		p->config->guard = (enum config_guard)guard;
 }
 
 static void take_level(struct parser *p, const struct keyword *keyword, const struct value *value)
@@ -495,6 +510,8 @@ static const struct block file_block = {
 		{ .name = "peer", .block = &peer_block, .many = true },
 		{ .name = "limits", .block = &limits_block },
 		{ .name = "egress", .take = take_egress, .expected = "\"masquerade\" or \"none\"" },
+		{ .name = "guard", .take = take_guard,
+		  .expected = "\"require\", \"prefer\" or \"off\"" },
 		{ .name = "control", .take = take_path, .expected = "an absolute path",
 		  .offset = offsetof(struct config, control),
 		  .max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 },

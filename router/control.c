@@ -26,6 +26,7 @@
 #include "enforcer_packet.h"
 #include "inherited.h"
 #include "inquiry.h"
+#include "guard.h"
 #include "log.h"
 #include "manager.h"
 #include "policy_diff.h"
@@ -545,6 +546,45 @@ static json_t *diff(json_t *args, struct client *client)
 	return inquire(client, policy_diff);
 }
 
+/* What `slimctl guard` asks for; without it, nothing changes */
+static int guard_order(const char *name, enum slim_drain *drain)
+{
+	static const struct {
+		const char *name;
+		enum slim_drain drain;
+	} orders[] = {
+		{ "drain", SLIM_DRAIN_START }, { "cut", SLIM_DRAIN_CUT }, { "resume", SLIM_DRAIN_STOP },
+	};
+
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		if (strcmp(orders[i].name, name))
+			continue;
+		*drain = orders[i].drain;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static json_t *guard(json_t *args, struct client *client)
+{
+	const char *order = NULL;
+	enum slim_drain drain;
+	uint64_t live = 0, cut = 0;
+	int err = 0;
+
+	(void)client;
+	if (json_unpack(args, "{s?s}", "order", &order) || (order && guard_order(order, &drain)))
+		return control_failure("the order to the guard is drain, cut or resume");
+	if (order)
+		err = guard_drain(drain, &live, &cut);
+	if (err == -ENOENT)
+		return control_failure("the kernel module slim.ko is not loaded, or the configuration says "
+				       "guard off: there is nothing to drain");
+	if (err)
+		return control_failure(strerror(-err));
+	return json_pack("{s:o, s:I}", "guard", report_guard(), "cut", (json_int_t)cut);
+}
+
 static json_t *show_connections(json_t *args, struct client *client)
 {
 	(void)args;
@@ -564,6 +604,7 @@ static const struct command {
 	{ "listeners", show_listeners },
 	{ "connections", show_connections },
 	{ "peers", show_peers },
+	{ "guard", guard },
 	{ "reload", reload },
 	{ "policy-show", show_policy },
 	{ "policy-stats", stats },

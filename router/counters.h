@@ -15,6 +15,9 @@
 	X(connects_limited)	/* ... beyond a rule's limit */	\
 	X(connects_failed)	/* ... that the host could not make */	\
 	X(connects_late)	/* ... that came, or were connected, too late */	\
+	X(guard_sealed)		/* sockets that were sealed by slim.ko */	\
+	X(guard_denied)		/* ... that its policy denies */	\
+	X(guard_attacks)	/* what it has refused to holders of sockets */	\
 	X(accepts)		/* connections to slim ports */	\
 	X(accepts_refused)	/* ... reset: no preamble, no listener, ... */	\
 	X(preamble_bad)		/* ... not a preamble */		\

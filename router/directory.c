@@ -192,10 +192,14 @@ bool directory_whose(uint32_t vni, const struct in6_addr *addr, uint64_t *host_i
 	return true;
 }
 
+bool directory_is_learning(void)
+{
+	return !__atomic_load_n(&given_up, __ATOMIC_RELAXED) && !peers_are_complete();
+}
+
 bool directory_is_unknown(uint32_t vni, const struct in6_addr *addr)
 {
-	return !__atomic_load_n(&given_up, __ATOMIC_RELAXED) && !container_at(vni, addr) &&
-	       !peers_are_complete();
+	return directory_is_learning() && !container_at(vni, addr);
 }
 
 void directory_wait_no_longer(void)

@@ -100,6 +100,9 @@ struct directory_watch {
 	void (*told)(void);
 };
 
+/* Have peers yet to tell what they have, and are waited for? Any thread */
+bool directory_is_learning(void);
+
 /* What peers that have not told yet may have counts no more as unknown. */
 void directory_wait_no_longer(void);
 

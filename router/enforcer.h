@@ -5,7 +5,7 @@
  * A new policy is staged with all enforcers, and then committed by all, or aborted. After the commit, what
  * lives and is no longer allowed is revoked. What each has in force is one policy at any moment.
  *
- * Of those there are, the routers' own alone has anything to stage. What nftables and rates do takes longer than
+ * The routers' own and slim.ko, where that is there, have something to stage. What nftables and rates do takes longer than
  * live connections may wait, and depends on containers, which come and go; so they have no part in whether a
  * reload succeeds, but follow what is in force, from revoke on, and say what they cannot do.
  */
@@ -38,5 +38,8 @@ extern const struct enforcer enforcer_packet;
 
 /* Aggregate rates, which follow, too (enforcer_rates.h) */
 extern const struct enforcer enforcer_rates;
+
+/* slim.ko, which is told before the routers' own goes by it (enforcer_guard.h) */
+extern const struct enforcer enforcer_guard;
 
 #endif

@@ -28,6 +28,7 @@
 #include "directory.h"
 #include "endpoint.h"
 #include "fdlimit.h"
+#include "guard.h"
 #include "host_check.h"
 #include "housekeeping.h"
 #include "inflight.h"
@@ -158,6 +159,7 @@ static int start_policy(void)
 {
 	denial_init(config);
 	shaping_live_init();
+	guard_init(config, loop);
 	policy_diff_init(config);
 	policy_show_init(config);
 	policy_trial_init(config);
@@ -169,6 +171,7 @@ static void stop_policy(void)
 {
 	consultations_exit();
 	reload_exit();
+	guard_exit();
 }
 
 static int start_control(void)
@@ -196,7 +199,7 @@ static int start_containers(void)
 		if (ret < 0 && want_is(ret))
 			err = ret;
 	}
-	return err;
+	return err ? err : guard_restore();
 }
 
 static int start_workers(void)

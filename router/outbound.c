@@ -34,6 +34,7 @@
 #include "dial.h"
 #include "directory.h"
 #include "endpoint.h"
+#include "guard.h"
 #include "housekeeping.h"
 #include "ledger.h"
 #include "limiting.h"
@@ -222,6 +223,7 @@ struct attempt {
 	struct slim_endpoint src, dst;	/* virtual */
 	uint32_t dst_vni;		/* not the container's: there is no packet path */
 	int domain, fd;
+	uint16_t app_domain;		/* of the application's socket */
 	uint64_t cookie;
 	struct policy_verdict verdict;	/* its generation alone outlives the read section */
 	struct limiting limiting;
@@ -245,7 +247,7 @@ static int open_socket(const struct attempt *attempt, const struct slim_connect 
 	bool plain = attempt->plain;
 	int flags = SOCK_STREAM | SOCK_CLOEXEC;
 	int one = 1;
-	int fd;
+	int fd, err;
 
 	if (plain || request->flags & SLIM_CONNECT_NONBLOCK)
 		flags |= SOCK_NONBLOCK;
@@ -254,8 +256,7 @@ static int open_socket(const struct attempt *attempt, const struct slim_connect 
 		return -errno;
 	if (!plain &&
 	    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &one, sizeof(one)) < 0) {
-		int err = -errno;
-
+		err = -errno;
 		close(fd);
 		return err;
 	}
@@ -264,7 +265,11 @@ static int open_socket(const struct attempt *attempt, const struct slim_connect 
 		set_asked(fd, request);
 	shaping_mark(fd, attempt->container->id);
 	shaping_apply(fd, attempt->verdict.rule);
-	return fd;
+	err = guard_tag(fd);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 /* Writes it to @bytes; its length or -errno */
@@ -591,6 +596,7 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 	int err;
 
 	attempt->container = container;
+	attempt->app_domain = request->domain;
 	attempt->dst = request->dst;
 	attempt->dst_vni = policy_crossing_to(container->vni, &dst);
 	if (__atomic_load_n(&container->packet_only, __ATOMIC_RELAXED))
@@ -691,7 +697,20 @@ static void answer_otherwise(struct channel *channel, uint32_t id, int err,
 		answer_packet(channel, id);
 }
 
-static void answer_slim(struct channel *channel, uint32_t id, const struct attempt *attempt)
+/* The last thing before the container has it: 0, or the guard's -errno. */
+static int guarded(const struct attempt *attempt)
+{
+	const struct guard_seal asked = {
+		.container = attempt->container->id,
+		.vni = attempt->container->vni, .peer_vni = attempt->dst_vni,
+		.local = attempt->src, .peer = attempt->dst,
+		.domain = attempt->app_domain,
+	};
+
+	return guard_seal(attempt->fd, &asked);
+}
+
+static void hand_over(struct channel *channel, uint32_t id, const struct attempt *attempt)
 {
 	struct slim_connect_reply reply = {
 		.generation = channel_generation(channel), .verdict = SLIM_VERDICT_SLIM,
@@ -710,13 +729,25 @@ static void answer_slim(struct channel *channel, uint32_t id, const struct attem
 	housekeeping_set_up();
 }
 
-static void give_up(struct attempt *attempt)
+static void give_up(const struct attempt *attempt)
 {
 	struct ledger_entry *entry = ledger_find(attempt->cookie);
 
 	close(attempt->fd);
 	if (entry)
 		ledger_remove(entry);
+}
+
+static void answer_slim(struct channel *channel, uint32_t id, const struct attempt *attempt)
+{
+	int err = guarded(attempt);
+
+	if (!err) {
+		hand_over(channel, id, attempt);
+		return;
+	}
+	give_up(attempt);
+	answer_otherwise(channel, id, err, attempt);
 }
 
 static void free_pending(struct rcu_head *head)

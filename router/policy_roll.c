@@ -7,6 +7,7 @@
 
 #include "cutting.h"
 #include "directory.h"
+#include "enforcer_guard.h"
 #include "enforcer_packet.h"
 #include "log.h"
 #include "packet_cutting.h"
@@ -95,8 +96,10 @@ void policy_roll(void)
 	if (!compiled)
 		return;
 	err = policy_members_build(compiled, &members);
-	if (!err)
+	if (!err) {
+		enforcer_guard_members();
 		err = policy_publish_members(members);
+	}
 	pay(began);
 	if (err) {
 		fail(err);
@@ -170,6 +173,7 @@ static void told(void)
 		policy_roll();
 	if (!compiled || !compiled->uses_num)
 		return;
+	enforcer_guard_follow();
 	cutting_start_soon();
 	enforcer_packet_follow();
 }
@@ -183,6 +187,7 @@ static void wait_handle(struct loop_timer *unused)
 	directory_wait_no_longer();
 	if (!compiled || !compiled->uses_num)
 		return;
+	enforcer_guard_follow();
 	cutting_start_soon();
 	packet_cutting_start(false);
 }

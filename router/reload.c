@@ -29,6 +29,7 @@
 static const struct enforcer *const enforcers[] = {
 	&enforcer_rates,
 	&enforcer_packet,
+	&enforcer_guard,
 	&enforcer_slim,
 };
 

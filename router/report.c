@@ -19,6 +19,7 @@
 #include "endpoint.h"
 #include "enforcer_packet.h"
 #include "fdlimit.h"
+#include "guard.h"
 #include "host_key.h"
 #include "ledger.h"
 #include "listener.h"
@@ -287,6 +288,31 @@ static json_t *report_policy(void)
 			 "packet_path_error", enforcer_packet_failure());
 }
 
+json_t *report_guard(void)
+{
+	const struct guard_facts *facts = guard_facts();
+
+	return json_pack("{s:s, s:s, s:s?, s:b, s:i, s:I, s:I}",
+			 "configured", config_guard_names[config->guard],
+			 "state", guard_state_name(guard_state()),
+			 "reason", guard_reason(),
+			 "seals", (int)(guard_use() == GUARD_USE_SEAL),
+			 "version", (int)facts->version,
+			 "generation", (json_int_t)facts->generation,
+			 "live", (json_int_t)facts->live);
+}
+
+static const char *mode_name(void)
+{
+	static const char *const names[GUARD_USE_NUM] = {
+		[GUARD_USE_OPEN] = "open",
+		[GUARD_USE_SEAL] = "guarded",
+		[GUARD_USE_REFUSE] = "refusing",
+	};
+
+	return names[guard_use()];
+}
+
 json_t *report_status(void)
 {
 	struct peers_state state = { 0 };
@@ -296,12 +322,12 @@ json_t *report_status(void)
 	peers_each(count_peer, &state);
 	listener_each(count_listener, &listeners);
 	return json_pack("{s:s, s:s, s:i, s:f, s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:i, s:i, s:I, "
-			 "s:i, s:i, s:o, s:I, s:o, s:i, s:o}",
+			 "s:i, s:i, s:o, s:I, s:o, s:i, s:o, s:o}",
 			 "host", config->host_name,
 			 "version_text", SLIM_VERSION,
 			 "pid", (int)getpid(),
 			 "uptime_s", seconds_since(started_at),
-			 "mode", "open",
+			 "mode", mode_name(),
 			 "host_id", json_sprintf("%016" PRIx64, state.self_id),
 			 "public_key", public_key,
 			 "addresses", addresses(config->addresses, config->addresses_num),
@@ -318,7 +344,8 @@ json_t *report_status(void)
 			 "fd_limit", (json_int_t)fdlimit_get(),
 			 "fds", fds ? json_integer((json_int_t)fds) : json_null(),
 			 "containers_packet", containers_on_packet_path(),
-			 "policy", report_policy());
+			 "policy", report_policy(),
+			 "guard", report_guard());
 }
 
 /* --- listeners --- */

@@ -24,6 +24,7 @@ json_t *report_status(void);
 json_t *report_containers(void);
 json_t *report_listeners(void);
 json_t *report_peers(void);
+json_t *report_guard(void);
 
 /*
  * @head, all connections as JSON objects with commas in between, @tail: text, to be freed. @now:

@@ -171,8 +171,9 @@ void waiting_splice(struct inbound *inbound)
 	counter_inc(splices);
 	name_ticket(inbound);
 	if (log_limit_ok(&splice_limit))
-		log_info("container %s: a program accepts without the shim; the router "
-			 "carries its connections", inbound->container->name);
+		log_info("container %s: %s; the router carries its connections",
+			 inbound->container->name, inbound->unguarded ? "slim.ko is required, and not ready" :
+			 "a program accepts without the shim");
 }
 
 static unsigned int next_look(const struct inbound *inbound, uint64_t now)

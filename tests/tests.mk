@@ -72,8 +72,8 @@ endif
 # What "ROUTER" among a target's links stands for: see tests/fuzz/fixture.h
 FUZZ_ROUTER := $(filter-out $(addprefix router/,main.c keeper.c privileges.c housekeeping.c \
 	upgrade.c rehearsal.c manager.c worker.c loop.c aside.c log.c inherited.c packetpath%.c link%.c ruleset%.c nft%.c \
-	netfilter%.c enforcer_rates.c packet_denials.c shaping_tree.c sysctl.c), $(ROUTER_SRC)) \
-	tests/fuzz/fixture.c tests/fuzz/log.c
+	netfilter%.c guard%.c enforcer_guard.c enforcer_rates.c packet_denials.c shaping_tree.c sysctl.c), $(ROUTER_SRC)) \
+	tests/fuzz/fixture.c tests/fuzz/log.c tests/unit/fake_guard.c
 
 # A target that includes a source is "without" its object.
 fuzz_linked = $(patsubst %.c,$(B)/fuzz/%.o,$(filter-out $(call said,without,tests/fuzz/$(1).c), \

@@ -41,6 +41,8 @@ static const struct command {
 	  "           stats [unused | hidden] |\n"
 	  "           test SOURCE DESTINATION PORT [PROTOCOL] [--tenant T]",
 	  "look at a policy" },
+	{ "guard", '?', slimctl_guard, "[drain | cut | resume]",
+	  "the kernel module that keeps sockets; have it seal no more, end those it has" },
 	{ "upgrade", '?', slimctl_upgrade, "[PROGRAM]",
 	  "put another program into the router's place" },
 	{ "keygen", '?', slimctl_keygen, "[FILE]", "make a host's key, print its public half" },

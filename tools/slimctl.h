@@ -65,6 +65,7 @@ int slimctl_connections(const struct slimctl *ctl);
 int slimctl_peers(const struct slimctl *ctl);
 int slimctl_policy(const struct slimctl *ctl);
 int slimctl_reload(const struct slimctl *ctl);
+int slimctl_guard(const struct slimctl *ctl);
 int slimctl_upgrade(const struct slimctl *ctl);
 int slimctl_keygen(const struct slimctl *ctl);
 int slimctl_pubkey(const struct slimctl *ctl);

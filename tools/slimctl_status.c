@@ -72,6 +72,19 @@ static void print_policy(const json_t *reply)
 	print_line("", text);
 }
 
+static void print_guard(const json_t *reply)
+{
+	const json_t *guard = json_object_get(reply, "guard");
+	const char *state = json_string_value(json_object_get(guard, "state"));
+	const char *reason = json_string_value(json_object_get(guard, "reason"));
+	char text[SLIMCTL_TEXT_MAX];
+
+	if (!state)
+		return;
+	snprintf(text, sizeof(text), "%s%s%s", state, reason ? ": " : "", reason ? reason : "");
+	print_line("guard", text);
+}
+
 static void print_counters(json_t *counters)
 {
 	static const struct table_column columns[] = { { "COUNTER", 0 }, { "VALUE", 1 } };
@@ -104,6 +117,7 @@ int slimctl_status(const struct slimctl *ctl)
 	}
 	print_peers(reply);
 	print_policy(reply);
+	print_guard(reply);
 	putchar('\n');
 	slimctl_print_tenants(json_object_get(reply, "tenants"));
 	putchar('\n');

@@ -256,7 +256,7 @@ static inline int guard_own(struct guard *guard, int host_fd)
 	message_begin(guard, &message, SLIM_CMD_OWN, 0);
 	if (host_fd >= 0)
 		message_put(&message, SLIM_A_HOST_FD, &host_fd, sizeof(host_fd));
-	message_put32(&message, SLIM_A_VERSION, SLIM_VERSION);
+	message_put32(&message, SLIM_A_VERSION, SLIM_GUARD_VERSION);
 	return message_talk(guard, &message);
 }
 
@@ -270,9 +270,9 @@ static inline uint64_t guard_stat(struct guard *guard, int attr)
 
 /* --- sealing --- */
 
-static inline struct slim_name name4(const char *text, uint16_t port)
+static inline struct slim_address name4(const char *text, uint16_t port)
 {
-	struct slim_name name = { .port = port, .addr = { [10] = 0xff, [11] = 0xff } };
+	struct slim_address name = { .port = port, .addr = { [10] = 0xff, [11] = 0xff } };
 
 	inet_pton(AF_INET, text, name.addr + 12);
 	return name;

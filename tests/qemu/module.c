@@ -22,7 +22,7 @@ static struct message message;
 static void what_it_is(struct guard *guard)
 {
 	equal(guard_command(guard, &message, SLIM_CMD_GET), 0, "GET");
-	equal((long)message_u64(&message, SLIM_A_VERSION), SLIM_VERSION, "its version");
+	equal((long)message_u64(&message, SLIM_A_VERSION), SLIM_GUARD_VERSION, "its version");
 	equal((long)message_u64(&message, SLIM_A_MISSING), 0, "nothing is missing");
 	equal((long)message_u64(&message, SLIM_A_FEATURES),
 	      SLIM_FEATURE_SEAL | SLIM_FEATURE_POLICY | SLIM_FEATURE_EVENTS | SLIM_FEATURE_IPV6, "features");

@@ -13,6 +13,7 @@
 #include "../../router/channel.h"
 #include "../../router/claim.h"
 #include "../../router/container.h"
+#include "../../router/guard.h"
 #include "../../router/inbound.h"
 #include "../../router/inflight.h"
 #include "../../router/inherited.h"
@@ -32,7 +33,8 @@ static struct channel crowd[CROWD], one;
 static struct inbound inbound;
 static unsigned int refs, answers, answers_before, handed, under_way;
 static enum slim_verdict verdict;
-static int hand_over_error;
+static int hand_over_error, guard_error;
+static unsigned int sealed, resets;
 
 /* --- what claims are linked with elsewhere --- */
 
@@ -153,6 +155,26 @@ void waiting_splice(struct inbound *spliced)
 	inbound_set_state(spliced, INBOUND_SPLICED);
 }
 
+void inbound_reset(struct inbound *denied)
+{
+	inbound_set_state(denied, INBOUND_TAKEN);
+	resets++;
+}
+
+int guard_tag(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+int guard_seal(int fd, const struct guard_seal *seal)
+{
+	(void)fd;
+	ck_assert(seal->accepted);
+	sealed += !guard_error;
+	return guard_error;
+}
+
 /* --- */
 
 static void setup(void)
@@ -168,6 +190,7 @@ static void setup(void)
 		crowd[i] = (struct channel){ .worker = &workers[0], .container = &greedy };
 	one = (struct channel){ .worker = &workers[0], .container = &modest };
 	inbound.worker = &workers[1];
+	inbound.container = &modest;
 	rcu_read_lock();
 }
 
@@ -223,6 +246,42 @@ START_TEST(an_answer_that_is_not_taken_leaves_it_waiting)
 }
 END_TEST
 
+START_TEST(what_is_handed_over_is_sealed)
+{
+	inbound_set_state(&inbound, INBOUND_WAITING);
+	claim(&one);
+	ck_assert_uint_eq(handed, 1);
+	ck_assert_uint_eq(sealed, 1);
+}
+END_TEST
+
+START_TEST(what_is_not_sealed_is_carried)
+{
+	inbound_set_state(&inbound, INBOUND_WAITING);
+	guard_error = -ENOPROTOOPT;
+	claim(&one);
+	run_owner();
+	ck_assert_uint_eq(handed, 0);
+	ck_assert_uint_eq(resets, 0);
+	ck_assert_int_eq(inbound_state(&inbound), INBOUND_SPLICED);
+	ck_assert_uint_eq(answers, 1);
+	ck_assert_int_eq(verdict, SLIM_VERDICT_SPLICED);
+}
+END_TEST
+
+START_TEST(what_the_guard_denies_is_reset)
+{
+	inbound_set_state(&inbound, INBOUND_WAITING);
+	guard_error = -EACCES;
+	claim(&one);
+	run_owner();
+	ck_assert_uint_eq(handed, 0);
+	ck_assert_uint_eq(resets, 1);
+	ck_assert_uint_eq(answers, 1);
+	ck_assert_int_eq(verdict, SLIM_VERDICT_PACKET);
+}
+END_TEST
+
 START_TEST(claims_are_answered_in_turns)
 {
 	inbound_set_state(&inbound, INBOUND_SPLICED);
@@ -261,6 +320,9 @@ int main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, a_ticket_is_claimed_once);
 	tcase_add_test(tc, an_answer_that_is_not_taken_leaves_it_waiting);
+	tcase_add_test(tc, what_is_handed_over_is_sealed);
+	tcase_add_test(tc, what_is_not_sealed_is_carried);
+	tcase_add_test(tc, what_the_guard_denies_is_reset);
 	tcase_add_test(tc, claims_are_answered_in_turns);
 	tcase_add_test(tc, those_that_are_left_are_forgotten);
 	suite_add_tcase(suite, tc);

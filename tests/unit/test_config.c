@@ -69,6 +69,7 @@ START_TEST(defaults)
 	ck_assert_uint_ge(config->workers, 1);
 	ck_assert_uint_le(config->workers, 4);
 	ck_assert_int_eq(config->egress, CONFIG_EGRESS_MASQUERADE);
+	ck_assert_int_eq(config->guard, CONFIG_GUARD_PREFER);
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
 	ck_assert_uint_eq(config->limits.containers, 4096);
 	ck_assert_uint_eq(config->limits.channels, 1024);
@@ -93,7 +94,7 @@ static const char everything[] =
 	"tenant red{vni 16777215;prefix 10.32.0.0/16;}\n"
 	"limits { containers 1; channels 2; listeners 3; connections 4; pending 5;\n"
 	"  spliced 6; requests 7; unadmitted 8; }\n"
-	"egress none; control /run/x.sock; workers 3; key-lifetime 60; log-level debug;";
+	"egress none; guard require; control /run/x.sock; workers 3; key-lifetime 60; log-level debug;";
 
 START_TEST(everything_globals)
 {
@@ -115,6 +116,7 @@ START_TEST(everything_globals)
 	ck_assert_uint_eq(config->limits.requests, 7);
 	ck_assert_uint_eq(config->limits.unadmitted, 8);
 	ck_assert_int_eq(config->egress, CONFIG_EGRESS_NONE);
+	ck_assert_int_eq(config->guard, CONFIG_GUARD_REQUIRE);
 	ck_assert_str_eq(config->control, "/run/x.sock");
 	ck_assert_uint_eq(config->workers, 3);
 	ck_assert_uint_eq(config->key_lifetime, 60);
@@ -228,6 +230,7 @@ static const struct {
 	{ HOST "workers 2\nlog-level loud;\n",
 	  "t:3:1: found \"log-level\", expected \";\" behind the value\n"
 	  "t:3:11: found \"loud\", expected \"error\", \"warning\", \"info\" or \"debug\"\n" },
+	{ HOST "guard on;", "t:2:7: found \"on\", expected \"require\", \"prefer\" or \"off\"\n" },
 	{ HOST "egress nat;", "t:2:8: found \"nat\", expected \"masquerade\" or \"none\"\n" },
 	{ HOST "control run/x;",
 	  "t:2:9: found \"run/x\", expected an absolute path of at most 107 bytes\n" },

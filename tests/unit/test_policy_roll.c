@@ -2,7 +2,7 @@
 /*
  * test_policy_roll.c - containers come and go: when the policy takes notice
  *
- * links: router/policy_roll.c
+ * links: tests/unit/fake_guard.c router/policy_roll.c
  * libs: urcu urcu-common
  */
 #include <check.h>

@@ -2,7 +2,7 @@
 /*
  * test_reload.c - a policy is put in force by all enforcers or by none, and who asks is told
  *
- * links: router/reload.c
+ * links: tests/unit/fake_guard.c router/reload.c
  * libs: urcu urcu-common
  */
 #include <check.h>

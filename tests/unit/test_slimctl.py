@@ -46,6 +46,8 @@ REPLIES = {
          "since_s": 7500, "containers": 0, "listeners": 0, "rtt_ms": 0.25,
          "syn_data": True, "refused": 3, "slowed": 0, "warning": None,
          "error": "connection refused"}]},
+    "guard": {"cut": 2, "guard": {"configured": "prefer", "state": "draining", "reason": "it is\x1b[2J",
+                                  "seals": False, "version": 1, "generation": 2, "live": 3}},
     "reload": {"generation": 3, "file": "/p", "path": "/p", "rules": 1, "took_ms": 1.5},
     "policy-show": {"generation": 3, "file": "/p", "path": "/p", "closed": False,
                     "files": [{"file": "/p", "text": "tenant\tblue # \x1b[2J\n"}]},
@@ -213,6 +215,11 @@ class Slimctl(unittest.TestCase):
             text = self.run_ctl("reload")
             self.assertIn(" 21 rules, ", text)
             self.assertTrue(text.endswith("; the packet path follows\n"))
+
+    def test_guard(self):
+        self.assertEqual(self.run_ctl("guard", "drain"),
+                         "guard draining (configured: prefer), 3 sealed sockets\nit is?[2J\n"
+                         "2 connections were ended\n")
 
     def test_no_policy(self):
         """Where it would be is said."""

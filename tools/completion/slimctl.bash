@@ -59,7 +59,7 @@ _slimctl_policy()
 
 _slimctl()
 {
-	local commands="attach detach status containers listeners connections peers reload policy upgrade keygen pubkey help"
+	local commands="attach detach status containers listeners connections peers guard reload policy upgrade keygen pubkey help"
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local command="" socket="" i words=()
 
@@ -94,6 +94,7 @@ _slimctl()
 		;;
 	policy:*) _slimctl_policy "$socket" "$cur" "${words[@]}" ;;
 	keygen:*|pubkey:*|upgrade:*) _slim_files "$cur" ;;
+	guard:*) ((${#words[@]})) || _slim_words "drain cut resume" "$cur" ;;
 	containers:-*) _slim_words "--verbose --json --socket" "$cur" ;;
 	*:-*) _slim_words "--json --socket" "$cur" ;;
 	*) COMPREPLY=() ;;

@@ -63,7 +63,7 @@
  *	ABORT (o)		HOST_FD?
  *	QUERY			HOST_FD?, QUESTIONS: struct slim_question, up to SLIM_QUESTIONS_MAX
  *				What the policy in force says, without counting. Of the owner
- *	  reply			GENERATION, VERDICTS: a struct slim_verdict for each
+ *	  reply			GENERATION, VERDICTS: a struct slim_decision for each
  *
  *	EVENT (multicast, group "events")
  *				EVENT, HOST_INO, SOCKET { ... }, and
@@ -93,7 +93,7 @@
 #define SLIM_GENL_VERSION	1
 #define SLIM_GENL_EVENTS	"events"
 
-#define SLIM_VERSION		1	/* SLIM_A_VERSION */
+#define SLIM_GUARD_VERSION		1	/* SLIM_A_VERSION */
 
 #define SLIM_ULP_NAME		"slim"
 #define SOL_SLIM		0x534c	/* level of sealing */
@@ -120,7 +120,7 @@
  * A virtual address. @addr: IPv4 mapped into IPv6; @port: host byte order. Of a connecting socket's own, 0 is the port
  * that it has.
  */
-struct slim_name {
+struct slim_address {
 	__u8 addr[16];
 	__u16 port;
 	__u16 reserved;			/* 0 */
@@ -156,8 +156,8 @@ struct slim_seal {
 	__u32 vni;
 	__u32 peer_vni;
 	__u32 reserved;			/* 0 */
-	struct slim_name local;
-	struct slim_name peer;
+	struct slim_address local;
+	struct slim_address peer;
 	struct slim_shape shape;
 };
 
@@ -240,7 +240,7 @@ struct slim_question {
 };
 
 /* @rule: that has decided, or SLIM_NO_RULE; between tenants that of the one who denies, or else the source's */
-struct slim_verdict {
+struct slim_decision {
 	__u32 allowed;
 	__u32 rule;
 };
@@ -323,7 +323,7 @@ enum slim_attr {
 	SLIM_A_UNSPEC,
 	SLIM_A_PAD,
 	SLIM_A_HOST_FD,		/* s32 */
-	SLIM_A_VERSION,		/* u32: SLIM_VERSION of the sender */
+	SLIM_A_VERSION,		/* u32: SLIM_GUARD_VERSION of the sender */
 	SLIM_A_FEATURES,	/* u32: SLIM_FEATURE_* */
 	SLIM_A_MISSING,		/* u32: SLIM_MISSING_* */
 	SLIM_A_REASON,		/* string */
@@ -343,8 +343,8 @@ enum slim_attr {
 	SLIM_A_CONTAINER,	/* u32 (s) */
 	SLIM_A_VNI,		/* u32 (s) */
 	SLIM_A_PEER_VNI,	/* u32 (s) */
-	SLIM_A_LOCAL,		/* struct slim_name (s) */
-	SLIM_A_PEER,		/* struct slim_name (s) */
+	SLIM_A_LOCAL,		/* struct slim_address (s) */
+	SLIM_A_PEER,		/* struct slim_address (s) */
 	SLIM_A_SEAL_FLAGS,	/* u32 (s): SLIM_SEAL_* */
 	SLIM_A_SHAPE,		/* struct slim_shape (s): what holds */
 	SLIM_A_RULE_ID,		/* u32 (s) where a rule has allowed it */
