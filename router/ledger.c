@@ -279,13 +279,44 @@ void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie)
 	pthread_mutex_unlock(&end_lock);
 }
 
-bool ledger_has(uint32_t vni, const struct slim_endpoint *local, const struct slim_endpoint *peer)
+static struct ledger_entry *entry_at(uint32_t vni, const struct slim_endpoint *local,
+				     const struct slim_endpoint *peer)
 {
 	struct tuple tuple = { vni, *local, *peer };
 	struct cds_lfht_iter iter;
+	struct cds_lfht_node *node;
 
 	cds_lfht_lookup(by_tuple, hash_tuple(&tuple), match_tuple, &tuple, &iter);
-	return cds_lfht_iter_get_node(&iter);
+	node = cds_lfht_iter_get_node(&iter);
+	return node ? caa_container_of(node, struct ledger_entry, tuple_node) : NULL;
+}
+
+bool ledger_has(uint32_t vni, const struct slim_endpoint *local, const struct slim_endpoint *peer)
+{
+	return entry_at(vni, local, peer);
+}
+
+bool ledger_reclaim(uint32_t vni, const struct slim_endpoint *local, const struct slim_endpoint *peer)
+{
+	struct ledger_entry *entry = entry_at(vni, local, peer);
+	struct slim_endpoint host_local, host_peer;
+	struct diag_socket socket;
+	struct diag *diag;
+	int err;
+
+	if (!entry)
+		return true;
+	if (!ledger_host_names(entry, &host_local, &host_peer))
+		return false;
+	diag = diag_open(-1);
+	if (!diag)
+		return false;
+	err = diag_find_live(diag, entry->cookie, &host_local, &host_peer, &socket);
+	diag_close(diag);
+	if (err != -ENOENT)
+		return false;
+	ledger_remove(entry);
+	return true;
 }
 
 struct ledger_entry *ledger_find(uint64_t cookie)

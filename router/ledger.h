@@ -144,6 +144,12 @@ void ledger_splice(struct ledger_entry *entry, uint64_t ticket_cookie);
  * included)? Read lock held, any thread. */
 bool ledger_has(uint32_t vni, const struct slim_endpoint *local, const struct slim_endpoint *peer);
 
+/*
+ * Is nobody there any more? Where somebody was, the kernel is asked whether that connection is over, which the sweep
+ * would find out later; it is forgotten then. Some 50 us; read lock held, any thread.
+ */
+bool ledger_reclaim(uint32_t vni, const struct slim_endpoint *local, const struct slim_endpoint *peer);
+
 /* By the host socket's or a spliced ticket's cookie. Read lock held. */
 struct ledger_entry *ledger_find(uint64_t cookie);
 

@@ -631,8 +631,8 @@ static int slim_path(struct channel *channel, const struct slim_connect *request
 			break;
 		counter_inc(tuple_in_use);
 		housekeeping_hurry();
-		/* What the application has bound stays what it is. */
-		if (src.port)
+		/* What the application has bound stays what it is; whoever had it before may be gone. */
+		if (src.port && !ledger_reclaim(container->vni, &attempt->src, &attempt->dst))
 			break;
 	}
 	if (limiting_is(err)) {

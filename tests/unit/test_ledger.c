@@ -72,6 +72,27 @@ int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first, uint1
 	return 0;
 }
 
+struct diag *diag_open(int netns_fd)
+{
+	(void)netns_fd;
+	return (struct diag *)&the_container;
+}
+
+void diag_close(struct diag *diag)
+{
+	(void)diag;
+}
+
+static int find_error;
+
+int diag_find_live(struct diag *diag, uint64_t cookie, const struct slim_endpoint *local,
+		   const struct slim_endpoint *peer, struct diag_socket *out)
+{
+	(void)diag, (void)local, (void)peer, (void)out;
+	ck_assert_uint_eq(cookie, 1);
+	return find_error;
+}
+
 int diag_destroy(struct diag *diag, const struct diag_socket *socket)
 {
 	(void)diag;
@@ -485,6 +506,26 @@ static const struct {
 	  { { SYN_SENT, 10250, 10250 }, { 1, 11250, 11250 } }, 0, 0 },
 };
 
+/* Whoever has ended gives the tuple up when it is asked for, and nobody else does. */
+START_TEST(what_is_over_is_reclaimed)
+{
+	struct ledger_entry *entry = entry_new(1, 5000, 4000);
+	const struct slim_endpoint local = entry->local, peer = entry->peer;
+
+	ck_assert(ledger_reclaim(100, &local, &peer));
+	ck_assert_int_eq(ledger_add(entry), 0);
+	ck_assert(!ledger_reclaim(100, &local, &peer));
+	entry->host_addr = in6addr_loopback;
+	ck_assert(!ledger_reclaim(100, &local, &peer));
+	find_error = -EAGAIN;
+	ck_assert(!ledger_reclaim(100, &local, &peer));
+	ck_assert(ledger_has(100, &local, &peer));
+	find_error = -ENOENT;
+	ck_assert(ledger_reclaim(100, &local, &peer));
+	ck_assert(!ledger_has(100, &local, &peer));
+}
+END_TEST
+
 START_TEST(syns_with_data_are_judged)
 {
 	struct ledger_entry *entry = entry_new(10, 1000, 1);
@@ -523,6 +564,7 @@ int main(void)
 	tcase_add_test(tc, what_is_not_added_gives_its_place_back);
 	tcase_add_test(tc, who_has_left_takes_no_place);
 	tcase_add_test(tc, places_outlive_the_router);
+	tcase_add_test(tc, what_is_over_is_reclaimed);
 	tcase_add_loop_test(tc, syns_with_data_are_judged, 0, sizeof(syns) / sizeof(syns[0]));
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

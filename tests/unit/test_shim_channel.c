@@ -2,6 +2,7 @@
 /*
  * test_shim_channel.c - the shim's channel, and all that a router may do to it
  * links: shim/channel.c shim/clock.c shim/debug.c tests/unit/fake_router.c
+ * runs: alone
  * libs: pthread
  *
  * The test is the container, in a network namespace of its own; needs root.
