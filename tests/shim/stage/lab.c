@@ -95,7 +95,8 @@ bool lab_announced(const char *host, int port)
 	size_t i;
 
 	json_array_foreach(json_object_get(reply, "listeners"), i, listener)
-		if (json_integer_value(json_object_get(listener, "port")) == port)
+		if (json_integer_value(json_object_get(listener, "port")) == port &&
+		    !json_is_true(json_object_get(listener, "busy")))
 			found = true;
 	json_decref(reply);
 	return found;

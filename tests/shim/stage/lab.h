@@ -16,7 +16,7 @@ int lab_netns(const char *node);
 /* A counter of a host's router */
 long lab_counter(const char *host, const char *name);
 
-/* Does a host's router know of a slim listener at that port? */
+/* Does a host's router know of a slim listener at that port, which can take more? */
 bool lab_announced(const char *host, int port);
 
 /* Does anybody listen there, in that node, or wait for datagrams? */

@@ -156,7 +156,10 @@ static int common_port(const struct play *play)
 		common++;
 	if (common == commons + COMMONS_MAX - 1)
 		errx(1, "one server too many");
-	if (!common->key[0]) {
+	/* After a case that has left it more than it can take at once, peers know it as busy for a moment. */
+	if (common->key[0]) {
+		wait_ready(play, common->port);
+	} else {
 		memcpy(common->key, key, sizeof(key));
 		common->port = ++last_port;
 		server = start(play, "server", common->port, NULL);
