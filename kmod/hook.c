@@ -68,10 +68,9 @@ static bool getsockopt_is_ours(const struct pt_regs *regs)
 	return sealed(sk) && option_reading(SOL_SOCKET, name) != OPTION_READ;
 }
 
-/* As the kernel gives a number or a string */
-static int give(sockptr_t value, sockptr_t len, size_t size)
+/* As the kernel gives a number, or (@size is 0) a string */
+static int give(int number, sockptr_t value, sockptr_t len, size_t size)
 {
-	static const int zero;
 	int room;
 
 	if (copy_from_sockptr(&room, len, sizeof(room)))
@@ -79,20 +78,25 @@ static int give(sockptr_t value, sockptr_t len, size_t size)
 	if (room < 0)
 		return -EINVAL;
 	room = min_t(size_t, room, size);
-	if (copy_to_sockptr(value, &zero, room) || copy_to_sockptr(len, &room, sizeof(room)))
+	if (copy_to_sockptr(value, &number, room) || copy_to_sockptr(len, &room, sizeof(room)))
 		return -EFAULT;
 	return 0;
 }
 
 static int getsockopt_answer(struct sock *sk, int level, int name, sockptr_t value, sockptr_t len)
 {
+	struct tag *tag = tag_of(sk);
+
 	switch (option_reading(SOL_SOCKET, name)) {
 	case OPTION_ZERO:
-		return give(value, len, sizeof(int));
+		return give(0, value, len, sizeof(int));
 	case OPTION_EMPTY:
-		return give(value, len, 0);
+		return give(0, value, len, 0);
+	case OPTION_FAMILY:
+		return give(tag->flags & SLIM_SEAL_IPV4 ? AF_INET : AF_INET6, value, len,
+			    sizeof(int));
 	default:
-		event_attack(tag_of(sk), SLIM_OPERATION_GETSOCKOPT, SOL_SOCKET, name);
+		event_attack(tag, SLIM_OPERATION_GETSOCKOPT, SOL_SOCKET, name);
 		return -ENOPROTOOPT;
 	}
 }

@@ -232,7 +232,7 @@ int netlink_drain(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(host))
 		return PTR_ERR(host);
 	WRITE_ONCE(host->draining, drain != SLIM_DRAIN_STOP);
-	/* Who did not see that is in the table by now. */
+	/* Who has not seen that is in the table then. */
 	synchronize_rcu();
 	if (drain == SLIM_DRAIN_CUT)
 		cut = tags_each(host, revoke_visit, NULL);

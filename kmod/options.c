@@ -19,6 +19,7 @@
 #define SET	BIT(1)
 #define ZERO	BIT(2)
 #define EMPTY	BIT(3)
+#define FAMILY	BIT(4)
 
 /*
  * Left out on purpose, and why. What acts on the host's network or names something of it: SO_BINDTODEVICE,
@@ -55,7 +56,7 @@ static const u8 of_socket[] = {
 	[SO_MARK] = ZERO,
 	[SO_TIMESTAMPING_OLD] = GET | SET,
 	[SO_PROTOCOL] = GET,
-	[SO_DOMAIN] = GET,
+	[SO_DOMAIN] = FAMILY,
 	[SO_RXQ_OVFL] = GET | SET,
 	[SO_WIFI_STATUS] = GET,
 	[SO_PEEK_OFF] = GET | SET,
@@ -81,9 +82,9 @@ static const u8 of_socket[] = {
 };
 
 /*
- * Left out on purpose: the state of the connection itself (TCP_REPAIR and its like), keys (TCP_MD5SIG, TCP_AO_*; by
- * TCP_FASTOPEN_KEY the host's own is read), SYNs with their addresses (TCP_SAVED_SYN), another ULP, and
- * TCP_TX_DELAY, which costs every socket of the host something.
+ * Left out on purpose: the state of the connection itself (TCP_REPAIR and its like), keys (TCP_MD5SIG, TCP_AO_*,
+ * TCP_FASTOPEN_KEY), SYNs with their addresses (TCP_SAVED_SYN), another ULP, and TCP_TX_DELAY, which costs every
+ * socket of the host something.
  */
 static const u8 of_tcp[] = {
 	[TCP_NODELAY] = GET | SET,
@@ -174,6 +175,8 @@ enum option_reading option_reading(int level, int name)
 		return OPTION_ZERO;
 	if (found & EMPTY)
 		return OPTION_EMPTY;
+	if (found & FAMILY)
+		return OPTION_FAMILY;
 	return found & GET ? OPTION_READ : OPTION_REFUSED;
 }
 

@@ -17,6 +17,7 @@ enum option_reading {
 	OPTION_READ,
 	OPTION_ZERO,		/* it would tell something of the host: 0 */
 	OPTION_EMPTY,		/* the same for strings: nothing */
+	OPTION_FAMILY,		/* that of the virtual names */
 };
 
 enum option_reading option_reading(int level, int name);

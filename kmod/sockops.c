@@ -265,12 +265,19 @@ static int slim_compat_ioctl(struct socket *sock, unsigned int command, unsigned
 
 /* --- the socket's life --- */
 
-/* The last close puts our module, whose operations these are; who had been put before is to be put, too. */
+/*
+ * The last close puts our module, whose operations these are; whose they were before is to be put, too. accept(2)
+ * gives these to a socket that it has made, without a struct sock, and then fails: that one never had others.
+ */
 static int slim_release(struct socket *sock)
 {
-	const struct proto_ops *base = base_of(sock);
-	int err = base->release(sock);
+	const struct proto_ops *base;
+	int err;
 
+	if (!sock->sk)
+		return 0;
+	base = base_of(sock);
+	err = base->release(sock);
 	module_put(base->owner);
 	return err;
 }

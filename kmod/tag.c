@@ -217,14 +217,15 @@ static void count_denied(const struct tag *tag)
 	event_denied(tag);
 }
 
-/* Entered into the table first: see force.h */
+/* Entered into the table first: see force.h. Whoever drains waits for all that have not seen it. */
 static int enter(struct tag *tag)
 {
 	bool allowed;
 	int err;
 
 	rcu_read_lock();
-	err = rhashtable_lookup_insert_fast(&tags, &tag->node, params);
+	err = READ_ONCE(tag->host->draining) ?
+		      -ESHUTDOWN : rhashtable_lookup_insert_fast(&tags, &tag->node, params);
 	if (err) {
 		rcu_read_unlock();
 		return err;
@@ -249,8 +250,6 @@ int tag_seal(struct tag *tag, const struct slim_seal *seal)
 		return -EINVAL;
 	if (!cookie)
 		return -ENODATA;
-	if (READ_ONCE(tag->host->draining))
-		return -ESHUTDOWN;
 	tag->tenant = host_tenant(tag->host, seal->vni);
 	if (!tag->tenant)
 		return -ENOMEM;

@@ -29,8 +29,8 @@
  *	GET			HOST_FD?
  *	  reply			VERSION, FEATURES, MISSING, REASON*, OWNED, DRAINING, GENERATION, LIVE
  *	OWN			HOST_FD?, VERSION
- *				The sending socket owns the host until it is closed. EBUSY: another one does;
- *				EPROTONOSUPPORT: the router is older than this guard can serve. No reply
+ *				The sending socket owns the host until it is closed. EBUSY: another one does. No
+ *				reply
  *	SOCKET (dump)		HOST_FD?
  *	  reply			one message for each sealed socket: SOCKET { all that is marked (s) below }
  *	SOCKET			COOKIE
