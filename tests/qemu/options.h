@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.h - every number of an option, on every level: what is decided about it (included by attacks.c)
+ *
+ * A number that a plain socket knows, and that is not here, fails: it is to be decided about, here and in
+ * kmod/options.c. What is refused is refused whatever the value is; what may be set is tried with the value that
+ * the socket has.
+ */
+#ifndef TESTS_QEMU_OPTIONS_H
+#define TESTS_QEMU_OPTIONS_H
+
+#define NUMBERS		256	/* of options on a level */
+
+/* R: may be read, S: may be set, z: is read as nothing, -: neither; absent: a plain socket does not know it either */
+struct decision {
+	int number;
+	const char *allowed;
+};
+
+static const struct decision of_socket[] = {
+	{ 1, "R" }, { 2, "RS" }, { 3, "R" }, { 4, "R" }, { 5, "R" }, { 6, "RS" }, { 7, "RS" }, { 8, "RS" }, { 9, "RS" },
+	{ 10, "RS" }, { 11, "R" }, { 12, "RS" }, { 13, "RS" }, { 14, "-" }, { 15, "RS" }, { 16, "R" }, { 17, "R" },
+	{ 18, "RS" }, { 19, "R" }, { 20, "RS" }, { 21, "RS" }, { 25, "z" }, { 26, "-" }, { 27, "-" }, { 28, "R" },
+	{ 29, "RS" }, { 30, "R" }, { 31, "-" }, { 32, "-" }, { 33, "-" }, { 34, "-" }, { 35, "RS" }, { 36, "z" },
+	{ 37, "RS" }, { 38, "R" }, { 39, "R" }, { 40, "RS" }, { 41, "R" }, { 42, "RS" }, { 43, "R" }, { 44, "R" },
+	{ 45, "RS" }, { 46, "R" }, { 47, "RS" }, { 48, "R" }, { 49, "RS" }, { 50, "-" }, { 51, "-" }, { 52, "-" },
+	{ 53, "-" }, { 55, "R" }, { 56, "z" }, { 57, "R" }, { 59, "-" }, { 60, "RS" }, { 61, "-" }, { 62, "z" },
+	{ 63, "RS" }, { 64, "RS" }, { 65, "RS" }, { 66, "RS" }, { 67, "RS" }, { 68, "-" }, { 69, "R" }, { 70, "-" },
+	{ 71, "-" }, { 72, "RS" }, { 73, "-" }, { 74, "-" }, { 75, "-" }, { 76, "-" }, { 77, "-" }, { 80, "-" },
+};
+
+static const struct decision of_tcp[] = {
+	{ 1, "RS" }, { 2, "RS" }, { 3, "RS" }, { 4, "RS" }, { 5, "RS" }, { 6, "RS" }, { 7, "RS" }, { 8, "RS" },
+	{ 9, "RS" }, { 10, "RS" }, { 11, "R" }, { 12, "RS" }, { 13, "RS" }, { 14, "-" }, { 16, "RS" }, { 17, "RS" },
+	{ 18, "RS" }, { 19, "-" }, { 20, "-" }, { 21, "-" }, { 22, "-" }, { 23, "-" }, { 24, "-" }, { 25, "RS" },
+	{ 26, "R" }, { 27, "-" }, { 28, "-" }, { 29, "-" }, { 30, "R" }, { 31, "z" }, { 32, "-" }, { 33, "-" },
+	{ 34, "-" }, { 35, "R" }, { 36, "RS" }, { 37, "-" }, { 38, "-" }, { 39, "-" }, { 40, "-" }, { 41, "-" },
+	{ 42, "-" }, { 43, "R" },
+};
+
+static const struct decision of_ip[] = {
+	{ 1, "RS" }, { 2, "RS" }, { 3, "-" }, { 4, "-" }, { 5, "-" }, { 6, "-" }, { 7, "-" }, { 8, "-" }, { 9, "-" },
+	{ 10, "RS" }, { 11, "RS" }, { 12, "RS" }, { 13, "RS" }, { 14, "R" }, { 15, "RS" }, { 16, "-" }, { 17, "-" },
+	{ 18, "-" }, { 19, "R" }, { 20, "-" }, { 21, "R" }, { 22, "-" }, { 23, "-" }, { 24, "RS" }, { 25, "-" },
+	{ 26, "-" }, { 32, "-" }, { 33, "-" }, { 34, "-" }, { 35, "-" }, { 36, "-" }, { 37, "-" }, { 38, "-" },
+	{ 39, "-" }, { 40, "-" }, { 41, "-" }, { 42, "-" }, { 43, "-" }, { 44, "-" }, { 45, "-" }, { 46, "-" },
+	{ 47, "-" }, { 48, "-" }, { 49, "-" }, { 50, "-" }, { 51, "-" }, { 52, "-" }, { 64, "-" }, { 65, "-" },
+	{ 66, "-" }, { 67, "-" }, { 80, "-" },
+};
+
+static const struct decision of_ipv6[] = {
+	{ 1, "-" }, { 2, "-" }, { 3, "-" }, { 4, "-" }, { 5, "-" }, { 6, "-" }, { 7, "-" }, { 8, "-" }, { 9, "-" },
+	{ 11, "-" }, { 16, "RS" }, { 17, "-" }, { 18, "-" }, { 19, "-" }, { 20, "-" }, { 21, "-" }, { 22, "-" },
+	{ 23, "RS" }, { 24, "R" }, { 25, "RS" }, { 26, "R" }, { 27, "-" }, { 28, "-" }, { 29, "-" }, { 30, "-" },
+	{ 31, "-" }, { 32, "-" }, { 33, "-" }, { 34, "-" }, { 35, "-" }, { 36, "-" }, { 42, "-" }, { 43, "-" },
+	{ 44, "-" }, { 45, "-" }, { 46, "-" }, { 47, "-" }, { 48, "-" }, { 49, "-" }, { 50, "-" }, { 51, "-" },
+	{ 52, "-" }, { 53, "-" }, { 54, "-" }, { 55, "-" }, { 56, "-" }, { 57, "-" }, { 58, "-" }, { 59, "-" },
+	{ 60, "-" }, { 61, "-" }, { 62, "-" }, { 63, "-" }, { 64, "-" }, { 66, "RS" }, { 67, "RS" }, { 68, "-" },
+	{ 69, "-" }, { 70, "-" }, { 72, "-" }, { 73, "R" }, { 74, "-" }, { 75, "R" }, { 76, "-" }, { 77, "-" },
+	{ 78, "-" }, { 80, "-" },
+};
+
+static const struct {
+	int level;
+	const char *name;
+	const struct decision *decisions;
+	size_t num;
+} levels[] = {
+	{ SOL_SOCKET, "SOL_SOCKET", of_socket, NUM(of_socket) },
+	{ IPPROTO_TCP, "IPPROTO_TCP", of_tcp, NUM(of_tcp) },
+	{ IPPROTO_IP, "IPPROTO_IP", of_ip, NUM(of_ip) },
+	{ IPPROTO_IPV6, "IPPROTO_IPV6", of_ipv6, NUM(of_ipv6) },
+	{ 282 /* SOL_TLS */, "SOL_TLS", NULL, 0 },
+	{ 284 /* SOL_MPTCP */, "SOL_MPTCP", NULL, 0 },
+	{ SOL_SLIM, "SOL_SLIM", NULL, 0 },
+};
+
+static const char *decided(size_t level, int number)
+{
+	for (size_t i = 0; i < levels[level].num; i++)
+		if (levels[level].decisions[i].number == number)
+			return levels[level].decisions[i].allowed;
+	return NULL;
+}
+
+static bool is_zero(const char *data, int len)
+{
+	for (int i = 0; i < len; i++)
+		if (data[i])
+			return false;
+	return true;
+}
+
+/* Whether a plain socket knows it, one way or the other */
+static bool is_known(int fd, int level, int number)
+{
+	static char value[512];
+	socklen_t len = 4;
+
+	if (!getsockopt(fd, level, number, value, &len) || (errno != ENOPROTOOPT && errno != EOPNOTSUPP))
+		return true;
+	return !setsockopt(fd, level, number, value, 4) || (errno != ENOPROTOOPT && errno != EOPNOTSUPP);
+}
+
+static void try_number(int fd, size_t level, int number, const char *allowed)
+{
+	long got, put;
+
+	target = fd;
+	execute = execute_directly;
+	got = get(levels[level].level, number, 64);
+	put = set(levels[level].level, number, shared->out, shared->length >= 4 ? shared->length : 4);
+	if (!allowed || !strcmp(allowed, "-")) {
+		if (got != -ENOPROTOOPT || put != -ENOPROTOOPT)
+			goto wrong;
+	} else if (!strcmp(allowed, "z")) {
+		if (got || !is_zero(shared->out, shared->length) || put != -ENOPROTOOPT)
+			goto wrong;
+	} else if (!strcmp(allowed, "R")) {
+		if (put != -ENOPROTOOPT)
+			goto wrong;
+	}
+	return;
+wrong:
+	if (shared->failed++ < 40)
+		check(false, "option %d of %s: read %ld, set %ld", number, levels[level].name, got, put);
+}
+
+/* A plain socket is asked by who may all, once; a sealed one by everybody. */
+static void try_options(enum credential credential)
+{
+	struct request request = { MAKE, ESTABLISHED, AF_INET6, true, false };
+	int fd, none;
+	bool harmed;
+
+	ask(request, &fd);
+	for (size_t level = 0; level < NUM(levels); level++)
+		for (int number = 0; number < NUMBERS; number++)
+			try_number(fd, level, number, decided(level, number));
+	request.question = VERIFY;
+	harmed = !ask(request, &none);
+	check(!harmed, "options by number, %s: the connection is unharmed", credentials[credential]);
+	close(fd);
+	request.question = DROP;
+	ask(request, &none);
+	if (credential != PRIVILEGED)
+		return;
+	for (size_t level = 0; level < NUM(levels) && levels[level].num; level++) {
+		for (int number = 0; number < NUMBERS; number++) {
+			fd = socket(AF_INET6, SOCK_STREAM, 0);
+			if (is_known(fd, levels[level].level, number) && !decided(level, number) && shared->failed++ < 40)
+				check(false, "option %d of %s is not decided about", number, levels[level].name);
+			close(fd);
+		}
+	}
+}
+
+#endif
