@@ -115,6 +115,8 @@ static void sockets(struct guard *guard, int listener, uint16_t port)
 		must(seal_socket(many[i][0], &seal), "seal");
 	}
 	equal(sockets_num(guard), NUM(many), "all of many are listed");
+	check(guard_stat(guard, SLIM_A_MEMORY) <= 512 * NUM(many), "each takes %lu bytes",
+	      guard_stat(guard, SLIM_A_MEMORY) / NUM(many));
 	message_begin(guard, &message, SLIM_CMD_REVOKE, 0);
 	message_put32(&message, SLIM_A_CONTAINER, 8);
 	equal(message_talk(guard, &message), 0, "REVOKE of a container's");
