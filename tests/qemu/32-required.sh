@@ -10,7 +10,12 @@ set -euo pipefail
 
 guard() { ctl "$1" -j guard | jq -r "$2"; }
 guard_is() { [[ $(guard "$1" .guard.state) == "$2" ]]; }
-connect() { in_ h1c1 "$build/tests/shim/connect" client "$(address h2c1)" 7000 blocking; }
+connect() { in_ h1c1 "$build/tests/shim/connect" client "$(address h2c1)" "$port" blocking; }
+serve_at()
+{
+	port=$1
+	serve "echo$port" shim h2c1 "$port" "$build/tests/shim/connect" server "$(address h2c1)" "$port"
+}
 
 check "there is a module (tests/qemu/run --build-module)" test "${KMOD:-}"
 # (The kernel loads it by itself where it can.)
@@ -21,7 +26,7 @@ lab_start -C 1
 equal "routers know that the module is missing" "missing refusing" \
 	"$(guard h1 .guard.state) $(ctl h1 -j status | jq -r .mode)"
 check "and say what to do" has <(ctl h1 status) "modprobe slim"
-serve echo shim h2c1 7000 "$build/tests/shim/connect" server "$(address h2c1)" 7000
+serve_at 7000
 before=$(counter h1 connects_packet)
 check "a program connects" connect
 equal "by the packet path" $((before + 1)) "$(counter h1 connects_packet)"
@@ -31,6 +36,10 @@ mv "$KMOD.away" "$KMOD"
 modprobe slim
 check "the module comes: h1 keeps sockets" poll 20 guard_is h1 ready
 check "h2 does, too" poll 20 guard_is h2 ready
+# Each has its sockets to the module open from now on.
+stop "echo$port"
+remember_routers
+serve_at 7001
 check "a program connects" connect
 equal "by the slim path" 1 "$(counter h1 connects_slim)"
 equal "with a seal" 1 "$(counter h1 guard_sealed)"
