@@ -102,7 +102,7 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 	socklen_t room = sizeof(address), own_len = sizeof(address);
 	struct slim_endpoint source, peer;
 	uint64_t signals;
-	int error, got;
+	int error = next_errno(), got;
 
 	listen_had();
 	if (addr && !user_readable(len, sizeof(*len)))
@@ -114,12 +114,13 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 		got = next_either(fd, addr, len, flags, is_accept4);
 	else
 		got = next_either(fd, &address, &own_len, flags, is_accept4);
-	if (got < 0 && next_errno() == EMFILE && channel_make_room())
+	if (got < 0 && next_errno() == EMFILE && channel_make_room()) {
+		next_set_errno(error);
 		return call_accept(fd, addr, len, flags, is_accept4);
+	}
 	if (got < 0)
 		return got;
 	fdtable_forget(got);
-	error = next_errno();
 	if (addr && *len <= room)
 		memcpy(&address, addr, own_len = *len < sizeof(address) ? *len :
 		       sizeof(address));

@@ -59,12 +59,12 @@ struct slot {
 	uint32_t next_id;
 	uint32_t late;			/* atomic: a reply is still owed */
 	uint32_t probe;			/* ... and it is of no other use than to come */
+	uint32_t pid;			/* whose it is */
 };
 
 /* Emptied by fork. */
 struct state {
 	struct slot slots[SLOTS];
-	uint32_t pid;			/* whose it is: a vforked child shares it */
 	uint32_t world_writing;		/* atomic */
 	uint32_t opened;		/* the inherited ones are closed */
 	uint64_t ask_at;		/* ms; atomic: it is slow, and asked anew then; 0: it answers */
@@ -183,6 +183,12 @@ static int open_socket(void)
 		return (int)err;
 	}
 	return move_up((int)fd);
+}
+
+/* A vforked child shares the slots with its parent, though not the descriptors. */
+static bool is_parents(const struct slot *slot)
+{
+	return slot->pid != (uint32_t)sys_getpid() && slot->pid == (uint32_t)sys_getppid();
 }
 
 static void close_ours(int fd, uint64_t cookie)
@@ -338,6 +344,14 @@ static void note_inherited(const struct state *state, const struct slot *slot)
 	inherited[i].passing_cookie = slot->passing_cookie;
 }
 
+static void slot_fill(const struct state *state, struct slot *slot, int fd)
+{
+	slot->fd = fd;
+	slot->cookie = sys_cookie(fd);
+	slot->pid = (uint32_t)sys_getpid();
+	note_inherited(state, slot);
+}
+
 static void ask_later(struct state *state)
 {
 	__atomic_store_n(&state->ask_at, clock_ms() + RETRY_MS, __ATOMIC_RELAXED);
@@ -368,9 +382,7 @@ static void probe(struct state *state, struct slot *slot)
 	fd = open_socket();
 	if (fd < 0)
 		return;
-	slot->fd = fd;
-	slot->cookie = sys_cookie(fd);
-	note_inherited(state, slot);
+	slot_fill(state, slot, fd);
 	frame_fill(&request, sizeof(request), SLIM_FRAME_HELLO, next_id(slot));
 	if (sys_send(fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) !=
 	    (long)sizeof(request)) {
@@ -506,8 +518,6 @@ static int slot_open(struct state *state, struct slot *slot)
 	if (is_absent())
 		return -ECONNREFUSED;
 	close_inherited(state);
-	if (is_kept(state, slot))
-		state->pid = (uint32_t)sys_getpid();
 	fd = open_socket();
 	if (fd < 0) {
 		/* A full backlog or a lack of fds says nothing of the next moment. */
@@ -517,10 +527,8 @@ static int slot_open(struct state *state, struct slot *slot)
 		return fd;
 	}
 	__atomic_store_n(&absent_until, 0, __ATOMIC_RELAXED);
-	slot->fd = fd;
-	slot->cookie = sys_cookie(fd);
 	slot->passing_cookie = 0;
-	note_inherited(state, slot);
+	slot_fill(state, slot, fd);
 	return hello(state, slot);
 }
 
@@ -548,14 +556,13 @@ static struct slot *slot_take(struct state *state, bool late)
 	return NULL;
 }
 
-/* Whether an answer is still owed; -ECHILD: the slot is not this process's. */
+/* Whether an answer is still owed; -ECHILD: a vforked child has closed what its parent still has. */
 static int slot_look(struct state *state, struct slot *slot)
 {
 	if (slot->cookie && sys_cookie(slot->fd) != slot->cookie) {
-		/* A vforked child has closed what its parent still has. */
-		if (is_kept(state, slot) && state->pid != (uint32_t)sys_getpid())
+		if (is_parents(slot))
 			return -ECHILD;
-		/* Closed by the program; the number may be its own now. */
+		/* Closed by the program, or a vforked child's; the number may be the program's own now. */
 		if (slot->late)
 			answered(state);
 		slot_close(slot);
@@ -609,7 +616,7 @@ static bool is_slow(struct state *state)
 	slot = slot_take(state, true);
 	if (slot) {
 		/* A vforked child leaves its parent's channels alone. */
-		if (state->pid == (uint32_t)sys_getpid())
+		if (!is_parents(slot))
 			probe(state, slot);
 		slot_give(slot);
 	}

@@ -4,8 +4,10 @@
  *
  * Theory of operation: dlsym and __errno_location are weak, so that the
  * library loads under any libc, also one that has them elsewhere (glibc before 2.34
- * keeps dlsym in libdl, which the program may not use). A name is looked up once; two threads
- * that do so at the same time find the same.
+ * keeps dlsym in libdl, which the program may not use). Names are looked up when the library is loaded: dlsym waits
+ * for the loader's lock, which another thread may hold that waits for this one, and which a signal handler
+ * may have interrupted. Only what is called before that is looked up then; two threads that do so at the same time
+ * find the same.
  */
 #include <stddef.h>
 
@@ -51,20 +53,28 @@ static void *look_up(void **cache, const char *name)
 	return found;
 }
 
+#define LOOKED_UP(name)							\
+	static void *cache_##name;					\
+	static __attribute__((constructor)) void look_up_##name(void)	\
+	{								\
+		look_up(&cache_##name, #name);				\
+	}
+
+LOOKED_UP(pthread_testcancel)
+
 void next_testcancel(void)
 {
-	static void *cache;
-	void (*test)(void) = look_up(&cache, "pthread_testcancel");
+	void (*test)(void) = look_up(&cache_pthread_testcancel, "pthread_testcancel");
 
 	if (test)
 		test();
 }
 
 #define NEXT(name, parameters, arguments, call)				\
+	LOOKED_UP(name)							\
 	int next_##name parameters					\
 	{								\
-		static void *cache;					\
-		int (*next) parameters = look_up(&cache, #name);	\
+		int (*next) parameters = look_up(&cache_##name, #name);	\
 									\
 		return next ? next arguments : next_result(call);	\
 	}

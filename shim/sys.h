@@ -221,6 +221,11 @@ static inline long sys_getpid(void)
 	return sys_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
+static inline long sys_getppid(void)
+{
+	return sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
 /* An option of a fixed size; @size bytes or an error. */
 static inline long sys_getsockopt_exact(int fd, int level, int name, void *value,
 					uint32_t size)

@@ -19,11 +19,13 @@
 
 int call_socket(int domain, int type, int protocol)
 {
-	int fd = next_socket(domain, type, protocol);
+	int error = next_errno(), fd = next_socket(domain, type, protocol);
 	struct fdtable_entry *entry;
 
-	if (fd < 0 && next_errno() == EMFILE && channel_make_room())
+	if (fd < 0 && next_errno() == EMFILE && channel_make_room()) {
+		next_set_errno(error);
 		fd = next_socket(domain, type, protocol);
+	}
 	if (fd < 0)
 		return fd;
 	if ((domain != AF_INET && domain != AF_INET6) || (type & TYPE_MASK) != SOCK_STREAM ||
@@ -37,12 +39,12 @@ int call_socket(int domain, int type, int protocol)
 	return fd;
 }
 
-/* Of an address that the kernel has just taken. The port is at the same place in both families. */
-static bool names_port(const void *addr)
+/* Of an address that the kernel has just taken, which may be a family alone. A port is at the same place in both. */
+static bool names_port(const void *addr, socklen_t len)
 {
-	uint16_t words[2];
+	uint16_t words[2] = { 0 };
 
-	memcpy(words, addr, sizeof(words));
+	memcpy(words, addr, len < sizeof(words) ? len : sizeof(words));
 	return words[1];
 }
 
@@ -62,7 +64,7 @@ int call_bind(int fd, const void *addr, socklen_t len)
 
 	/* On another socket's note it does no harm: its name is then asked for. */
 	if (entry)
-		entry->flags |= FDTABLE_BOUND | (names_port(addr) ? FDTABLE_BOUND_PORT : 0);
+		entry->flags |= FDTABLE_BOUND | (names_port(addr, len) ? FDTABLE_BOUND_PORT : 0);
 	return ret;
 }
 

@@ -15,7 +15,7 @@ QEMU_SRC := $(wildcard tests/qemu/*.c)
 QEMU_BIN := $(QEMU_SRC:tests/qemu/%.c=$(B)/tests/qemu/%)
 SHIM_SRC := $(wildcard tests/shim/*.c)
 SHIM_BIN := $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%) $(B)/tests/shim/stage/stage \
-	    $(B)/tests/shim/stage/marks.so $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%.musl)
+	    $(B)/tests/shim/stage/marks.so $(B)/tests/shim/stage/loaded.so $(SHIM_SRC:tests/shim/%.c=$(B)/tests/shim/%.musl)
 
 RANDOM_SRC := $(wildcard tests/random/*.c)
 RANDOM_OBJ := $(RANDOM_SRC:%.c=$(B)/%.o)
@@ -125,6 +125,9 @@ $(B)/tests/shim/stage/%.so: tests/shim/stage/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $< $(LDFLAGS) -ldl
+
+# Unwinding, as it is of languages that have exceptions
+$(B)/tests/shim/library: ALL_CFLAGS += -fexceptions
 
 # What plays them
 $(B)/tests/shim/stage/stage: $(patsubst %.c,$(B)/%.o,$(patsubst %,tests/shim/stage/%.c,stage child lab) tools/client.c)

@@ -945,6 +945,20 @@ START_TEST(vforked)
 }
 END_TEST
 
+/* What it has opened in its parent's memory is not its parent's; that has one of its own then, and keeps it. */
+START_TEST(vforked_first)
+{
+	int before = fds_open();
+
+	ck_assert_int_eq(vforked_child(false), 0);
+	ck_assert_uint_eq(router->opened, 1);
+	for (uint64_t i = 0; i < 5; i++)
+		ck_assert_int_eq(ask_name(i), 0);
+	ck_assert_uint_eq(router->opened, 2);
+	ck_assert_int_eq(fds_open(), before + 1);
+}
+END_TEST
+
 /* --- threads --- */
 
 struct asker {
@@ -1479,6 +1493,7 @@ static void add_program(TCase *tc)
 	tcase_add_test(tc, forked_while_a_reply_is_owed);
 	tcase_add_test(tc, forked_and_number_used);
 	tcase_add_loop_test(tc, vforked, 0, 2);
+	tcase_add_test(tc, vforked_first);
 	tcase_add_test(tc, many_threads);
 	tcase_add_test(tc, more_threads_than_slots);
 	tcase_add_test(tc, forked_among_threads);

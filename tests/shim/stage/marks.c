@@ -22,16 +22,21 @@ static void mark(const char *text)
 }
 
 #define MARK(name, parameters, arguments)					\
+	static int (*next_##name) parameters;					\
+	static __attribute__((constructor)) void look_up_##name(void)		\
+	{									\
+		next_##name = dlsym(RTLD_NEXT, #name);				\
+	}									\
 	int name parameters;							\
 	int name parameters							\
 	{									\
-		static int (*next) parameters;					\
 		int ret;							\
 										\
-		if (!next)							\
-			next = dlsym(RTLD_NEXT, #name);				\
+		/* Before the library was set up; then no more, for the loader's lock's sake. */ \
+		if (!next_##name)						\
+			look_up_##name();					\
 		mark("+" #name);						\
-		ret = next arguments;						\
+		ret = next_##name arguments;					\
 		mark("-" #name);						\
 		return ret;							\
 	}
