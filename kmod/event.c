@@ -4,19 +4,12 @@
 
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
-#include <linux/tcp.h>
 #include <linux/timekeeping.h>
 #include <net/genetlink.h>
 
 #include "netlink.h"
 
 /* --- one socket --- */
-
-/* The peer's acknowledgement of our FIN is no byte of the stream, nor is that of our SYN. */
-static u64 tx_bytes(const struct sock *sk)
-{
-	return READ_ONCE(tcp_sk(sk)->bytes_acked);
-}
 
 static int put_names(struct sk_buff *skb, const struct tag *tag)
 {
@@ -33,13 +26,13 @@ static int put_names(struct sk_buff *skb, const struct tag *tag)
 static int put_state(struct sk_buff *skb, const struct tag *tag)
 {
 	const struct sock *sk = tag->sk;
+	struct stream_counts counts = stream_counts(&tag->stream, sk);
 
 	if (nla_put_u64_64bit(skb, SLIM_A_COOKIE, tag->cookie, SLIM_A_PAD) ||
 	    nla_put(skb, SLIM_A_SHAPE, sizeof(tag->shape), &tag->shape) ||
 	    nla_put_u8(skb, SLIM_A_STATE, READ_ONCE(sk->sk_state)) ||
-	    nla_put_u64_64bit(skb, SLIM_A_RX_BYTES, READ_ONCE(tcp_sk(sk)->bytes_received),
-			      SLIM_A_PAD) ||
-	    nla_put_u64_64bit(skb, SLIM_A_TX_BYTES, tx_bytes(sk), SLIM_A_PAD) ||
+	    nla_put_u64_64bit(skb, SLIM_A_RX_BYTES, counts.rx, SLIM_A_PAD) ||
+	    nla_put_u64_64bit(skb, SLIM_A_TX_BYTES, counts.tx, SLIM_A_PAD) ||
 	    nla_put_u64_64bit(skb, SLIM_A_OPENED, tag->opened, SLIM_A_PAD))
 		return -EMSGSIZE;
 	if (tag->rule != SLIM_NO_RULE && nla_put_u32(skb, SLIM_A_RULE_ID, tag->rule))
@@ -95,7 +88,7 @@ void event_open(const struct tag *tag)
 
 void event_close(const struct tag *tag)
 {
-	const struct tcp_sock *tp = tcp_sk(tag->sk);
+	struct stream_counts counts = stream_counts(&tag->stream, tag->sk);
 	void *head;
 	struct sk_buff *skb = begin(tag, SLIM_EVENT_CLOSE, &head);
 
@@ -103,10 +96,10 @@ void event_close(const struct tag *tag)
 		return;
 	if (nla_put_u64_64bit(skb, SLIM_A_DURATION, ktime_get_boottime_ns() - tag->opened,
 			      SLIM_A_PAD) ||
-	    nla_put_u64_64bit(skb, SLIM_A_RX_BYTES, tp->bytes_received, SLIM_A_PAD) ||
-	    nla_put_u64_64bit(skb, SLIM_A_TX_BYTES, tx_bytes(tag->sk), SLIM_A_PAD) ||
-	    nla_put_u32(skb, SLIM_A_RETRANSMITS, tp->total_retrans) ||
-	    nla_put_u32(skb, SLIM_A_RTT, tp->srtt_us >> 3))
+	    nla_put_u64_64bit(skb, SLIM_A_RX_BYTES, counts.rx, SLIM_A_PAD) ||
+	    nla_put_u64_64bit(skb, SLIM_A_TX_BYTES, counts.tx, SLIM_A_PAD) ||
+	    nla_put_u32(skb, SLIM_A_RETRANSMITS, counts.retransmits) ||
+	    nla_put_u32(skb, SLIM_A_RTT, counts.rtt))
 		nlmsg_free(skb);
 	else
 		tell(skb, head);

@@ -282,6 +282,16 @@ static int slim_release(struct socket *sock)
 	return err;
 }
 
+/* Called before the state changes to closed, for whatever reason it does */
+static void slim_unhash(struct sock *sk)
+{
+	struct tag *tag = tag_of(sk);
+
+	if (tag && tag_is_sealed(tag))
+		stream_end(&tag->stream, sk);
+	family_of(sk)->base_prot->unhash(sk);
+}
+
 static void slim_release_cb(struct sock *sk)
 {
 	struct tag *tag = tag_of(sk);
@@ -350,6 +360,7 @@ static void make_prot(struct family *family)
 {
 	family->prot = *family->base_prot;
 	family->prot.connect = slim_connect;
+	family->prot.unhash = slim_unhash;
 	family->prot.release_cb = slim_release_cb;
 #ifdef CONFIG_BPF_SYSCALL
 	family->prot.psock_update_sk_prot = NULL;

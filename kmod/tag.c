@@ -109,12 +109,12 @@ struct tag *tag_create(struct sock *sk)
 
 static void count_end(const struct tag *tag)
 {
-	const struct tcp_sock *tp = tcp_sk(tag->sk);
+	struct stream_counts counts = stream_counts(&tag->stream, tag->sk);
 
 	atomic64_dec(&tag->host->live);
 	atomic64_dec(&tag->tenant->live);
-	atomic64_add(tp->bytes_received, &tag->tenant->rx_bytes);
-	atomic64_add(tp->bytes_acked, &tag->tenant->tx_bytes);
+	atomic64_add(counts.rx, &tag->tenant->rx_bytes);
+	atomic64_add(counts.tx, &tag->tenant->tx_bytes);
 }
 
 void tag_destroy(struct tag *tag)
@@ -162,6 +162,7 @@ static void tag_fill(struct tag *tag, const struct slim_seal *seal, u64 cookie)
 	tag->told_shape = seal->shape;
 	tag->opened = ktime_get_boottime_ns();
 	tag->attack_at = jiffies - HZ;
+	stream_begin(&tag->stream, tag->sk);
 	if (!tag->local.port)
 		tag->local.port = ntohs(inet_sk(tag->sk)->inet_sport);
 }

@@ -25,6 +25,7 @@
 
 #include "force.h"
 #include "host.h"
+#include "stream.h"
 
 enum tag_bit {
 	TAG_SEALED,		/* set once all below is; never cleared */
@@ -58,6 +59,7 @@ struct tag {
 	atomic_t missed;
 	unsigned long attack_at;
 	u64 opened;
+	struct stream stream;
 	struct tenant *tenant;
 	struct work_struct work;
 	struct rcu_head rcu;

@@ -3,6 +3,7 @@
  * events.c - what slim.ko tells: sockets that are sealed and gone, denied ones, attacks; and a socket whose lock is held
  */
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -58,8 +59,42 @@ static const struct nlmsghdr *expect(enum slim_event event, uint64_t cookie, con
 
 /* --- cases --- */
 
-static void open_and_close(void)
+/* How a connection ends: by the sealed end, by its peer, or by a reset of the sealed end's */
+enum ending { FIRST, LAST, RESET };
+
+/* All that was sent is acknowledged. */
+static void settle(int fd)
 {
+	int queued = 1;
+
+	for (int i = 0; i < 5000 && queued; i++) {
+		must(ioctl(fd, SIOCOUTQ, &queued), "SIOCOUTQ");
+		nanosleep(&(struct timespec){ .tv_nsec = queued ? 1000000 : 0 }, NULL);
+	}
+	equal(queued, 0, "all is acknowledged");
+}
+
+static void finish(int sealed, int peer, enum ending ending)
+{
+	struct linger linger = { 1, 0 };
+	char byte;
+
+	if (ending == LAST) {
+		close(peer);
+		equal(read(sealed, &byte, 1), 0, "it sees the end");
+		close(sealed);
+		return;
+	}
+	if (ending == RESET)
+		setsockopt(sealed, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(sealed);
+	equal(read(peer, &byte, 1), ending == RESET ? -1 : 0, "the peer sees the end");
+	close(peer);
+}
+
+static void open_and_close(bool accepted, enum ending ending)
+{
+	const long sent = accepted ? 300 : 10000;
 	struct slim_seal seal = seal_default();
 	static char data[10000];
 	const struct nlmsghdr *head;
@@ -67,8 +102,11 @@ static void open_and_close(void)
 	int fds[2];
 
 	host_connect(listener, port, AF_INET6, fds);
-	must(seal_socket(fds[0], &seal), "seal");
-	cookie = cookie_of(fds[0]);
+	must(write(fds[0], data, 40), "a router's preamble");
+	must(recv(fds[1], data, 40, MSG_WAITALL), "which the other one reads");
+	seal.flags |= accepted ? SLIM_SEAL_ACCEPTED : 0;
+	must(seal_socket(fds[accepted], &seal), "seal");
+	cookie = cookie_of(fds[accepted]);
 	head = expect(SLIM_EVENT_OPEN, cookie, "OPEN");
 	equal((long)socket_u64(head, SLIM_A_CONTAINER), 5, "its container");
 	equal((long)socket_u64(head, SLIM_A_VNI), 7, "its tenant");
@@ -76,14 +114,13 @@ static void open_and_close(void)
 	must(recv(fds[1], data, 10000, MSG_WAITALL), "read");
 	must(write(fds[1], data, 300), "write");
 	must(recv(fds[0], data, 300, MSG_WAITALL), "read");
-	close(fds[0]);
-	equal(read(fds[1], data, 1), 0, "the peer sees the end");
-	close(fds[1]);
+	settle(fds[accepted]);
+	finish(fds[accepted], fds[!accepted], ending);
 	head = expect(SLIM_EVENT_CLOSE, cookie, "CLOSE");
-	equal((long)event_u64(head, SLIM_A_TX_BYTES), 10000, "bytes sent");
-	equal((long)event_u64(head, SLIM_A_RX_BYTES), 300, "bytes received");
+	equal((long)event_u64(head, SLIM_A_TX_BYTES), sent, "bytes sent");
+	equal((long)event_u64(head, SLIM_A_RX_BYTES), 10300 - sent, "bytes received");
 	equal((long)event_u64(head, SLIM_A_RETRANSMITS), 0, "segments sent again");
-	check(event_u64(head, SLIM_A_RTT) < 1000000, "round trip: %lu us", event_u64(head, SLIM_A_RTT));
+	check(event_u64(head, SLIM_A_RTT) - 1 < 1000000, "round trip: %lu us", event_u64(head, SLIM_A_RTT));
 	check(event_u64(head, SLIM_A_DURATION) < 10000000000, "duration: %lu us",
 	      event_u64(head, SLIM_A_DURATION) / 1000);
 }
@@ -148,12 +185,12 @@ static void *send_page(void *data)
 	return NULL;
 }
 
-/* A page that nobody has until it is given: who copies from it waits. */
+/* A page that nobody has until it is given: who copies from it waits. (Faults can be polled for only without blocking.) */
 static int page_make(void **page)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = (int)must(syscall(SYS_userfaultfd, O_CLOEXEC), "userfaultfd");
+	int fd = (int)must(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), "userfaultfd");
 
 	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	range.range.start = (uint64_t)(uintptr_t)*page;
@@ -181,6 +218,7 @@ static void held(void)
 {
 	struct slim_seal seal = seal_default();
 	struct sender sender;
+	struct pollfd fault;
 	struct timespec begin, end;
 	int fds[2], others[2], pages;
 	pthread_t thread;
@@ -192,8 +230,10 @@ static void held(void)
 	must(seal_socket(others[0], &seal), "seal");
 	sender.fd = fds[0];
 	pages = page_make(&sender.page);
+	fault = (struct pollfd){ .fd = pages, .events = POLLIN };
 	pthread_create(&thread, NULL, send_page, &sender);
-	must(poll(&(struct pollfd){ .fd = pages, .events = POLLIN }, 1, 5000) - 1, "a fault");
+	must(poll(&fault, 1, 5000) - 1, "a fault");
+	equal(fault.revents, POLLIN, "who sends waits for its memory, with the socket's lock");
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	message_begin(&owner, &message, SLIM_CMD_REVOKE, 0);
 	message_put32(&message, SLIM_A_CONTAINER, 5);
@@ -208,6 +248,7 @@ static void held(void)
 	equal(errno, ECONNABORTED, "... but ECONNABORTED");
 	page_give(pages, sender.page);
 	pthread_join(thread, NULL);
+	equal(sender.result, 4096, "what the holder was sending is taken");
 	check(has_ended(fds[0]), "when the lock is given back it ends");
 	errno = 0;
 	equal(recv(fds[0], &byte, 1, 0), -1, "its holder's read fails");
@@ -227,7 +268,10 @@ int main(void)
 	must(guard_open(&listening), "another socket");
 	must(setsockopt(listening.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &listening.events, sizeof(uint32_t)), "join");
 	listener = host_listen(&port);
-	open_and_close();
+	for (enum ending ending = FIRST; ending <= RESET; ending++) {
+		open_and_close(false, ending);
+		open_and_close(true, ending);
+	}
 	denied();
 	attacks();
 	held();

@@ -349,8 +349,8 @@ enum slim_attr {
 	SLIM_A_SHAPE,		/* struct slim_shape (s): what holds */
 	SLIM_A_RULE_ID,		/* u32 (s) where a rule has allowed it */
 	SLIM_A_STATE,		/* u8 (s): TCP's, as in TCP_INFO */
-	SLIM_A_RX_BYTES,	/* u64 (s): of the stream, received */
-	SLIM_A_TX_BYTES,	/* u64 (s): acknowledged by the peer */
+	SLIM_A_RX_BYTES,	/* u64 (s): of the stream, received and not read before it was sealed */
+	SLIM_A_TX_BYTES,	/* u64 (s): sent since it was sealed, and acknowledged by the peer */
 	SLIM_A_OPENED,		/* u64 (s): ns of CLOCK_BOOTTIME when it was sealed */
 	SLIM_A_HITS,		/* u64 */
 	SLIM_A_STAGE,		/* u32: enum slim_stage */
