@@ -7,6 +7,8 @@
  */
 #include "classifier_build.h"
 
+#define AHEAD		8	/* items whose ranges are fetched */
+
 static const struct classifier_key key_max[CLASSIFIER_FAMILY_NUM] = {
 	[CLASSIFIER_IPV4] = { .low = 0xffffffffu },
 	[CLASSIFIER_IPV6] = { ~0ull, ~0ull },
@@ -63,13 +65,23 @@ bool classifier_range_part(const struct classifier_range *range, enum classifier
 
 /* --- events --- */
 
+/* Items are in order of rules, their ranges in the policy's: each one is somewhere else. */
+static const struct classifier_item *item_at(const struct classifier_axis_build *axis, uint32_t i)
+{
+	if (i + AHEAD < axis->items_num)
+		__builtin_prefetch(axis->items[i + AHEAD].ranges);
+	return &axis->items[i];
+}
+
 static void events_count(const struct classifier_axis_build *axis, size_t *nums)
 {
 	struct classifier_stretch part;
 
 	for (uint32_t i = 0; i < axis->items_num; i++) {
-		for (uint32_t j = 0; j < axis->items[i].ranges_num; j++) {
-			const struct classifier_range *range = &axis->items[i].ranges[j];
+		const struct classifier_item *item = item_at(axis, i);
+
+		for (uint32_t j = 0; j < item->ranges_num; j++) {
+			const struct classifier_range *range = &item->ranges[j];
 
 			for (unsigned int family = 0; family < CLASSIFIER_FAMILY_NUM; family++)
 				nums[family] += 2 * classifier_range_part(range, family, &part);
@@ -92,8 +104,10 @@ static void events_add(struct classifier_axis_build *axis, enum classifier_famil
 	struct classifier_stretch part;
 
 	for (uint32_t i = 0; i < axis->items_num; i++) {
-		for (uint32_t j = 0; j < axis->items[i].ranges_num; j++) {
-			if (!classifier_range_part(&axis->items[i].ranges[j], family, &part))
+		const struct classifier_item *item = item_at(axis, i);
+
+		for (uint32_t j = 0; j < item->ranges_num; j++) {
+			if (!classifier_range_part(&item->ranges[j], family, &part))
 				continue;
 			beginnings[num++] = event_of(&part.first, i, j << 1);
 			if (classifier_key_equal(&part.last, &key_max[family]))

@@ -4,9 +4,12 @@
  */
 #include "classifier_build.h"
 
-/* An item that is open, and how far its range reaches */
+#define AHEAD		8	/* events whose ranges are fetched; of twice as many, the items */
+
+/* An item that is open, what it is worth, and how far its range reaches */
 struct open_item {
 	uint32_t item;
+	uint64_t worth;
 	uint64_t reach;
 };
 
@@ -44,11 +47,10 @@ static void crowd_out(const struct classifier_axis_build *axis, struct crowd *cr
 	unsigned int victim = 0;
 
 	for (unsigned int i = 1; i < crowd->num; i++) {
-		uint64_t worth = worth_of(&axis->items[crowd->open[i].item]);
-		uint64_t least = worth_of(&axis->items[crowd->open[victim].item]);
+		const struct open_item *open = &crowd->open[i], *least = &crowd->open[victim];
 
-		if (worth < least ||
-		    (worth == least && crowd->open[i].reach > crowd->open[victim].reach))
+		if (open->worth < least->worth ||
+		    (open->worth == least->worth && open->reach > least->reach))
 			victim = i;
 	}
 	axis->items[crowd->open[victim].item].crowded = true;
@@ -68,6 +70,35 @@ static bool is_crowded(const struct classifier_axis_build *axis, enum classifier
 	return false;
 }
 
+/* Inline, as compilers leave out calls of what does nothing but fetch. */
+static inline __attribute__((always_inline)) void
+fetch(const struct classifier_axis_build *axis, const struct classifier_event *events, size_t left)
+{
+	const struct classifier_item *item;
+
+	if (left <= 2 * AHEAD)
+		return;
+	__builtin_prefetch(&axis->items[events[2 * AHEAD].item], 1);
+	if (events[AHEAD].what & CLASSIFIER_END)
+		return;
+	item = &axis->items[events[AHEAD].item];
+	__builtin_prefetch(&item->ranges[events[AHEAD].what >> 1]);
+}
+
+static void crowd_open(const struct classifier_axis_build *axis, enum classifier_family family,
+		       struct crowd *crowd, const struct classifier_event *event)
+{
+	const struct classifier_item *item = &axis->items[event->item];
+
+	crowd->open[crowd->num++] = (struct open_item){
+		.item = event->item,
+		.worth = worth_of(item),
+		.reach = reach_of(&item->ranges[event->what >> 1], family),
+	};
+	if (crowd->num > CLASSIFIER_DEPTH)
+		crowd_out(axis, crowd);
+}
+
 static void crowd_sweep(const struct classifier_axis_build *axis, enum classifier_family family,
 			struct crowd *crowd)
 {
@@ -76,6 +107,7 @@ static void crowd_sweep(const struct classifier_axis_build *axis, enum classifie
 		const struct classifier_event *event = &axis->events[family][i];
 		struct classifier_item *item = &axis->items[event->item];
 
+		fetch(axis, event, axis->events_num[family] - i);
 		if (item->crowded)
 			continue;
 		if (event->what & CLASSIFIER_END) {
@@ -83,12 +115,8 @@ static void crowd_sweep(const struct classifier_axis_build *axis, enum classifie
 				crowd_remove(crowd, event->item);
 			continue;
 		}
-		if (item->open++)
-			continue;
-		crowd->open[crowd->num].item = event->item;
-		crowd->open[crowd->num].reach = reach_of(&item->ranges[event->what >> 1], family);
-		if (++crowd->num > CLASSIFIER_DEPTH)
-			crowd_out(axis, crowd);
+		if (!item->open++)
+			crowd_open(axis, family, crowd, event);
 	}
 }
 
