@@ -163,7 +163,7 @@ check-robust: all $(E2E_BIN)
 	$(Q)tests/e2e/run --robust
 
 check-faults: all $(FAULTS_BIN) $(B)/tests/e2e/uring_accept
-	$(Q)tests/faults/run
+	$(Q)tests/e2e/run --faults
 
 # Calls drawn by chance, on plain sockets and on Slim's: a minute
 check-random: all $(B)/tests/random/driver

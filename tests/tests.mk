@@ -43,6 +43,9 @@ said = $(shell sed -n 's/^.*$(1): \([^*]*\).*/\1/p' $(2))
 # $(call linked,NAME,DIRECTORY): the sanitised objects that a test is linked with
 linked = $(patsubst %.c,$(B)/asan/%.o,$(call said,links,tests/$(2)/$(1).c))
 
+# Objects that several tests are linked with are kept.
+.SECONDARY:
+
 .SECONDEXPANSION:
 $(B)/tests/unit/%: tests/unit/%.c $$(call linked,$$*,unit)
 	$(say) LD $@

@@ -67,7 +67,7 @@ alike "options of the listener" options client_lines 1
 alike "options set before connect" options client_options 1
 
 start shim backlog "$work/go"
-background many client shim client_many "$server" $port 20
+background many client shim client_patient "$server" $port 20
 waiting() { [[ $(sockets h2c1 -tn state established "( sport = :$port )" | wc -l) -ge 2 ]]; }
 check "a full backlog: connections wait" poll 10 waiting
 touch "$work/go"

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Many containers on one host: the last are attached as fast as the first, and all are looked after.
+#
+# runs: alone, since it measures time
 . "$(dirname "$0")/lib.sh"
 
 MANY=330	# more than what the router looks into within a look's time

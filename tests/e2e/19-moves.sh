@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A container moves between hosts: it is attached at once where it is next, and nowhere else meanwhile.
+#
+# runs: alone, since it measures time
 . "$(dirname "$0")/lib.sh"
 
 # Routers are late on purpose here: that excuses nothing.

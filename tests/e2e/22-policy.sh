@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Policy on the slim path: denied connections, live ones that are cut, reloads, names and labels.
+#
+# runs: alone, since it measures time
 . "$(dirname "$0")/lib.sh"
 
 # difference: policy

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # slimctl policy: check for anybody, show, diff before it is done, test on all hosts that judge, stats.
+#
+# runs: alone, since it measures time
 . "$(dirname "$0")/lib.sh"
 
 policy=/run/slim-lab/$name/policy

@@ -181,15 +181,18 @@ background()
 	background_pids[$tag]=$!
 }
 
-# finish TAG [SIGNAL]: ends it; returns its exit status where it had ended by itself
+# finish TAG [SIGNAL]: ends it; returns its exit status where it had ended by itself, and shows what it said
+# where that is a failure
 finish()
 {
-	local pid=${background_pids[$1]:-}
+	local pid=${background_pids[$1]:-} status=0
 
 	[[ $pid ]] || return 0
 	unset "background_pids[$1]"
 	[[ ! ${2:-} ]] || kill "-$2" "$pid" 2>/dev/null || true
-	wait "$pid"
+	wait "$pid" || status=$?
+	((!status)) || [[ ${2:-} ]] || tail -n 20 "$work/$1"
+	return "$status"
 }
 
 stop() { finish "$1" TERM 2>/dev/null || true; }
@@ -393,15 +396,26 @@ audit()
 	for host in $(hosts); do
 		check "audit: detach left nothing in $host" poll 5 nothing_left "$host"
 		check "audit: no fd is left in $host's router" poll 5 few_fds "$host"
+		keep_counters "$host"
 		lab router "$host" stop
 		check "audit: $host's router has nothing to complain of" sane "$host"
 	done
 }
 
-# How often a router's answer came too late for a shim
+# keep_counters HOST: what its router has counted, for later
+keep_counters()
+{
+	ctl "$1" -j status 2>/dev/null | jq '.counters | with_entries(select(.value != 0))' \
+		>"$work/$1-counters" 2>/dev/null || true
+}
+
+# How often a router's answer came too late for a shim, or was another one since it would have
 lates()
 {
-	grep -cs "no answer from the router in time" "${SLIM_DEBUG:-/dev/null}" || true
+	{
+		grep -cs "no answer from the router in time" "${SLIM_DEBUG:-/dev/null}"
+		jq '.connects_late // 0' "$work"/*-counters 2>/dev/null
+	} | jq -s 'add // 0' || true
 }
 
 on_exit()
@@ -445,13 +459,18 @@ on_exit()
 
 show_logs()
 {
-	local log
+	local log host
 
 	for log in "/run/slim-lab/$name"/h*/router.log; do
 		[[ -e $log ]] || continue
-		echo "         --- $(basename "$(dirname "$log")")'s router"
+		host=$(basename "$(dirname "$log")")
+		echo "         --- $host's router"
 		tail -n 15 "$log" | sed 's/^/         | /'
+		[[ ! -e $work/$host-counters ]] || sed 's/^/         | /' "$work/$host-counters"
 	done
+	[[ -s ${SLIM_DEBUG:-} ]] || return 0
+	echo "         --- what the shims said, and how often"
+	sed 's/^slim.[0-9]*. //; s/descriptor [0-9]*/a descriptor/' "$SLIM_DEBUG" | sort | uniq -c | sed 's/^/         | /'
 }
 
 trap on_exit EXIT

@@ -255,20 +255,36 @@ def client_defer(address, port, _):
         print(sock.recv(10))
 
 
-def client_many(address, port, number):
+def ask(address, port, one, timeout):
+    with socket.create_connection((address, port), timeout) as sock:
+        sock.sendall(b"%d\n" % one)
+        sock.shutdown(socket.SHUT_WR)
+        return int(sock.makefile().readline())
+
+
+def client_many(address, port, number, get=lambda *where: ask(*where, 30)):
     """All at once, each of which waits for its echo."""
-    def talk(one):
-        with socket.create_connection((address, port), 30) as sock:
-            sock.sendall(b"%d\n" % one)
-            sock.shutdown(socket.SHUT_WR)
-            answers.append(int(sock.makefile().readline()))
     answers = []
-    workers = [threading.Thread(target=talk, args=(one,)) for one in range(number)]
+    workers = [threading.Thread(target=lambda one: answers.append(get(address, port, one)),
+                                args=(one,)) for one in range(number)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     assert sorted(answers) == list(range(number)), sorted(answers)
+
+
+def client_patient(address, port, number):
+    """The same, of clients that try again, as TCP has it who comes to a full queue."""
+    def get(*where):
+        for _ in range(20):
+            try:
+                return ask(*where, 3)
+            except (OSError, ValueError):
+                pass
+        return None
+
+    client_many(address, port, number, get)
 
 
 def client_rebind(address, port, number):

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Rates of a policy: of each connection, of containers and of tenants; on both paths, on the wire and on
 # the host; when they change while connections live. (tests/long/05 measures longer.)
+#
+# runs: alone, since it measures throughput
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$(dirname "$0")/rates.sh"
 

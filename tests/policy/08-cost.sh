@@ -3,6 +3,8 @@
 # What a policy of 100,000 rules costs: to read and compile it, to look something up, and memory; of hostile
 # ones what is stated of them. In processor time, which others on the machine hardly change; the best of some
 # runs, since they use the caches, too.
+#
+# runs: alone, since it measures time
 . "$(dirname "$0")/../e2e/lib.sh"
 
 RULES=100000

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 # What a policy of many tenants costs to compile, within each of them and between them, beside one of as many rules
 # for one tenant. In processor time; the best of some runs.
+#
+# runs: alone, since it measures time
 . "$(dirname "$0")/../e2e/lib.sh"
 
 RULES=100000

@@ -4,6 +4,8 @@
 # they have company.
 #
 # E2E_REQUESTS=N: floods are N requests long (for the long form) rather than a few seconds
+#
+# runs: alone, since it measures what others notice
 . "$(dirname "$0")/../e2e/lib.sh"
 
 hostile=$programs/hostile
