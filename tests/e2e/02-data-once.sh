@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Data crosses once: iperf3's bytes are on a host socket, and not on the containers' veth.
+#
+# runs: alone, since it keeps all processors at work
 . "$(dirname "$0")/lib.sh"
 
 lab_start -H 2

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Listeners that accept without the shim's help still get their slim connections, spliced.
+#
+# runs: alone, since it keeps all processors at work
 . "$(dirname "$0")/lib.sh"
 
 lab_start -H 2

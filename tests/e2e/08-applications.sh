@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # redis, memcached, nginx and asyncio, unmodified, on the slim path.
+#
+# runs: alone, since it keeps all processors at work
 . "$(dirname "$0")/lib.sh"
 
 lab_start -H 2

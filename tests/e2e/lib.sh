@@ -130,13 +130,10 @@ address() { lab addr "$@"; }
 space() { echo "slim-$name-$1"; }
 sockets() { ip netns exec "$(space "$1")" ss -H "${@:2}"; }
 router_pid() { cut -d ' ' -f 1 "/run/slim-lab/$name/$1/router.pid"; }
-hosts() { ip netns list | cut -d ' ' -f 1 | sed -n "s/^slim-$name-\(h[0-9]*\)$/\1/p" | sort; }
-
-containers()
-{
-	ip netns list | cut -d ' ' -f 1 | sed -n "s/^slim-$name-\(h[0-9]*\(t[0-9]*\)\?c[0-9]*\)$/\1/p" |
-		sort
-}
+# (`ip netns list` complains of those of other labs that are being removed.)
+spaces() { find /run/netns -name "slim-$name-*" -printf '%f\n' | sort; }
+hosts() { spaces | sed -n "s/^slim-$name-\(h[0-9]*\)$/\1/p"; }
+containers() { spaces | sed -n "s/^slim-$name-\(h[0-9]*\(t[0-9]*\)\?c[0-9]*\)$/\1/p"; }
 
 # counter HOST NAME: one of `slimctl status`
 counter() { ctl "$1" -j status | jq ".counters.$2"; }
