@@ -287,6 +287,59 @@ static void cancelled_anywhere(void)
 	one_echo();
 }
 
+/* --- beside threads that wait --- */
+
+static unsigned int came_back;
+
+static void *waits_in_accept(void *from)
+{
+	accept(*(int *)from, NULL, NULL);
+	__atomic_fetch_add(&came_back, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void *waits_in_connect(void *unused)
+{
+	connect(tcp(0), TO, to_len);
+	__atomic_fetch_add(&came_back, 1, __ATOMIC_RELAXED);
+	return unused;
+}
+
+/* A listener's life, with all that waiting calls have to do with; the errors that are not wanted */
+static unsigned int live_as_listener(void)
+{
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0), other = tcp(0);
+	unsigned int errors = 0;
+
+	errors += listen(fd, 8) != 0;
+	errors += getsockname(fd, (struct sockaddr *)&name, &len) != 0;
+	errors += dup2(fd, other) != other || close(fd) != 0;
+	errors += accept(other, NULL, NULL) != -1 || errno != EAGAIN;
+	errors += fcntl(other, F_SETFL, 0) != 0 || shutdown(other, SHUT_RD) != 0;
+	errors += accept(other, NULL, NULL) != -1 || errno != EINVAL;
+	return errors + (close(other) != 0);
+}
+
+static void beside_waiting(void)
+{
+	int from = tcp(0);
+	pthread_t thread;
+	unsigned int errors = 0;
+
+	say("listen", listen(from, 8));
+	for (int i = 0; i < CONNECTING; i++) {
+		pthread_create(&thread, NULL, waits_in_accept, &from);
+		pthread_create(&thread, NULL, waits_in_connect, NULL);
+	}
+	poll(NULL, 0, 300);
+	for (int i = 0; i < FORKS; i++)
+		errors += live_as_listener();
+	printf("errors: %u, came back meanwhile: %u\n", errors,
+	       __atomic_load_n(&came_back, __ATOMIC_RELAXED));
+}
+
 static const struct test tests[] = {
 	{ "many", many, many_accepted, NULL },
 	{ "small_stack", small_stack, NULL, NULL },
@@ -296,6 +349,7 @@ static const struct test tests[] = {
 	{ "cancelled_before_blocking", cancelled_before_blocking, NULL, NULL },
 	{ "cancelled_before_nonblocking", cancelled_before_nonblocking, NULL, NULL },
 	{ "cancelled_anywhere", cancelled_anywhere, NULL, NULL },
+	{ "beside_waiting", beside_waiting, NULL, "silent" },
 	{ "echo", echo_only, NULL, "part" },
 };
 
