@@ -287,6 +287,15 @@ no_connections()
 	[[ $(ctl "$1" -j status | jq '.connections') == 0 ]]
 }
 
+# Those that are left are shown, and what the kernel has.
+connections_end()
+{
+	poll 10 no_connections "$1" && return
+	ctl "$1" connections
+	sockets "$1" -tnaeo
+	return 1
+}
+
 meshed()
 {
 	ctl "$1" -j peers | jq -e --argjson num "$(containers | grep -cv "^$1[tc]")" \
@@ -379,7 +388,7 @@ audit()
 	for host in $(hosts); do
 		[[ ! ${audit_skip_router:-} ]] || continue
 		check "audit: $host's router still runs" kill -0 "$(router_pid "$host")"
-		check "audit: $host has no connections left" poll 10 no_connections "$host"
+		check "audit: $host has no connections left" connections_end "$host"
 		check "audit: $host's counters are consistent" consistent "$host"
 	done
 	for container in $(containers); do
