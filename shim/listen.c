@@ -109,6 +109,16 @@ int call_listen(int fd, int backlog)
 	return 0;
 }
 
+/* A listener may be known by any of its descriptors, so the kernel is asked. */
+uint64_t listen_cookie(int fd)
+{
+	uint32_t listening = 0;
+
+	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, sizeof(listening)) || !listening)
+		return 0;
+	return sys_cookie(fd);
+}
+
 void listen_renew(int fd)
 {
 	static uint64_t looked_at;
@@ -122,9 +132,10 @@ void listen_renew(int fd)
 					 __ATOMIC_RELAXED))
 		return;
 	channel_refresh();
-	cookie = sys_cookie(fd);
+	/* By now, another thread may have put another socket there. */
+	cookie = listen_cookie(fd);
 	entry = fdtable_find(fd, cookie);
-	if (!generation() || (entry && entry->announced == generation()) ||
+	if (!cookie || !generation() || (entry && entry->announced == generation()) ||
 	    !socket_is_tcp(fd, &domain))
 		return;
 	tell_router(fd, cookie, domain, entry);
@@ -143,16 +154,6 @@ static void hint(uint64_t cookie, bool sure)
 	else
 		channel_tell(&request, sizeof(request), SLIM_FRAME_UNLISTEN);
 	next_set_errno(error);
-}
-
-/* A listener may be known by any of its descriptors, so the kernel is asked. */
-uint64_t listen_cookie(int fd)
-{
-	uint32_t listening = 0;
-
-	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, sizeof(listening)) || !listening)
-		return 0;
-	return sys_cookie(fd);
 }
 
 void listen_ended(uint64_t cookie)

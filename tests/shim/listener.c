@@ -133,21 +133,6 @@ static void shut_down(void)
 	ended(true);
 }
 
-/* Refused in the end; how soon others hear of it is not said. */
-static void until_refused(int tries)
-{
-	int error = 0;
-
-	while (error != ECONNREFUSED && tries--) {
-		int fd = tcp(0);
-
-		error = connect(fd, TO, to_len) ? errno : 0;
-		close(fd);
-		poll(NULL, 0, 10);
-	}
-	printf("at last: %s\n", error_name(error));
-}
-
 /* By which number a listener ends, and in which process */
 static const char *const by[] = { "itself", "duplicate", "child", NULL };
 static const char *const how[] = { "shut", "closed", "put_over", "close_range", NULL };

@@ -313,6 +313,40 @@ static inline void serve_all(void)
 	}
 }
 
+/* Refused in the end; how soon others hear of it is not said. */
+static inline void until_refused(int tries)
+{
+	int error = 0;
+
+	while (error != ECONNREFUSED && tries--) {
+		int fd = tcp(0);
+
+		error = connect(fd, TO, to_len) ? errno : 0;
+		close(fd);
+		poll(NULL, 0, 10);
+	}
+	printf("at last: %s\n", error_name(error));
+}
+
+/* Until that thread of this process waits in the kernel, in system call @number, or @other */
+static inline void wait_until_in(pid_t thread, long number, long other)
+{
+	char path[64];
+	long in = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", thread);
+	while (in != number && in != other) {
+		FILE *file = fopen(path, "re");
+
+		if (!file || fscanf(file, "%ld", &in) != 1)
+			in = -1;
+		if (file)
+			fclose(file);
+		if (in != number && in != other)
+			poll(NULL, 0, 1);
+	}
+}
+
 /* accept(), of which the address does not matter. */
 static inline int accepted(int from)
 {
