@@ -268,6 +268,85 @@ static void user_timeout(void)
 	close(fd);
 }
 
+/* --- ... and is answered after all --- */
+
+#define SIGNALS_ENOUGH	5
+
+static volatile sig_atomic_t signals;
+
+static void mend_at_last(int number)
+{
+	(void)number;
+	if (++signals == SIGNALS_ENOUGH)
+		mend();
+}
+
+static int interrupted_connect(void)
+{
+	int fd = tcp(0);
+
+	every_20_ms(0);
+	say("interrupted", connect(fd, TO, to_len));
+	say("again", connect(fd, TO, to_len));
+	no_more();
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	say("again, non-blocking", connect(fd, TO, to_len));
+	return fd;
+}
+
+static int timed_connect(void)
+{
+	struct timeval time = { .tv_usec = 20000 }, none = { 0 };
+	int fd = tcp(0);
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+	say("timed", connect(fd, TO, to_len));
+	say("again", connect(fd, TO, to_len));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
+	return fd;
+}
+
+static void finish_late(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+
+	say("poll", poll(&pollfd, 1, WAIT_MS));
+	printf("events %x\n", pollfd.revents);
+	finish(fd);
+}
+
+/* The last of them goes on for as long as that takes, whatever signals come. */
+static void answered_late(void)
+{
+	struct sigaction action = { .sa_handler = mend_at_last, .sa_flags = SA_RESTART };
+	int first = interrupted_connect(), second = timed_connect(), third = tcp(0);
+
+	every_20_ms(SA_RESTART);
+	sigaction(SIGALRM, &action, NULL);
+	say("restarted", connect(third, TO, to_len));
+	no_more();
+	printf("after signals: %d\n", signals >= SIGNALS_ENOUGH);
+	say("again", connect(third, TO, to_len));
+	echo(third);
+	close(third);
+	finish_late(first);
+	finish_late(second);
+}
+
+/* A connect() that goes on after each signal dies all the same. */
+static void signalled_until_dead(void)
+{
+	int fd = tcp(0);
+
+	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 300);
+	every_20_ms(SA_RESTART);
+	say("connect", connect(fd, TO, to_len));
+	no_more();
+	say("getpeername", getpeername(fd, (struct sockaddr *)&(struct sockaddr_storage){ 0 },
+				       &(socklen_t){ sizeof(struct sockaddr_storage) }));
+	close(fd);
+}
+
 /* --- arguments --- */
 
 static void bad_arguments(void)
@@ -464,7 +543,9 @@ static const struct test tests[] = {
 	{ "signalled", signalled, NULL, "silent" },
 	{ "signalled_restart", signalled_restart, NULL, "silent" },
 	{ "connecting", connecting, NULL, "silent" },
-	{ "user_timeout", user_timeout, NULL, "silent" },
+	{ "user_timeout", user_timeout, NULL, "silent long" },
+	{ "signalled_until_dead", signalled_until_dead, NULL, "silent long" },
+	{ "answered_late", answered_late, NULL, "silent long mended" },
 };
 
 RUN_TESTS(tests)

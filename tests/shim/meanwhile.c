@@ -216,9 +216,19 @@ static void listens(void)
 	say_end(told);
 }
 
-/* --- a number that is a listener's no more when a connection of the listener comes --- */
+/* --- a socket that connects, and whose number is another one's before it does --- */
 
-static int any_listener(struct sockaddr_storage *name)
+enum end { ENDS_TIMED, ENDS_INTERRUPTED, ENDS_DEAD };
+enum other { FRESH, CONNECTED, DUPLICATE };
+
+static const char *const ends[] = { "timed", "interrupted", "dead", NULL };
+static const char *const others[] = { "fresh", "connected", "put_over", NULL };
+
+static int connecting, near;
+static struct sockaddr_storage near_name;
+
+/* On all of this container's addresses, its own among them */
+static int near_listener(struct sockaddr_storage *name)
 {
 	int fd = tcp(0);
 	socklen_t len = sizeof(*name);
@@ -231,11 +241,109 @@ static int any_listener(struct sockaddr_storage *name)
 	return fd;
 }
 
+static void handle(int number)
+{
+	(void)number;
+}
+
+static void connects_slowly(void)
+{
+	say("connect", wait_for_turn(connect(connecting, TO, to_len)));
+}
+
+static int connected_near(void)
+{
+	int fd = tcp(0);
+
+	say("connect near", connect(fd, (struct sockaddr *)&near_name, to_len));
+	return fd;
+}
+
+/* What has its number from now on */
+static void replace(enum other other)
+{
+	int number = connecting, fd;
+
+	if (other == DUPLICATE) {
+		fd = connected_near();
+		say("dup2", dup2(fd, connecting) == number);
+		close(fd);
+		return;
+	}
+	say("close", close(connecting));
+	fd = other == FRESH ? tcp(0) : connected_near();
+	printf("the same number: %d\n", fd == number);
+}
+
+/* It is what it was before the other one's connect() came back. */
+static void check_replaced(enum other other)
+{
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	int end;
+
+	say("getpeername", getpeername(connecting, (struct sockaddr *)&name, &len));
+	say("SO_ERROR", get_int(connecting, SOL_SOCKET, SO_ERROR));
+	if (other == FRESH)
+		say("connect near", connect(connecting, (struct sockaddr *)&near_name, to_len));
+	end = accepted(near);
+	say("write", write(connecting, "x", 1));
+	say("read", read(end, &(char){ 0 }, 1));
+	say("close", close(connecting));
+	say_end(end);
+}
+
+static void wait_in_connect(void)
+{
+	struct sigaction action = { .sa_handler = handle };
+
+	near = near_listener(&near_name);
+	connecting = tcp(0);
+	sigaction(SIGUSR1, &action, NULL);
+}
+
+/* (It takes a second to die.) */
+static bool end_applies(void)
+{
+	return chosen[0] != ENDS_DEAD || chosen[1] == CONNECTED;
+}
+
+static void connects(void)
+{
+	struct timeval time = { .tv_usec = 100000 };
+
+	wait_in_connect();
+	if (chosen[0] == ENDS_TIMED)
+		setsockopt(connecting, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+	if (chosen[0] == ENDS_DEAD)
+		set_int(connecting, IPPROTO_TCP, TCP_USER_TIMEOUT, 100);
+	let_wait(connects_slowly, SYS_connect);
+	replace((enum other)chosen[1]);
+	if (chosen[0] == ENDS_INTERRUPTED)
+		pthread_kill(thread, SIGUSR1);
+	end_wait();
+	check_replaced((enum other)chosen[1]);
+}
+
+/* The connection that is made in the end is nobody's. */
+static void answered(void)
+{
+	wait_in_connect();
+	let_wait(connects_slowly, SYS_connect);
+	replace(CONNECTED);
+	mend();
+	end_wait();
+	check_replaced(CONNECTED);
+	one_echo();
+}
+
+/* --- a number that is a listener's no more when a connection of the listener comes --- */
+
 /* (The shim looks after a listener when a connection has come by the packet path, as this one does.) */
 static void called_back(void)
 {
 	struct sockaddr_storage name;
-	int own = any_listener(&name), fd = connected(), other = tcp(0);
+	int own = near_listener(&name), fd = connected(), other = tcp(0);
 	char byte;
 
 	say("write", write(fd, port_of(&name), sizeof(in_port_t)));
@@ -288,6 +396,8 @@ static void calls_back(void)
 
 static const struct test tests[] = {
 	{ "calls_back", called_back, calls_back },
+	{ "connects", connects, NULL, "silent long", .dimensions = { ends, others }, .applies = end_applies },
+	{ "answered", answered, NULL, "silent long mended" },
 	{ "listens", client, listens, .dimensions = { waits, deeds }, .applies = wait_applies },
 };
 

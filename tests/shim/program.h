@@ -75,7 +75,9 @@
  * @kind:	words for the runner, where it is not NULL: "packet", the slim path is not to be
  *		taken, though all would allow it; "none", no TCP connection is tried at all;
  *		"unannounced", the server is none that peers are told of; "silent", the wire between
- *		the hosts loses what opens a connection (a case of two hosts alone); "both", only with the
+ *		the hosts loses what opens a connection (a case of two hosts alone); "silent long", one
+ *		that waits for more than some 300 ms then; "silent long mended", until the client asks for an
+ *		end of that (mend()); "both", only with the
  *		shim on both ends; "part", no case, but what one executes (and has then a client alone)
  * @dimensions:	lists of words, each with NULL behind the last
  * @applies:	which combinations of them there are; NULL: all
@@ -326,6 +328,15 @@ static inline void until_refused(int tries)
 		poll(NULL, 0, 10);
 	}
 	printf("at last: %s\n", error_name(error));
+}
+
+/* From now on the wire does its work; what was lost is sent again a second after it was. Async-signal-safe */
+static inline void mend(void)
+{
+	static const char line[] = "the wire is to be mended\n";
+
+	if (write(STDOUT_FILENO, line, sizeof(line) - 1) < 0)
+		_exit(3);
 }
 
 /* Until that thread of this process waits in the kernel, in system call @number, or @other */

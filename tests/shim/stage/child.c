@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define SIGNALLED	128
+#define SAID_MAX	4096	/* of what is looked at while it runs */
 
 /* What it mounts is its own, as under ip-netns(8). */
 static void enter(int netns)
@@ -53,6 +55,27 @@ struct child child_start(int netns, char *const argv[], char *const envp[])
 		become(netns, child.said, argv, envp);
 	setpgid(child.pid, child.pid);
 	return child;
+}
+
+static bool has_said(const struct child *child, const char *text)
+{
+	char bytes[SAID_MAX];
+	ssize_t got = pread(child->said, bytes, sizeof(bytes) - 1, 0);
+
+	bytes[got > 0 ? got : 0] = '\0';
+	return strstr(bytes, text);
+}
+
+void child_wait_said(const struct child *child, const char *text, int ms)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	struct pollfd pollfd = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd < 0)
+		err(1, "pidfd_open");
+	while (ms-- && !has_said(child, text) && !poll(&pollfd, 1, 1))
+		;
+	close(pidfd);
 }
 
 int child_end(struct child *child, int ms)

@@ -24,6 +24,9 @@ struct child {
  */
 struct child child_start(int netns, char *const argv[], char *const envp[]);
 
+/* Returns when it has said @text, among the first of its words; or has ended; or some @ms later. */
+void child_wait_said(const struct child *child, const char *text, int ms);
+
 /**
  * child_end() - wait for a program, and be rid of it
  * @ms:		after which it, and its group, are killed
