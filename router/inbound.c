@@ -366,8 +366,7 @@ static struct listener_endpoint *admit(struct inbound *inbound, struct policy_ve
 	}
 	listener = listener_find(fields->vni, &inbound->local);
 	/* (Peers have been told that it is not announced any more.) */
-	if (!listener || listener->container != inbound->container ||
-	    __atomic_load_n(&inbound->container->packet_only, __ATOMIC_RELAXED)) {
+	if (!listener || listener->container != inbound->container || listener_keeps_packet(listener)) {
 		counter_inc(listener_gone);
 		return NULL;
 	}

@@ -180,12 +180,31 @@ static void free_endpoint(struct rcu_head *head)
 	free(caa_container_of(head, struct listener_endpoint, rcu));
 }
 
-/* Flags and options of an endpoint are those of all sockets on it. */
+bool listener_keeps_packet(const struct listener_endpoint *endpoint)
+{
+	return __atomic_load_n(&endpoint->container->packet_only, __ATOMIC_RELAXED) ||
+	       (__atomic_load_n(&endpoint->flags, __ATOMIC_RELAXED) & SLIM_LISTEN_PACKET);
+}
+
+/* Where the directory has no room, peers find the listener by the packet path. */
+static void endpoint_follow_path(const struct listener_endpoint *endpoint)
+{
+	struct in6_addr addr = endpoint_addr(&endpoint->name);
+
+	if (listener_keeps_packet(endpoint))
+		directory_listener_remove(endpoint->vni, &addr, endpoint->name.port);
+	else if (!directory_listener_add(endpoint->vni, &addr, endpoint->name.port) &&
+		 endpoint->busy)
+		directory_listener_busy(endpoint->vni, &addr, endpoint->name.port, true);
+}
+
+/* Flags and options of an endpoint are those of all sockets on it; and so is the path that leads to them. */
 static void endpoint_refresh(struct container *container, struct listener_endpoint *endpoint)
 {
 	struct listener_socket *sock;
 	unsigned int flags = 0;
 	uint64_t options = 0;
+	bool kept = listener_keeps_packet(endpoint);
 
 	cds_list_for_each_entry(sock, &container->listeners, node)
 		for (size_t i = 0; i < sock->endpoints_num; i++)
@@ -195,6 +214,8 @@ static void endpoint_refresh(struct container *container, struct listener_endpoi
 			}
 	__atomic_store_n(&endpoint->flags, flags, __ATOMIC_RELAXED);
 	__atomic_store_n(&endpoint->options, options, __ATOMIC_RELAXED);
+	if (listener_keeps_packet(endpoint) != kept)
+		endpoint_follow_path(endpoint);
 }
 
 static struct listener_endpoint *endpoint_open(struct container *container,
@@ -304,25 +325,13 @@ static int announce(struct container *container, struct listener_socket *sock,
 			return -ENOMEM;
 		sock->endpoints[sock->endpoints_num++] = endpoint;
 		endpoint_refresh(container, endpoint);
-		if (endpoint->sockets > 1 || container->packet_only)
+		if (endpoint->sockets > 1 || listener_keeps_packet(endpoint))
 			continue;
 		err = directory_listener_add(container->vni, addr, socket->local.port);
 		if (err)
 			return err;
 	}
 	return sock->endpoints_num ? 0 : -EADDRNOTAVAIL;
-}
-
-/* Where the directory has no room, peers find the listener by the packet path. */
-static void endpoint_follow_path(const struct listener_endpoint *endpoint)
-{
-	struct in6_addr addr = endpoint_addr(&endpoint->name);
-
-	if (endpoint->container->packet_only)
-		directory_listener_remove(endpoint->vni, &addr, endpoint->name.port);
-	else if (!directory_listener_add(endpoint->vni, &addr, endpoint->name.port) &&
-		 endpoint->busy)
-		directory_listener_busy(endpoint->vni, &addr, endpoint->name.port, true);
 }
 
 void listener_follow_path(struct container *container)
@@ -334,6 +343,12 @@ void listener_follow_path(struct container *container)
 			endpoint_follow_path(sock->endpoints[i]);
 }
 
+/* One of a device alone is not where tickets come from. */
+static unsigned int flags_of(const struct listener_request *request, const struct diag_socket *socket)
+{
+	return request->flags | (socket && socket->bound_ifindex ? SLIM_LISTEN_PACKET : 0);
+}
+
 /* @socket: as it was found just now. @restored: its record, where there is one already */
 static int register_new(struct container *container, const struct listener_request *request,
 			const struct diag_socket *socket, struct listener_record *restored)
@@ -343,13 +358,11 @@ static int register_new(struct container *container, const struct listener_reque
 
 	if (!socket || !socket->family)
 		return -ENOENT;
-	if (socket->bound_ifindex || (request->flags & SLIM_LISTEN_PACKET))
-		return -EADDRNOTAVAIL;
 	sock = calloc(1, sizeof(*sock));
 	if (!sock)
 		return -ENOMEM;
 	sock->cookie = request->cookie;
-	sock->flags = request->flags;
+	sock->flags = flags_of(request, socket);
 	sock->options = request->options;
 	cds_list_add_tail(&sock->node, &container->listeners);
 	container->listeners_num++;
@@ -365,19 +378,14 @@ static int register_new(struct container *container, const struct listener_reque
 	return err;
 }
 
-static int update(struct container *container, struct listener_socket *sock,
-		  const struct listener_request *request)
+static void update(struct container *container, struct listener_socket *sock,
+		   const struct listener_request *request, const struct diag_socket *socket)
 {
-	if (request->flags & SLIM_LISTEN_PACKET) {
-		socket_close(container, sock);
-		return -EADDRNOTAVAIL;
-	}
-	sock->flags = request->flags;
+	sock->flags = flags_of(request, socket);
 	sock->options = request->options;
 	record(container, sock);
 	for (size_t i = 0; i < sock->endpoints_num; i++)
 		endpoint_refresh(container, sock->endpoints[i]);
-	return 0;
 }
 
 static int limit_check(struct container *container)
@@ -392,14 +400,16 @@ static int answer(struct container *container, const struct listener_request *re
 		  const struct look *look)
 {
 	struct listener_socket *sock = socket_find(container, request->cookie);
+	const struct diag_socket *socket = look_find(look, request->cookie);
 	int err;
 
 	/* (One that listens on another port now is no longer there.) */
-	if (sock)
-		return update(container, sock, request);
+	if (sock) {
+		update(container, sock, request, socket);
+		return 0;
+	}
 	err = limit_check(container);
-	return err ? err : register_new(container, request, look_find(look, request->cookie),
-					NULL);
+	return err ? err : register_new(container, request, socket, NULL);
 }
 
 /* --- looks --- */

@@ -78,6 +78,12 @@ void listeners_keep(void);
 struct listener_endpoint *listener_find(uint32_t vni, const struct slim_endpoint *name);
 
 /*
+ * Any thread: no slim connection goes there, because of what the container is (packet_only), or of what one of
+ * the sockets that share it is (SLIM_LISTEN_PACKET): a ticket could be any one's of them.
+ */
+bool listener_keeps_packet(const struct listener_endpoint *endpoint);
+
+/*
  * Any thread: a ticket waits for room at the endpoint with that name and number, or waits no
  * longer. Tells the peers when that begins and ends. Returns how many wait.
  */

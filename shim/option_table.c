@@ -23,8 +23,6 @@
 #define SO_TIMESTAMP_OLD_	29
 #define SO_TIMESTAMPNS_OLD_	35
 #define SO_TIMESTAMPING_OLD_	37
-#define SO_ATTACH_REUSEPORT_CBPF_	51
-#define SO_ATTACH_REUSEPORT_EBPF_	52
 #define SO_ZEROCOPY_		60
 #define SO_TXTIME_		61
 #define SO_BINDTOIFINDEX_	62
@@ -33,7 +31,6 @@
 #define SO_TIMESTAMPING_NEW_	65
 #define SO_RCVTIMEO_NEW_	66
 #define SO_SNDTIMEO_NEW_	67
-#define SO_DETACH_REUSEPORT_BPF_	68
 #define SO_PREFER_BUSY_POLL_	69
 #define SO_BUSY_POLL_BUDGET_	70
 #define SO_BUF_LOCK_		72
@@ -214,11 +211,11 @@ struct name {
 	int level, name;
 };
 
-/* Of listeners alone: what they do with what comes, or which of them gets it */
+/*
+ * Of listeners alone: what they do with what comes. (Programs that choose which of them gets it are in no table:
+ * they choose by the segment that opens a connection, and must not see a ticket's in the place of a client's.)
+ */
 static const struct name listening[] = {
-	{ SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF_ },
-	{ SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF_ },
-	{ SOL_SOCKET, SO_DETACH_REUSEPORT_BPF_ },
 	{ IPPROTO_TCP, TCP_FASTOPEN },
 	{ IPPROTO_TCP, TCP_FASTOPEN_KEY },
 };

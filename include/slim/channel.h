@@ -180,7 +180,7 @@ struct slim_connect_reply {
 };
 
 #define SLIM_LISTEN_DEFER_ACCEPT	(1u << 0)
-#define SLIM_LISTEN_PACKET		(1u << 1)	/* not to be announced */
+#define SLIM_LISTEN_PACKET		(1u << 1)	/* not to be announced, nor who shares its port */
 #define SLIM_LISTEN_FLAGS		((1u << 2) - 1)
 
 /*

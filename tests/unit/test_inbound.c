@@ -108,6 +108,11 @@ struct listener_endpoint *listener_find(uint32_t vni, const struct slim_endpoint
 	return vni == VNI ? &listeners_here[last_byte(name)] : NULL;
 }
 
+bool listener_keeps_packet(const struct listener_endpoint *endpoint)
+{
+	return endpoint->container->packet_only;
+}
+
 struct peer *peer_preamble_open(struct mac *mac, const uint8_t *data, size_t len,
 				struct preamble *fields, int *err)
 {

@@ -33,6 +33,8 @@ struct cds_list_head containers = CDS_LIST_HEAD_INIT(containers);
 
 static struct loop *loop;
 static unsigned int refs, looks, answers;
+static int announced;
+static bool share_port;			/* all sockets do */
 static void (*look)(void);		/* what the kernel takes for it */
 static struct loop_timer deadline;
 
@@ -94,7 +96,7 @@ int diag_dump(struct diag *diag, unsigned int states, uint16_t port_first, uint1
 	for (uint64_t cookie = 1; cookie <= REQUESTS; cookie++) {
 		struct diag_socket socket = {
 			.family = AF_INET6, .cookie = cookie,
-			.local.port = (uint16_t)(1000 + cookie),
+			.local.port = (uint16_t)(1000 + (share_port ? 0 : cookie)),
 		};
 
 		each(&socket, data);
@@ -107,6 +109,7 @@ int directory_listener_add(uint32_t vni, const struct in6_addr *addr, uint16_t p
 	(void)vni;
 	(void)addr;
 	(void)port;
+	announced++;
 	return 0;
 }
 
@@ -115,6 +118,7 @@ void directory_listener_remove(uint32_t vni, const struct in6_addr *addr, uint16
 	(void)vni;
 	(void)addr;
 	(void)port;
+	announced--;
 }
 
 void directory_listener_busy(uint32_t vni, const struct in6_addr *addr, uint16_t port, bool busy)
@@ -271,44 +275,66 @@ static void cost_nothing(void)
 {
 }
 
-static void refused(struct listener_request *unused, int err)
+/* One after the other */
+static const struct step {
+	uint64_t cookie;
+	unsigned int flags;
+	int announced;		/* then */
+} steps[] = {
+	{ 1, 0, 1 },
+	{ 1, SLIM_LISTEN_PACKET, 0 },
+	{ 1, 0, 1 },
+	{ 2, 0, 1 },
+	{ 2, SLIM_LISTEN_PACKET, 0 },
+	{ 3, 0, 0 },
+	{ 3, SLIM_LISTEN_PACKET, 0 },
+	{ 2, 0, 0 },
+	{ 3, SLIM_LISTEN_DEFER_ACCEPT, 1 },
+};
+
+#define STEPS	(sizeof(steps) / sizeof(steps[0]))
+
+static void next_step(struct loop_timer *unused);
+
+static struct loop_timer later = { .handle = next_step };
+
+static void step_answered(struct listener_request *unused, int err)
 {
 	(void)unused;
-	ck_assert_int_eq(err, -EADDRNOTAVAIL);
-	answers++;
-	loop_stop(loop);
+	ck_assert_int_eq(err, 0);
+	ck_assert_int_eq(announced, steps[answers].announced);
+	if (++answers == STEPS)
+		loop_stop(loop);
+	else
+		loop_timer_set(loop, &later, 1);
 }
 
-static void ask_for_packet_path(struct loop_timer *unused)
+static void next_step(struct loop_timer *unused)
 {
 	static struct listener_request request;
 
 	(void)unused;
-	ck_assert_uint_eq(container.listeners_num, 1);
-	request = (struct listener_request){ .cookie = 1, .flags = SLIM_LISTEN_PACKET, .done = refused };
+	request = (struct listener_request){
+		.cookie = steps[answers].cookie, .flags = steps[answers].flags, .done = step_answered,
+	};
 	listener_register(&container, &request);
 }
 
-static struct loop_timer later = { .handle = ask_for_packet_path };
-
-static void answered_first(struct listener_request *unused, int err)
+/*
+ * An option was set with which connections cannot be Slim's: then those of no socket can that shares the
+ * port, since any of them may get a ticket.
+ */
+START_TEST(ones_that_are_for_the_packet_path)
 {
-	answered(unused, err);
-	loop_timer_set(loop, &later, 1);
-}
-
-/* An option was set with which connections cannot be Slim's. */
-START_TEST(one_that_is_for_the_packet_path_now)
-{
-	struct listener_request request = { .cookie = 1, .done = answered_first };
-
 	look = cost_nothing;
+	share_port = true;
 	rcu_read_lock();
-	listener_register(&container, &request);
+	next_step(NULL);
 	rcu_read_unlock();
 	run_for(20000);
-	ck_assert_uint_eq(answers, 2);
-	ck_assert_uint_eq(container.listeners_num, 0);
+	share_port = false;
+	ck_assert_uint_eq(answers, STEPS);
+	ck_assert_uint_eq(container.listeners_num, 3);
 }
 END_TEST
 
@@ -322,7 +348,7 @@ int main(void)
 	tcase_add_test(tc, the_control_thread_does_not_wait);
 	tcase_add_test(tc, all_who_wait_are_answered_by_one);
 	tcase_add_test(tc, no_more_than_a_fifth_of_a_processor);
-	tcase_add_test(tc, one_that_is_for_the_packet_path_now);
+	tcase_add_test(tc, ones_that_are_for_the_packet_path);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
