@@ -44,6 +44,12 @@ void listen_ended(uint64_t cookie);
 /* Of names.c, for others: the note on the host socket that @fd names; NULL: it names none. One getsockopt for those */
 struct fdtable_entry *names_foreign(int fd);
 
+/*
+ * The same of one that is to be connected, bound or to listen. Where its connection is over, and the router has forgotten
+ * it, the note has no names, and says FDTABLE_UNDONE.
+ */
+struct fdtable_entry *names_reused(int fd);
+
 /* ... the note on a socket of Slim's, asked of the router if need be. */
 struct fdtable_entry *names_find(int fd, uint64_t cookie);
 

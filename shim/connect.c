@@ -234,6 +234,7 @@ static int wait_for_it(struct attempt *attempt, const void *addr, socklen_t len)
 		return next_result(-EINPROGRESS);
 	if (failed == EINTR)
 		return -1;
+	failed_note();
 	if (socket_restore(attempt->fd, attempt->cookie, attempt->domain, &attempt->bind_again) ||
 	    attempt->slim_only || !is_worth_another_try(failed))
 		return next_result(-failed);
@@ -287,6 +288,8 @@ static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t 
 	uint32_t shut;
 	int owed, err;
 
+	if (!entry)
+		entry = names_reused(fd);
 	if (!entry || socket_is_active(fd))
 		return next_connect(fd, addr, len);
 	owed = failed_owed(fd);
@@ -304,16 +307,33 @@ static int connect_foreign(int fd, uint64_t cookie, const void *addr, socklen_t 
 }
 
 /*
- * What was connected by Slim, and has failed or was undone, goes elsewhere from the container. (What is under another
- * number, of which there is no note, goes from the host: to ask would cost each connect a system call.)
+ * May @fd be a connection of Slim's that is over? To ask would cost each connect a system call. So a number that
+ * socket() has given is taken for that socket's until it is closed (though dup2 or close_range may have put
+ * another one there); and of others it is asked once some connect has failed, or was undone.
  */
-static int connect_elsewhere(int fd, const void *addr, socklen_t len)
+static bool may_be_over(int fd)
 {
 	const struct fdtable_entry *entry = fdtable_peek(fd);
+	uint32_t flags = entry ? entry->flags : 0;
 
-	if (entry && (entry->flags & FDTABLE_NAMED) && entry->cookie && names_foreign(fd))
+	if ((flags & FDTABLE_NAMED) && entry->cookie)
+		return true;
+	return !(flags & FDTABLE_MADE) && failed_any() && channel_world_known();
+}
+
+/* What was connected by Slim, and has failed or was undone, goes elsewhere from the container. */
+static int connect_elsewhere(int fd, const void *addr, socklen_t len)
+{
+	int ret;
+
+	if (may_be_over(fd) && names_reused(fd))
 		return connect_foreign(fd, sys_cookie(fd), addr, len);
-	return next_connect(fd, addr, len);
+	ret = next_connect(fd, addr, len);
+	/* That of an earlier attempt, perhaps, by this number or by another. */
+	if (ret && (is_worth_another_try(next_errno()) || next_errno() == ETIMEDOUT ||
+		    next_errno() == ECONNABORTED))
+		failed_note();
+	return ret;
 }
 
 static int dissolve(int fd, const void *addr, socklen_t len)
@@ -325,7 +345,7 @@ static int dissolve(int fd, const void *addr, socklen_t len)
 
 	if (!socket_is_tcp(fd, &domain))
 		return next_connect(fd, addr, len);
-	foreign = names_foreign(fd);
+	foreign = names_reused(fd);
 	listener = foreign ? 0 : listen_cookie(fd);
 	ret = next_connect(fd, addr, len);
 	if (!ret)

@@ -21,6 +21,18 @@
 #include "sys.h"
 #include "user.h"
 
+static bool noted;
+
+bool failed_any(void)
+{
+	return __atomic_load_n(&noted, __ATOMIC_RELAXED);
+}
+
+void failed_note(void)
+{
+	__atomic_store_n(&noted, true, __ATOMIC_RELAXED);
+}
+
 int failed_owed(int fd)
 {
 	uint16_t family = AF_INET6;
@@ -37,6 +49,7 @@ int failed_return(int fd, const struct fdtable_entry *entry)
 {
 	struct slim_endpoint bound = { 0 };
 
+	failed_note();
 	if (entry->flags & FDTABLE_BOUND)
 		bound = entry->local;
 	if (!(entry->flags & FDTABLE_BOUND_ADDRESS))

@@ -16,6 +16,10 @@
  */
 int failed_owed(int fd);
 
+/* May there be such a host socket under a number of which there is no note? A connect has failed, or was undone. */
+bool failed_any(void);
+void failed_note(void);
+
 /* Was the host socket that @fd names shut down while it was connecting? Then it is as good as a new one. */
 bool failed_undone(int fd, const struct fdtable_entry *entry);
 

@@ -76,8 +76,19 @@ void fdtable_forget(int fd)
 {
 	struct fdtable_entry *entry = slot(fd, false);
 
-	if (entry)
-		__atomic_store_n(&entry->cookie, 0, __ATOMIC_RELAXED);
+	if (!entry)
+		return;
+	__atomic_store_n(&entry->cookie, 0, __ATOMIC_RELAXED);
+	fdtable_closing(fd);
+}
+
+void fdtable_closing(int fd)
+{
+	struct fdtable_entry *entry = slot(fd, false);
+
+	/* (Atomic: a parent's other threads may be adding to them.) */
+	if (entry && (entry->flags & FDTABLE_MADE))
+		__atomic_and_fetch(&entry->flags, ~(uint32_t)FDTABLE_MADE, __ATOMIC_RELAXED);
 }
 
 struct fdtable_entry *fdtable_set(int fd, uint64_t cookie, uint16_t domain)

@@ -29,6 +29,7 @@ enum fdtable_flags {
 	FDTABLE_BOUND_ADDRESS = 1 << 6,	/* bound to an address, too, and not to a port alone */
 	FDTABLE_BOUND_PORT = 1 << 7,	/* ... to a port that the application named */
 	FDTABLE_UNDONE = 1 << 8,	/* Slim's: shut down when it was connected, or connecting */
+	FDTABLE_MADE = 1 << 9,		/* the number was given by socket(), and was not closed since */
 };
 
 /* A registration in an epoll set. */
@@ -63,6 +64,9 @@ struct fdtable_entry *fdtable_lookup(int fd, uint64_t *cookie);
 
 /* Nothing is known of what @fd names now. */
 void fdtable_forget(int fd);
+
+/* @fd is about to be closed. (Perhaps by a vforked child: of its parent's socket all else stays known.) */
+void fdtable_closing(int fd);
 
 /* An empty note for @fd and @cookie. NULL: no memory (then it is unknown). */
 struct fdtable_entry *fdtable_set(int fd, uint64_t cookie, uint16_t domain);

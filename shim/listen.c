@@ -97,7 +97,7 @@ int call_listen(int fd, int backlog)
 	int ret;
 
 	/* As the kernel says of any socket that connects, or is connected; at the host, it might listen. */
-	foreign = is_tcp && !is_own ? names_foreign(fd) : NULL;
+	foreign = is_tcp && !is_own ? names_reused(fd) : NULL;
 	if (foreign && (!failed_undone(fd, foreign) || failed_return(fd, foreign)))
 		return next_result(-EINVAL);
 	if (foreign)
@@ -165,7 +165,10 @@ void listen_ended(uint64_t cookie)
 int call_close(int fd)
 {
 	uint64_t cookie = has_listened ? listen_cookie(fd) : 0;
-	int ret = next_close(fd);
+	int ret;
+
+	fdtable_closing(fd);
+	ret = next_close(fd);
 
 	if (cookie)
 		hint(cookie, false);

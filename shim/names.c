@@ -21,6 +21,7 @@
 #include "fdtable.h"
 #include "mem.h"
 #include "next.h"
+#include "socket.h"
 #include "sys.h"
 #include "user.h"
 
@@ -67,14 +68,42 @@ static const struct channel_world *world_of(int fd)
 	return channel_world();
 }
 
-struct fdtable_entry *names_foreign(int fd)
+/* The cookie of one that is of another namespace; 0: it is not */
+static uint64_t foreign_cookie(int fd)
 {
 	const struct channel_world *world = world_of(fd);
 	uint64_t netns = world ? sys_netns_cookie(fd) : 0;
 
-	if (!netns || netns == world->netns_cookie)
-		return NULL;
-	return names_find(fd, sys_cookie(fd));
+	return netns && netns != world->netns_cookie ? sys_cookie(fd) : 0;
+}
+
+struct fdtable_entry *names_foreign(int fd)
+{
+	return names_find(fd, foreign_cookie(fd));
+}
+
+/* Is the mark on the socket the router's? */
+static bool is_marked(int fd)
+{
+	uint32_t mark;
+
+	return sys_getsockopt_exact(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0 &&
+	       (mark & SLIM_SOCKET_MARK_MASK) == SLIM_SOCKET_MARK;
+}
+
+struct fdtable_entry *names_reused(int fd)
+{
+	static const struct slim_endpoint nobody;
+	uint64_t cookie = foreign_cookie(fd);
+	struct fdtable_entry *entry = names_find(fd, cookie);
+	uint16_t domain;
+
+	if (entry || !cookie || !is_marked(fd) || socket_is_active(fd) || !socket_is_tcp(fd, &domain))
+		return entry;
+	entry = fdtable_name(fd, cookie, domain, &nobody, &nobody);
+	if (entry)
+		entry->flags |= FDTABLE_UNDONE;
+	return entry;
 }
 
 /* The note on @fd if there is a host socket behind it, or one that is known to be carried. */
@@ -250,12 +279,7 @@ static int peername(int fd, void *to, socklen_t *len)
 /* The router's own mark is none that a program has put there. */
 static int give_mark(int fd, void *to, socklen_t *len)
 {
-	uint32_t mark;
-
-	if (sys_getsockopt_exact(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
-	    (mark & SLIM_SOCKET_MARK_MASK) != SLIM_SOCKET_MARK)
-		return next_getsockopt(fd, SOL_SOCKET, SO_MARK, to, len);
-	return give_int(0, to, len);
+	return is_marked(fd) ? give_int(0, to, len) : next_getsockopt(fd, SOL_SOCKET, SO_MARK, to, len);
 }
 
 static bool is_named(int level, int name)

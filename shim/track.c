@@ -21,6 +21,7 @@ int call_socket(int domain, int type, int protocol)
 {
 	int error = next_errno(), fd = next_socket(domain, type, protocol);
 	struct fdtable_entry *entry;
+	bool is_tcp;
 
 	if (fd < 0 && next_errno() == EMFILE && channel_make_room()) {
 		next_set_errno(error);
@@ -28,14 +29,14 @@ int call_socket(int domain, int type, int protocol)
 	}
 	if (fd < 0)
 		return fd;
-	if ((domain != AF_INET && domain != AF_INET6) || (type & TYPE_MASK) != SOCK_STREAM ||
-	    (protocol && protocol != IPPROTO_TCP)) {
+	if (domain != AF_INET && domain != AF_INET6) {
 		fdtable_forget(fd);
 		return fd;
 	}
-	entry = fdtable_set(fd, sys_cookie(fd), (uint16_t)domain);
+	is_tcp = (type & TYPE_MASK) == SOCK_STREAM && (!protocol || protocol == IPPROTO_TCP);
+	entry = fdtable_set(fd, is_tcp ? sys_cookie(fd) : 0, (uint16_t)domain);
 	if (entry)
-		entry->flags = FDTABLE_TCP;
+		entry->flags = FDTABLE_MADE | (is_tcp ? FDTABLE_TCP : 0);
 	return fd;
 }
 
@@ -50,7 +51,7 @@ static bool names_port(const void *addr, socklen_t len)
 
 int call_bind(int fd, const void *addr, socklen_t len)
 {
-	struct fdtable_entry *entry = names_foreign(fd);
+	struct fdtable_entry *entry = names_reused(fd);
 	int ret;
 
 	if (entry) {

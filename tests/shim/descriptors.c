@@ -293,6 +293,60 @@ static void count_connections(void)
 	printf("connections: %d\n", num);
 }
 
+/* --- a connection that is over, under another number --- */
+
+/* A listener on the loopback device; leaves its address in @near. */
+static int near_listener(struct sockaddr_storage *near)
+{
+	struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT;
+	socklen_t len = to_len;
+	int fd = tcp(0);
+
+	memset(near, 0, sizeof(*near));
+	near->ss_family = to.ss_family;
+	if (to.ss_family == AF_INET)
+		((struct sockaddr_in *)near)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else
+		((struct sockaddr_in6 *)near)->sin6_addr = loopback;
+	say("bind", bind(fd, (struct sockaddr *)near, len));
+	say("listen", listen(fd, 1));
+	say("getsockname", getsockname(fd, (struct sockaddr *)near, &len));
+	return fd;
+}
+
+enum { FRESH, STREAMS, DATAGRAMS };
+
+static const char *const numbers[] = { "fresh", "streams", "datagrams", NULL };
+
+/* A number that nobody had before, or one that a socket made here had */
+static int duplicate_by(size_t number, int fd)
+{
+	int before;
+
+	if (number == FRESH)
+		return fcntl(fd, F_DUPFD, 600);
+	before = socket(to.ss_family, number == STREAMS ? SOCK_STREAM : SOCK_DGRAM, 0);
+	close(before);
+	printf("the same number: %d\n", dup2(fd, before) == before);
+	return before;
+}
+
+/* What it goes on to is the container's own neighbour. */
+static void elsewhere(void)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct sockaddr_storage near;
+	int from = near_listener(&near), fd = connected(), other = duplicate_by(chosen[0], fd);
+
+	echo(other);
+	say("dissolve", connect(fd, &none, sizeof(none)));
+	say("connect the other", connect(other, (struct sockaddr *)&near, to_len));
+	close(fd);
+	fd = accept(from, NULL, NULL);
+	say("write", write(fd, "x", 1));
+	echo(other);
+}
+
 static const struct test tests[] = {
 	{ "duplicates", duplicates, NULL, NULL },
 	{ "over_another", over_another, NULL, NULL },
@@ -307,6 +361,7 @@ static const struct test tests[] = {
 	{ "passed", passed, NULL, NULL },
 	{ "passed_unconnected", passed_unconnected, NULL, NULL },
 	{ "no_room", no_room, count_connections, NULL },
+	{ "elsewhere", elsewhere, NULL, NULL, .dimensions = { numbers } },
 	{ "executed", executed, NULL, "part" },
 	{ "is_gone", is_gone, NULL, "part" },
 };

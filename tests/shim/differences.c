@@ -37,6 +37,34 @@ static void duplicate(void)
 	close(fd);
 }
 
+/* It is under a number that socket() gave for another one, which dup2 has closed. */
+static void duplicate_over(void)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT;
+	struct sockaddr_storage near = { .ss_family = to.ss_family };
+	struct timeval soon = { .tv_usec = 300000 };
+	int from = tcp(0), fd = connected(), other = tcp(0);
+	socklen_t len = to_len;
+
+	if (to.ss_family == AF_INET)
+		((struct sockaddr_in *)&near)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else
+		((struct sockaddr_in6 *)&near)->sin6_addr = loopback;
+	say("bind", bind(from, (struct sockaddr *)&near, to_len));
+	say("listen", listen(from, 1));
+	say("getsockname", getsockname(from, (struct sockaddr *)&near, &len));
+	echo(fd);
+	printf("dup2: %d\n", dup2(fd, other) == other);
+	say("dissolve", connect(fd, &none, sizeof(none)));
+	/* Whom it looks for there instead, it may wait for. */
+	setsockopt(other, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon));
+	differs("duplicate-over");
+	printf("reached: %d\n", connect(other, (struct sockaddr *)&near, to_len) == 0);
+	close(other);
+	close(fd);
+}
+
 static void bound_port(void)
 {
 	struct sockaddr_storage any = { .ss_family = to.ss_family };
@@ -352,6 +380,7 @@ static void urgent(void)
 
 static const struct test tests[] = {
 	{ "duplicate", duplicate },
+	{ "duplicate_over", duplicate_over },
 	{ "bound_port", bound_port },
 	{ "dissolved_port", dissolved_port },
 	{ "ended", ended },
