@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Strangers and losses on the wire: nothing reaches a container, all is counted, set-ups go on.
+#
+# runs: alone, since it measures what others notice
 . "$(dirname "$0")/../e2e/lib.sh"
 
 many=${E2E_STRANGERS:-1500}

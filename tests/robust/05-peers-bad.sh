@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Routers that are stopped, dead, wrongly configured or lying: set-ups find a way, people are told.
+#
+# runs: alone, since it measures time
 . "$(dirname "$0")/../e2e/lib.sh"
 
 crr=$build/tests/bench/crr
