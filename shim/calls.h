@@ -22,6 +22,7 @@ int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int call_getsockname(int fd, void *addr, socklen_t *len);
 int call_getpeername(int fd, void *addr, socklen_t *len);
 int call_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+int call_ioctl(int fd, unsigned long request, void *arg);
 int call_setns(int fd, int type);
 int call_unshare(int flags);
 

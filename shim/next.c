@@ -103,5 +103,7 @@ NEXT(getpeername, (int fd, void *addr, socklen_t *len), (fd, addr, len),
      sys_getpeername(fd, addr, len))
 NEXT(epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event),
      (epfd, op, fd, event), sys_epoll_ctl(epfd, op, fd, event))
+NEXT(ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg),
+     sys_call(SYS_ioctl, fd, (long)request, (long)arg, 0, 0, 0))
 NEXT(setns, (int fd, int type), (fd, type), sys_call(SYS_setns, fd, type, 0, 0, 0, 0))
 NEXT(unshare, (int flags), (flags), sys_call(SYS_unshare, flags, 0, 0, 0, 0, 0))

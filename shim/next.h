@@ -25,6 +25,7 @@ int next_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int next_getsockname(int fd, void *addr, socklen_t *len);
 int next_getpeername(int fd, void *addr, socklen_t *len);
 int next_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+int next_ioctl(int fd, unsigned long request, void *arg);
 int next_setns(int fd, int type);
 int next_unshare(int flags);
 

@@ -7,6 +7,8 @@
  * whatever socket the fd names. dup, fcntl, fork, exec, close_range: what is known hangs on
  * the socket and not on the fd. sendto and sendmsg with MSG_FASTOPEN: the packet path.
  */
+#include <stdarg.h>
+
 #include "calls.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -74,6 +76,17 @@ EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	return call_epoll_ctl(epfd, op, fd, event);
+}
+
+EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+	va_list arguments;
+	void *arg;
+
+	va_start(arguments, request);
+	arg = va_arg(arguments, void *);
+	va_end(arguments);
+	return call_ioctl(fd, request, arg);
 }
 
 EXPORT int setns(int fd, int type)

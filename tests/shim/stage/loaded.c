@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ static void *calls(void *unused)
 	getpeername(-1, NULL, NULL);
 	epoll_ctl(-1, 0, -1, NULL);
 	shutdown(-1, 0);
+	ioctl(-1, SIOCGIFCONF, NULL);
 	setns(-1, 0);
 	unshare(0);
 	close(-1);

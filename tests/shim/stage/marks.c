@@ -55,5 +55,6 @@ MARK(getsockopt, (int fd, int level, int name, void *value, socklen_t *len), (fd
 MARK(getsockname, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))
 MARK(getpeername, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))
 MARK(epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event), (epfd, op, fd, event))
+MARK(ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg))
 MARK(setns, (int fd, int type), (fd, type))
 MARK(unshare, (int flags), (flags))
