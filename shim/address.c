@@ -9,7 +9,6 @@
 
 #include "address.h"
 #include "mem.h"
-#include "user.h"
 
 /* The kernel takes an address without the scope, as of RFC 2133. */
 #define SIN6_LEN_RFC2133	24u
@@ -91,23 +90,4 @@ void address_clear_any(struct slim_endpoint *endpoint)
 
 	if (address_is_mapped(endpoint) && !memcmp(endpoint->addr + 12, any4, 4))
 		memset(endpoint->addr, 0, sizeof(endpoint->addr));
-}
-
-int address_to_user(void *to, uint32_t *to_len, const union address *address,
-		    uint32_t len)
-{
-	uint32_t room;
-
-	if (!user_readable(to_len, sizeof(*to_len)))
-		return -EFAULT;
-	memcpy(&room, to_len, sizeof(room));
-	if ((int32_t)room < 0)
-		return -EINVAL;
-	if (room > len)
-		room = len;
-	if (!user_writable(to, room) || !user_writable(to_len, sizeof(*to_len)))
-		return -EFAULT;
-	memcpy(to, address, room);
-	memcpy(to_len, &len, sizeof(len));
-	return 0;
 }

@@ -48,13 +48,4 @@ bool address_is_ticket(const struct slim_endpoint *endpoint);
 /* Zeroes for 0.0.0.0 and ::, as CONNECT wants them. */
 void address_clear_any(struct slim_endpoint *endpoint);
 
-/**
- * address_to_user() - give an address to an application, as the kernel would
- * @to, @to_len:	as the application passed them to getsockname(2)
- *
- * Return: 0, -EFAULT or -EINVAL.
- */
-int address_to_user(void *to, uint32_t *to_len, const union address *address,
-		    uint32_t len);
-
 #endif

@@ -511,6 +511,12 @@ static bool is_absent(void)
 	return until && clock_ms() < until;
 }
 
+/* A full backlog or a lack of fds or memory says nothing of the next moment; that sockets are forbidden does. */
+static bool is_passing(int err)
+{
+	return err == -EAGAIN || err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS;
+}
+
 static int slot_open(struct state *state, struct slot *slot)
 {
 	int fd;
@@ -520,8 +526,7 @@ static int slot_open(struct state *state, struct slot *slot)
 	close_inherited(state);
 	fd = open_socket();
 	if (fd < 0) {
-		/* A full backlog or a lack of fds says nothing of the next moment. */
-		if (fd == -ECONNREFUSED || fd == -EPERM)
+		if (!is_passing(fd))
 			__atomic_store_n(&absent_until, clock_ms() + RETRY_MS,
 					 __ATOMIC_RELAXED);
 		return fd;

@@ -100,16 +100,11 @@ static bool is_near(const struct channel_world *world, const struct slim_endpoin
 	       (address_is_mapped(ep) && ep->addr[12] == 127);
 }
 
-static bool get_u32(int fd, int level, int name, uint32_t *out)
-{
-	return sys_getsockopt_exact(fd, level, name, out, sizeof(*out)) == 0;
-}
-
 static bool is_v6only(int fd)
 {
 	uint32_t value = 0;
 
-	return get_u32(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value) && value;
+	return !sys_getsockopt_exact(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, sizeof(value)) && value;
 }
 
 static bool is_foreign(const struct channel_world *world, int fd)

@@ -28,7 +28,9 @@ static bool has_listened;
 
 void listen_had(void)
 {
-	has_listened = true;
+	/* (Not written again by each of many threads) */
+	if (!has_listened)
+		has_listened = true;
 }
 
 /*

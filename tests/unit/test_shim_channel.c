@@ -10,6 +10,8 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -17,8 +19,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -1415,6 +1419,32 @@ START_TEST(errno_is_left_alone)
 }
 END_TEST
 
+static void forbid_unix_sockets(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+/* As services whose families of sockets are restricted: it is not tried again by each call. */
+START_TEST(forbidden)
+{
+	forbid_unix_sockets();
+	ck_assert_int_eq(ask_name(1), -EAFNOSUPPORT);
+	ck_assert_int_eq(ask_name(2), -ECONNREFUSED);
+	ck_assert_ptr_null(channel_world());
+}
+END_TEST
+
 static TCase *running(Suite *suite, const char *name)
 {
 	TCase *tc = tcase_create(name);
@@ -1435,6 +1465,7 @@ static TCase *absent(Suite *suite)
 	tcase_add_test(tc, impostor);
 	tcase_add_test(tc, router_outside);
 	tcase_add_test(tc, impostor_inside);
+	tcase_add_test(tc, forbidden);
 	suite_add_tcase(suite, tc);
 	return tc;
 }
