@@ -333,6 +333,18 @@ static void answered_late(void)
 	finish_late(second);
 }
 
+/* One more try, and not the six that take two minutes */
+static void one_more_try(void)
+{
+	int fd = tcp(0);
+
+	set_int(fd, IPPROTO_TCP, TCP_SYNCNT, 1);
+	say("connect", connect(fd, TO, to_len));
+	say("again", connect(fd, (struct sockaddr *)&(struct sockaddr){ .sa_family = AF_UNSPEC },
+			     sizeof(struct sockaddr)));
+	close(fd);
+}
+
 /* A connect() that goes on after each signal dies all the same. */
 static void signalled_until_dead(void)
 {
@@ -544,6 +556,7 @@ static const struct test tests[] = {
 	{ "signalled_restart", signalled_restart, NULL, "silent" },
 	{ "connecting", connecting, NULL, "silent" },
 	{ "user_timeout", user_timeout, NULL, "silent long" },
+	{ "one_more_try", one_more_try, NULL, "silent long" },
 	{ "signalled_until_dead", signalled_until_dead, NULL, "silent long" },
 	{ "answered_late", answered_late, NULL, "silent long mended" },
 };

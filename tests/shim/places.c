@@ -3,6 +3,7 @@
  * places.c - where a connection can go that is not the usual one: to itself, to nobody, to a link's own address
  */
 #include <net/if.h>
+#include <sys/time.h>
 
 #include "program.h"
 
@@ -62,6 +63,55 @@ static void nobody(void)
 	printf("SO_ERROR: %d\n", get_int(fd, SOL_SOCKET, SO_ERROR));
 	say("connect", connect(fd, TO, to_len));
 	close(fd);
+}
+
+/* --- to an address of the network that nobody has --- */
+
+static struct sockaddr_storage nobodys;
+
+static void name_nobody(void)
+{
+	nobodys = to;
+	if (to.ss_family == AF_INET)
+		((uint8_t *)&((struct sockaddr_in *)&nobodys)->sin_addr)[3] = 0xfa;
+	else
+		((struct sockaddr_in6 *)&nobodys)->sin6_addr.s6_addr[15] = 0xfa;
+}
+
+/* (It takes three seconds, so all wait at once.) */
+static int try_nobody(int flags, long timeout_us)
+{
+	struct timeval time = { .tv_usec = timeout_us }, none = { 0 };
+	int fd = tcp(flags);
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+	say("connect", connect(fd, (struct sockaddr *)&nobodys, to_len));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
+	return fd;
+}
+
+/* The socket that has failed is good for another peer. */
+static void nowhere(void)
+{
+	int fds[3];
+
+	name_nobody();
+	fds[0] = try_nobody(SOCK_NONBLOCK, 0);
+	fds[1] = try_nobody(0, 10000);
+	fds[2] = try_nobody(0, 0);
+	for (int i = 0; i < 3; i++) {
+		struct pollfd pollfd = { .fd = fds[i], .events = POLLOUT };
+
+		fcntl(fds[i], F_SETFL, 0);
+		say("poll", poll(&pollfd, 1, WAIT_MS));
+		printf("events %x\n", pollfd.revents);
+		if (i == 1)
+			say("connect again", connect(fds[i], (struct sockaddr *)&nobodys, to_len));
+		printf("SO_ERROR: %s\n", error_name(get_int(fds[i], SOL_SOCKET, SO_ERROR)));
+		say("connect to somebody", connect(fds[i], TO, to_len));
+		echo(fds[i]);
+		close(fds[i]);
+	}
 }
 
 /* --- to a link's own address --- */
@@ -151,6 +201,7 @@ static void two_echoes(void)
 static const struct test tests[] = {
 	{ "itself", itself, NULL, "packet" },
 	{ "nobody", nobody, NULL, "none", .dimensions = { nobodies } },
+	{ "nowhere", nowhere },
 	{ "scoped", scoped, NULL, "packet", .dimensions = { scopes }, .applies = only_ipv6 },
 	{ "of_device", one_echo, of_device, "packet unannounced" },
 	{ "without_queue", two_echoes, without_queue },
