@@ -85,6 +85,17 @@ static bool take_error(int fd, struct sock_extended_err *error, bool *stamped)
 	return true;
 }
 
+/* When the option is set: on the socket that connects, or listens, or on the connection */
+static const char *const whens[] = { "before", "after", NULL };
+
+enum when { BEFORE, AFTER };
+
+static void allow_zero_copy(int fd, enum when when)
+{
+	if (chosen[0] == when)
+		set_int(fd, SOL_SOCKET, SO_ZEROCOPY, 1);
+}
+
 /* Whether the kernel has copied after all is its own affair. */
 static void uncopied(int fd)
 {
@@ -92,7 +103,7 @@ static void uncopied(int fd)
 	struct sock_extended_err error = { 0 };
 	bool stamped;
 
-	set_int(fd, SOL_SOCKET, SO_ZEROCOPY, 1);
+	allow_zero_copy(fd, AFTER);
 	say("send", send(fd, bytes, sizeof(bytes), MSG_ZEROCOPY));
 	say("completion", take_error(fd, &error, &stamped));
 	printf("errno %d, origin %d, from %u to %u\n", error.ee_errno, error.ee_origin, error.ee_info,
@@ -102,16 +113,21 @@ static void uncopied(int fd)
 
 static void zero_copy(void)
 {
-	int fd = connected();
+	int fd = tcp(0);
 
+	allow_zero_copy(fd, BEFORE);
+	say("connect", connect(fd, TO, to_len));
 	uncopied(fd);
 	close(fd);
 }
 
 static void zero_copy_server(void)
 {
-	int fd = accepted(listener(8));
+	int from = bound(SO_REUSEADDR), fd;
 
+	allow_zero_copy(from, BEFORE);
+	say("listen", listen(from, 8));
+	fd = accepted(from);
 	uncopied(fd);
 	say_end(fd);
 	close(fd);
@@ -248,8 +264,8 @@ static void all_closed(void)
 
 static const struct test tests[] = {
 	{ "many", many, NULL },
-	{ "zero_copy", zero_copy, NULL },
-	{ "zero_copy_accepted", returns, zero_copy_server },
+	{ "zero_copy", zero_copy, NULL, .dimensions = { whens } },
+	{ "zero_copy_accepted", returns, zero_copy_server, .dimensions = { whens } },
 	{ "stamps", stamps, NULL },
 	{ "stamps_accepted", sends_back, stamps_server },
 	{ "by_ioctl", by_ioctl, NULL },
