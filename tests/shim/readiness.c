@@ -497,6 +497,26 @@ static void number_reused(void)
 	finish(fd);
 }
 
+static const char *const shots[] = { "waiting", "fired", NULL };
+
+/* A socket that is not connected is hung up, which is an event. What has fired stays so until it is renewed. */
+static void one_shot(void)
+{
+	int fd = tcp(SOCK_NONBLOCK), set = epoll_create1(0);
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = 2 };
+
+	add(set, fd, EPOLLOUT | EPOLLONESHOT, 1);
+	if (chosen[0])
+		say_all(set);
+	say("connect", connect(fd, TO, to_len));
+	say("poll", poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, WAIT_MS));
+	say_all(set);
+	say("EPOLL_CTL_MOD", epoll_ctl(set, EPOLL_CTL_MOD, fd, &event));
+	say_all(set);
+	say_all(set);
+	finish(fd);
+}
+
 /* Level here, edge there, beside an event counter, and each of them the same. */
 static void two_sets(void)
 {
@@ -548,6 +568,7 @@ static const struct test tests[] = {
 	{ "high", high, NULL, .dimensions = { ways } },
 	{ "changed", changed, NULL, .dimensions = { listen_whens, throughs, changes } },
 	{ "number_reused", number_reused, NULL },
+	{ "one_shot", one_shot, NULL, .dimensions = { shots } },
 	{ "two_sets", two_sets, NULL, .dimensions = { listen_whens } },
 	{ "two_numbers", two_numbers, NULL },
 };
