@@ -42,12 +42,15 @@ void listen_had(void);
 /* It listens no more; 0: there was none. */
 void listen_ended(uint64_t cookie);
 
-/* Of names.c, for others: the note on the host socket that @fd names; NULL: it names none. One getsockopt for those */
-struct fdtable_entry *names_foreign(int fd);
+/*
+ * Of names.c, for others: the note on @fd if there is a host socket behind it, or one that is known to be carried;
+ * NULL: neither. One getsockopt for most
+ */
+struct fdtable_entry *names_slim(int fd);
 
 /*
- * The same of one that is to be connected, bound or to listen. Where its connection is over, and the router has forgotten
- * it, the note has no names, and says FDTABLE_UNDONE.
+ * ... the note on the host socket that @fd names, which is to be connected, bound or to listen. Where its connection is
+ * over, and the router has forgotten it, the note has no names, and says FDTABLE_UNDONE.
  */
 struct fdtable_entry *names_reused(int fd);
 

@@ -41,7 +41,7 @@ int call_ioctl(int fd, unsigned long request, void *arg)
 {
 	const struct fdtable_entry *entry;
 
-	entry = is_of_namespace((unsigned int)request) ? names_foreign(fd) : NULL;
+	entry = is_of_namespace((unsigned int)request) ? names_slim(fd) : NULL;
 	return entry ? next_result(ask_container(entry->domain, (unsigned int)request, arg)) :
 	       next_ioctl(fd, request, arg);
 }

@@ -77,11 +77,6 @@ static uint64_t foreign_cookie(int fd)
 	return netns && netns != world->netns_cookie ? sys_cookie(fd) : 0;
 }
 
-struct fdtable_entry *names_foreign(int fd)
-{
-	return names_find(fd, foreign_cookie(fd));
-}
-
 /* Is the mark on the socket the router's? */
 static bool is_marked(int fd)
 {
@@ -106,8 +101,7 @@ struct fdtable_entry *names_reused(int fd)
 	return entry;
 }
 
-/* The note on @fd if there is a host socket behind it, or one that is known to be carried. */
-static struct fdtable_entry *slim_entry(int fd)
+struct fdtable_entry *names_slim(int fd)
 {
 	const struct fdtable_entry *noted = fdtable_peek(fd);
 	struct fdtable_entry *entry;
@@ -118,7 +112,7 @@ static struct fdtable_entry *slim_entry(int fd)
 		if (entry)
 			return entry->flags & FDTABLE_NAMED ? entry : NULL;
 	}
-	return names_foreign(fd);
+	return names_find(fd, foreign_cookie(fd));
 }
 
 /*
@@ -192,7 +186,7 @@ int call_getsockname(int fd, void *addr, socklen_t *len)
 	if (next_getsockname(fd, addr, len))
 		return -1;
 	/* (The local name of a ticket is the connection's own.) */
-	entry = is_inet(addr, lesser(*len, room)) ? slim_entry(fd) : NULL;
+	entry = is_inet(addr, lesser(*len, room)) ? names_slim(fd) : NULL;
 	return entry ? give_local(entry, addr, len, room) : 0;
 }
 
@@ -211,7 +205,7 @@ int call_getpeername(int fd, void *addr, socklen_t *len)
 		return -1;
 	if (!is_inet(addr, lesser(*len, room)))
 		return 0;
-	entry = slim_entry(fd);
+	entry = names_slim(fd);
 	if (entry)
 		return give(entry->domain, &entry->peer, addr, len, room);
 	if (*len <= room)
@@ -263,7 +257,7 @@ static int give_peername(const struct fdtable_entry *entry, void *to, socklen_t 
 
 static int peername(int fd, void *to, socklen_t *len)
 {
-	const struct fdtable_entry *entry = slim_entry(fd);
+	const struct fdtable_entry *entry = names_slim(fd);
 	union address peer;
 	socklen_t room;
 
@@ -312,7 +306,7 @@ int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return next_getsockopt(fd, level, name, value, len);
 	if (name == SO_PEERNAME_)
 		return peername(fd, value, len);
-	entry = slim_entry(fd);
+	entry = names_slim(fd);
 	if (!entry)
 		return next_getsockopt(fd, level, name, value, len);
 	/* The router's doing, too; with a program's own there is no slim path. */
