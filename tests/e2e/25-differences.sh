@@ -101,21 +101,45 @@ with socket.socket(socket.AF_UNIX) as unix:
             fds = socket.recv_fds(giver, 1, 1)[1]
             print(socket.socket(fileno=fds[0]).getpeername()[0])
 END
-# passed NODE: the peer of a connection of h1c1's, as a program in NODE sees it
+# passed shim|plain NODE: the peer of a connection of h1c1's, as a program in NODE sees it
 passed()
 {
-	background "take-$1" in_ "$1" python3 "$work/pass.py" take "$work/$1.sock"
-	poll 5 test -e "$work/$1.sock"
-	in_ h1c1 python3 "$work/pass.py" give "$work/$1.sock" "$(address h2c1)" 7608 || true
-	finish "take-$1" || true
-	sed 's/^::ffff://' "$work/take-$1"
+	local taker=take-$1-$2
+
+	background "$taker" with "$1" "$2" python3 "$work/pass.py" take "$work/$taker.sock"
+	poll 5 test -e "$work/$taker.sock"
+	in_ h1c1 python3 "$work/pass.py" give "$work/$taker.sock" "$(address h2c1)" 7608 || true
+	finish "$taker" || true
+	sed 's/^::ffff://' "$work/$taker"
 }
 
 serve echo shim h2c1 7608 python3 "$e2e/servers.py" threads 7608
 before=$(counter h1 connects_slim)
-equal "a connection that is passed within a container" "$(address h2c1)" "$(passed h1c1)"
-equal "one that is passed to another container" "$(address h2)" "$(passed h1c2)"
-equal "they were on the slim path" $((before + 2)) "$(counter h1 connects_slim)"
+equal "a connection that is passed within a container" "$(address h2c1)" "$(passed shim h1c1)"
+equal "one that is passed to another container" "$(address h2)" "$(passed shim h1c2)"
+# difference: without-shim
+equal "one that is passed to a program without the shim" "$(address h2)" "$(passed plain h1c1)"
+equal "they were on the slim path" $((before + 3)) "$(counter h1 connects_slim)"
+
+# difference: unseen
+# seen NODE: the ports of its connections' peers, as ss says there
+seen() { sockets "$1" -tn state established "dport = :${2:-7608}" | awk '{ print $4 }' | sed 's/.*://'; }
+shown() { [[ $(seen "$@") ]]; }
+slim_port()
+{
+	ctl h1 -j connections | jq -er '.connections[]
+		| select(.state == "ESTAB" and (.virtual_peer | endswith(":7608"))).host_peer | sub(".*:"; "")'
+}
+
+background plain plain h1c1 nc "$(address h2c1)" 7608
+poll 5 shown h1c1
+equal "ss shows a plain connection in its container" 7608 "$(seen h1c1)"
+stop plain
+background slim in_ h1c1 nc "$(address h2c1)" 7608
+poll 5 slim_port
+equal "it shows one of Slim's in its host" "$(slim_port)" "$(seen h1 "$(slim_port)")"
+equal "and not in its container" "" "$(seen h1c1)"
+stop slim
 stop echo
 
 # difference: sanitiser
