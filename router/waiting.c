@@ -173,7 +173,7 @@ void waiting_splice(struct inbound *inbound)
 	if (log_limit_ok(&splice_limit))
 		log_info("container %s: %s; the router carries its connections",
 			 inbound->container->name, inbound->unguarded ? "slim.ko is required, and not ready" :
-			 "a program accepts without the shim");
+			 "a program accepts without the shim, or its shim was late");
 }
 
 static unsigned int next_look(const struct inbound *inbound, uint64_t now)
