@@ -155,25 +155,34 @@ static int who_has_it(void)
 	return name;
 }
 
+/* Returns how many come in a row to the one that is chosen, COMING at the most. */
+static int come_right(void)
+{
+	int num = 0;
+
+	while (num < COMING && who_has_it() == '0' + CHOSEN)
+		num++;
+	return num;
+}
+
+/* @tries: others hear a moment later that there is a program now. */
 static void come(int tries)
 {
-	int fd = connected();
+	int fd = connected(), right = 0;
 	char byte;
 
 	say("read", read(fd, &byte, 1));
-	while (tries-- > 0 && who_has_it() != '0' + CHOSEN)
-		;
-	for (int i = 0; i < COMING; i++)
-		printf("%c has it\n", who_has_it());
+	while (right < COMING && tries--)
+		right = come_right();
+	printf("come right: %d\n", right);
 	close(fd);
 }
 
 static void comes(void)
 {
-	come(0);
+	come(1);
 }
 
-/* Others hear a moment later that there is a program now. */
 static void comes_after(void)
 {
 	come(TRIES);

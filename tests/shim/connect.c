@@ -436,14 +436,15 @@ static void mapped(void)
 	struct sockaddr_in *in = (struct sockaddr_in *)&to;
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = in->sin_port };
 	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	bool is_mapped = to.ss_family == AF_INET;
 
-	if (to.ss_family == AF_INET) {
+	if (is_mapped) {
 		in6.sin6_addr.s6_addr[10] = in6.sin6_addr.s6_addr[11] = 0xff;
 		memcpy(in6.sin6_addr.s6_addr + 12, &in->sin_addr, 4);
 		memcpy(&to, &in6, sizeof(in6));
 		to_len = sizeof(in6);
 	}
-	set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, to.ss_family == AF_INET);
+	set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_mapped);
 	say("connect, IPV6_V6ONLY", connect(fd, TO, to_len));
 	close(fd);
 	fd = connected();

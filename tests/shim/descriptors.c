@@ -4,12 +4,15 @@
  */
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "program.h"
 
-#define DUPS	4
+#define DUPS		4
+#define NUMBERS		1024
+#define FIRST_KEPT	24
 
 /* Each of these is the connection; closing some of them ends nothing. */
 static void duplicates(void)
@@ -94,6 +97,37 @@ static void close_everything(void)
 	echo(connected());
 }
 
+static int pipes_among(int first, int last)
+{
+	struct stat status;
+	int num = 0;
+
+	for (int fd = first; fd <= last; fd++)
+		num += !fstat(fd, &status) && S_ISFIFO(status.st_mode);
+	return num;
+}
+
+/* All numbers are a pipe's from here on, those of a shim's own among them, but for some that come free again. */
+static void numbers_taken(void)
+{
+	struct rlimit limit = { NUMBERS, NUMBERS };
+	int pair[2];
+
+	say("RLIMIT_NOFILE", setrlimit(RLIMIT_NOFILE, &limit));
+	one_echo();
+	if (pipe(pair))
+		return;
+	for (int fd = 3; fd < NUMBERS; fd++)
+		if (fd != pair[0] && dup2(pair[0], fd) < 0)
+			say("dup2", -1);
+	for (int fd = 3; fd < FIRST_KEPT; fd++)
+		syscall(SYS_close, fd);
+	for (int i = 0; i < 3; i++) {
+		one_echo();
+		printf("pipes: %d\n", pipes_among(FIRST_KEPT, NUMBERS - 1));
+	}
+}
+
 static void in_child(void)
 {
 	int fd = connected();
@@ -169,6 +203,64 @@ static void connects_vforked(void)
 	}
 	printf("vforked child: %d\n", status_of(pid));
 	echo(connected());
+}
+
+static __attribute__((noinline)) int descriptors(void)
+{
+	int num = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		num += fcntl(fd, F_GETFD) >= 0;
+	return num;
+}
+
+static int connect_once(void)
+{
+	int fd = tcp(0), ret = connect(fd, TO, to_len);
+
+	close(fd);
+	return ret;
+}
+
+/* A child that has its parent's memory, but closes what it has of its descriptors */
+static void closes_vforked(void)
+{
+	int left;
+
+	one_echo();
+	left = descriptors();
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = vfork();
+
+		if (!pid) {
+			syscall(SYS_close_range, 3, ~0u, 0);
+			_exit(connect_once() ? 1 : 0);
+		}
+		printf("vforked child: %d\n", status_of(pid));
+		one_echo();
+		printf("left over: %d\n", descriptors() - left);
+	}
+}
+
+/* Children of children: none has more than the first one. */
+static void generations(void)
+{
+	int first;
+
+	one_echo();
+	first = descriptors();
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = child();
+
+		if (pid) {
+			printf("child: %d\n", status_of(pid));
+			return;
+		}
+		one_echo();
+		printf("left over: %d\n", descriptors() - first);
+		fflush(stdout);
+	}
+	_exit(0);
 }
 
 static void spawned(void)
@@ -352,11 +444,14 @@ static const struct test tests[] = {
 	{ "over_another", over_another, NULL, NULL },
 	{ "numbers_again", numbers_again, NULL, NULL },
 	{ "close_everything", close_everything, NULL, NULL },
+	{ "numbers_taken", numbers_taken, NULL, NULL },
 	{ "in_child", in_child, NULL, NULL },
 	{ "execs", execs, NULL, NULL },
 	{ "execs_vforked", execs_vforked, NULL, NULL },
 	{ "execs_cloexec", execs_cloexec, NULL, NULL },
 	{ "connects_vforked", connects_vforked, NULL, NULL },
+	{ "closes_vforked", closes_vforked, NULL, NULL },
+	{ "generations", generations, NULL, NULL },
 	{ "spawned", spawned, NULL, NULL },
 	{ "passed", passed, NULL, NULL },
 	{ "passed_unconnected", passed_unconnected, NULL, NULL },

@@ -16,7 +16,7 @@
 #define MESSAGES	3
 #define PART		4
 #define CONTROL		512
-#define STAMP_TRIES	1000
+#define STAMP_TRIES	4000
 
 #ifndef SO_ZEROCOPY
 #define SO_ZEROCOPY	60
@@ -196,8 +196,10 @@ static void stamped_byte(int fd)
 	}
 	printf("sent %d, acknowledged %d, with stamps of the first byte %d\n", sent, acknowledged, all);
 	stamped = comes_stamped(fd);
-	while (!stamped && tries-- && write(fd, "x", 1) == 1)
+	while (!stamped && tries-- && write(fd, "x", 1) == 1) {
+		poll(NULL, 0, 1);
 		stamped = comes_stamped(fd);
+	}
 	printf("what comes has a stamp: %d\n", stamped);
 }
 

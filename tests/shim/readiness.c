@@ -497,6 +497,23 @@ static void number_reused(void)
 	finish(fd);
 }
 
+/* Under another number the socket is there still: what was registered of it is seen once, as before. */
+static void kept_elsewhere(void)
+{
+	int fd = tcp(SOCK_NONBLOCK), made = epoll_create1(0), set = chosen[0] ? dup(made) : made;
+	int other = dup(fd);
+
+	add(made, fd, EPOLLOUT | EPOLLIN, 1);
+	if (chosen[0] == 2)
+		close(made);
+	say("connect", connect(fd, TO, to_len));
+	say("poll", poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, WAIT_MS));
+	say_all(set);
+	finish(fd);
+	close(other);
+	close(set);
+}
+
 static const char *const shots[] = { "waiting", "fired", NULL };
 
 /* A socket that is not connected is hung up, which is an event. What has fired stays so until it is renewed. */
@@ -568,6 +585,7 @@ static const struct test tests[] = {
 	{ "high", high, NULL, .dimensions = { ways } },
 	{ "changed", changed, NULL, .dimensions = { listen_whens, throughs, changes } },
 	{ "number_reused", number_reused, NULL },
+	{ "kept_elsewhere", kept_elsewhere, NULL, .dimensions = { throughs } },
 	{ "one_shot", one_shot, NULL, .dimensions = { shots } },
 	{ "two_sets", two_sets, NULL, .dimensions = { listen_whens } },
 	{ "two_numbers", two_numbers, NULL },

@@ -37,6 +37,7 @@ static const int watched[] = {
 
 static const int errors[] = { ENOMEM, EMFILE, ENOBUFS };
 static const char *const whens[] = { "first", "later", NULL };
+static const char *const ways[] = { "blocking", "polled", NULL };
 
 /* From here on these calls wait for what somebody else says. Returns where they are read, or -1 */
 static int filter_on(void)
@@ -130,6 +131,23 @@ static int connect_it(int fd)
 	return read(fd, &byte, 1) == 1 && byte == 'x' && !close(fd) ? 0 : 3;
 }
 
+static bool is_ready(int fd, short events)
+{
+	return poll(&(struct pollfd){ .fd = fd, .events = events }, 1, WAIT_MS) == 1;
+}
+
+/* A non-blocking socket; by nothing that may fail itself */
+static int connect_it_polled(int fd)
+{
+	char byte = 'x';
+
+	if (!connect(fd, TO, to_len) || errno != EINPROGRESS)
+		return 1;
+	if (!is_ready(fd, POLLOUT) || write(fd, &byte, 1) != 1)
+		return 2;
+	return is_ready(fd, POLLIN) && read(fd, &byte, 1) == 1 && byte == 'x' && !close(fd) ? 0 : 3;
+}
+
 static int accept_it(int from)
 {
 	char byte = '?';
@@ -156,8 +174,8 @@ static void connects(void)
 
 		if (later && connect_it(tcp(0)))
 			puts("no connection");
-		fd = tcp(0);
-		status = in_vain(connect_it, fd, i);
+		fd = tcp(chosen[1] ? SOCK_NONBLOCK : 0);
+		status = in_vain(chosen[1] ? connect_it_polled : connect_it, fd, i);
 		close(fd);
 		if (status)
 			printf("call %d, %s: %d\n", i, error_name(errors[i % 3]), status);
@@ -330,7 +348,7 @@ static void connects_as_room_comes(void)
 }
 
 static const struct test tests[] = {
-	{ "connects", connects, NULL, .dimensions = { whens } },
+	{ "connects", connects, NULL, .dimensions = { whens, ways } },
 	{ "listens", one_echo, listens },
 	{ "accepts", connects_to_those, accepts },
 	{ "levels", levels, NULL },
