@@ -100,7 +100,7 @@ $(B)/tests/bench/%: tests/bench/%.c $$(patsubst %.c,$(B)/%.o,$$(call said,links,
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -o $@ $(filter %.c %.o,$^) $(LDFLAGS) -lpthread -lm
 
 # Preloaded into routers
-$(B)/tests/e2e/crash_points: LDFLAGS += -shared -fPIC
+$(B)/tests/e2e/crash_points $(B)/tests/e2e/halt_points: LDFLAGS += -shared -fPIC
 
 $(E2E_ROUTERS:%=$(B)/tests/e2e/slimrouter-%): $(B)/tests/e2e/slimrouter-%: $(ROUTER_OBJ)
 	$(say) LD $@

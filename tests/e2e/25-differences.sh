@@ -4,8 +4,8 @@
 # it: a router that does not answer, another container, a sanitiser.
 . "$(dirname "$0")/lib.sh"
 
-# Routers are stopped here on purpose: that excuses nothing.
-unset SLIM_DEBUG
+# A router that is stopped on purpose excuses nothing.
+unwatched=(env -u SLIM_DEBUG)
 
 moments=$programs/moments
 
@@ -34,7 +34,10 @@ resume()
 # stopped or not
 accepts()
 {
-	serve "server-$2" shim h2c1 "$2" "$moments" accept "$2" "$work/go-$2" "${@:3}"
+	local as=()
+
+	[[ $1 == answers ]] || as=("${unwatched[@]}")
+	serve "server-$2" shim h2c1 "$2" "${as[@]}" "$moments" accept "$2" "$work/go-$2" "${@:3}"
 	background "client-$2" in_ h1c1 nc "$(address h2c1)" "$2"
 	poll 5 queued h2c1 "$2"
 	[[ $1 == answers ]] || halt h2
@@ -57,8 +60,11 @@ equal "one that comes while accept asks the router" leapt "$(accepts halted 7604
 # ended where that is its own host's
 connects()
 {
-	serve "server-$2" shim h2c1 "$2" "$moments" accept "$2" "$work/go-$2"
-	background "client-$2" in_ h1c1 "$moments" connect "$(address h2c1)" "$2" "$work/go-$2"
+	local as=()
+
+	[[ $1 == answers ]] || as=("${unwatched[@]}")
+	serve "server-$2" shim h2c1 "$2" "${as[@]}" "$moments" accept "$2" "$work/go-$2"
+	background "client-$2" in_ h1c1 "${as[@]}" "$moments" connect "$(address h2c1)" "$2" "$work/go-$2"
 	poll 5 is_there "client-$2" waiting
 	[[ $1 == answers ]] || halt "$3"
 	[[ $3 == h1 ]] || finish "server-$2" KILL 2>/dev/null || true
@@ -141,6 +147,51 @@ equal "it shows one of Slim's in its host" "$(slim_port)" "$(seen h1 "$(slim_por
 equal "and not in its container" "" "$(seen h1c1)"
 stop slim
 stop echo
+
+# difference: route
+cat >"$work/mtu.py" <<'END'
+import socket
+import sys
+
+IP_MTU = 14
+
+
+def mtu(connection):
+    try:
+        return "known" if connection.getsockopt(socket.IPPROTO_IP, IP_MTU) else "none"
+    except OSError as error:
+        return error.strerror
+
+
+with socket.create_server(("", int(sys.argv[1]))) as listener:
+    with listener.accept()[0] as accepted:
+        before = mtu(accepted)
+        accepted.sendall(b"x")
+        print(f"IP_MTU: {before}, then {mtu(accepted)}")
+END
+# routed PORT: what a server says of the next packet's size before it has sent, and after
+routed()
+{
+	local before
+
+	serve "mtu-$1" shim h2c1 "$1" python3 "$work/mtu.py" "$1"
+	before=$(counter h1 connects_slim)
+	in_ h1c1 nc "$(address h2c1)" "$1" </dev/null >/dev/null
+	finish "mtu-$1" || true
+	cat "$work/mtu-$1"
+	same $((before + 1)) "$(counter h1 connects_slim)"
+}
+policy()
+{
+	printf '%s\n' "$@" >"/run/slim-lab/$name/policy.new"
+	mv "/run/slim-lab/$name/policy.new" "/run/slim-lab/$name/policy"
+	reload_all
+}
+
+equal "how large the next packet may be" "IP_MTU: known, then known" "$(routed 7609)"
+policy "tenant t1" "allow tcp dscp af21"
+equal "... where a rule gives packets a TOS" "IP_MTU: Transport endpoint is not connected, then known" "$(routed 7610)"
+policy "tenant t1"
 
 # difference: sanitiser
 echo 'int main(void) { return 0; }' | gcc -fsanitize=address -x c -o "$work/sanitised" -
