@@ -26,6 +26,7 @@ struct settings {
 	long scripts, seconds;
 	int steps;
 	bool near, apart, verbose, keep_on;
+	bool without[2];		/* A or B has no shim */
 	const char *keep;		/* a directory for what is found */
 	const char *spaces[4], *preload;
 	const char *replay[256];
@@ -45,6 +46,7 @@ static void usage(FILE *file)
 	      "  --seconds N      for so long (10)\n"
 	      "  --near           A and B are one container\n"
 	      "  --apart          they are on two hosts\n"
+	      "  --without A|B    one of them has no shim: nothing takes the slim path\n"
 	      "  --replay FILE    this script instead; may be repeated\n"
 	      "  --keep DIR       where what is found is written to\n"
 	      "  --keep-on        go on after a find\n"
@@ -53,7 +55,7 @@ static void usage(FILE *file)
 
 enum {
 	OPT_PRELOAD = 1, OPT_ROUTER, OPT_SEED, OPT_STEPS, OPT_SCRIPTS, OPT_SECONDS, OPT_NEAR,
-	OPT_APART, OPT_REPLAY, OPT_KEEP, OPT_KEEP_ON, OPT_VERBOSE,
+	OPT_APART, OPT_WITHOUT, OPT_REPLAY, OPT_KEEP, OPT_KEEP_ON, OPT_VERBOSE,
 };
 
 static bool parse(struct settings *settings, int argc, char **argv)
@@ -67,6 +69,7 @@ static bool parse(struct settings *settings, int argc, char **argv)
 		{ "seconds", required_argument, NULL, OPT_SECONDS },
 		{ "near", no_argument, NULL, OPT_NEAR },
 		{ "apart", no_argument, NULL, OPT_APART },
+		{ "without", required_argument, NULL, OPT_WITHOUT },
 		{ "replay", required_argument, NULL, OPT_REPLAY },
 		{ "keep", required_argument, NULL, OPT_KEEP },
 		{ "keep-on", no_argument, NULL, OPT_KEEP_ON },
@@ -100,6 +103,9 @@ static bool parse(struct settings *settings, int argc, char **argv)
 			break;
 		case OPT_APART:
 			settings->apart = true;
+			break;
+		case OPT_WITHOUT:
+			settings->without[*optarg == 'B'] = true;
 			break;
 		case OPT_REPLAY:
 			if (settings->replays < 256)
@@ -245,11 +251,13 @@ int main(int argc, char **argv)
 	for (int w = 0; w < 2; w++)
 		play.worlds[w] = (struct world){
 			.name = w ? "slim" : "plain", .preload = w ? settings.preload : NULL,
+			.preloaded = { !settings.without[0], !settings.without[1] },
 			.spaces = { argv[optind + 2 * w], argv[optind + 2 * w + 1] },
 			.addresses = argv + optind + 4,
 		};
 	play.near = settings.near;
 	play.apart = settings.apart;
+	play.both = !settings.without[0] && !settings.without[1];
 	play.verbose = settings.verbose;
 	play.patience_ms = PATIENCE_MS;
 	if (world_start(&play.worlds[0]) || world_start(&play.worlds[1])) {

@@ -9,10 +9,11 @@
 #include "model.h"
 #include "option.h"
 
-void model_init(struct model *model, bool near, bool apart)
+void model_init(struct model *model, bool near, bool apart, bool both)
 {
 	memset(model, 0, sizeof(*model));
 	model->near = near;
+	model->slim = both && !near;
 	model->apart = apart;
 	for (int i = 0; i < ACTORS; i++) {
 		model->processes[i].side = !near && i >= ROOTS / 2 && i < ROOTS;
@@ -124,7 +125,7 @@ bool model_is_far(const struct model *model, const struct step *step, const stru
 {
 	int target = model_target(model, step, file);
 
-	return !model->near && target >= 0 && target != file->side;
+	return model->slim && target >= 0 && target != file->side;
 }
 
 static struct port *port_of(struct model *model, const struct file *file)
@@ -254,6 +255,7 @@ static void listening(struct model *model, const struct step *step)
 	struct port *port = port_of(model, file);
 
 	touch(model, model_holder(model, step, 0));
+	file->dissolved = false;
 	if (port && !file->listening) {
 		port->listeners++;
 		port->backlog = step->arg[1];
@@ -270,6 +272,7 @@ static void connecting(struct model *model, const struct step *step)
 	int target = model_target(model, step, file);
 	struct port *own = port_of(model, file);
 
+	file->dissolved = false;
 	if (model_is_far(model, step, file)) {
 		file->gone_slim = true;
 		model_holder(model, step, 0)->noted = true;
@@ -289,7 +292,7 @@ static void connect_ended(struct model *model, const struct step *step, int ret,
 	bool going = !ret || error == EINPROGRESS || error == EINTR;
 
 	/* The port of the first attempt is taken for one that it was bound to. */
-	if (file->tried && !file->bound && !holder->noted)
+	if (model->slim && file->tried && !file->bound && !holder->noted)
 		model->renewed = true;
 	file->tried = true;
 	if (step->arg[1] == ADDRESS_AM || step->arg[1] == ADDRESS_BM)
@@ -415,7 +418,7 @@ static void dissolved(struct model *model, const struct step *step)
 	struct file *file = model_file(model, model_holder(model, step, 0));
 
 	stop_listening(model, file);
-	if (file->gone_slim || file->accepted)
+	if (model->slim && (file->gone_slim || file->accepted))
 		file->dissolved = model->renewed = true;
 	file->tried = false;
 }

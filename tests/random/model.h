@@ -81,6 +81,7 @@ struct port {
 
 struct model {
 	bool near;			/* all in one container */
+	bool slim;			/* connections from side to side may take the slim path */
 	struct model_actor actors[ACTORS];
 	struct process processes[ACTORS];
 	struct file files[FILES_MAX];
@@ -89,8 +90,11 @@ struct model {
 	bool renewed;			/* a socket of Slim's was replaced: natively it would have kept its port */
 };
 
-/* As a script begins. @near: all are in one container. @apart: they are on two hosts */
-void model_init(struct model *model, bool near, bool apart);
+/*
+ * As a script begins. @near: all are in one container. @apart: they are on two hosts. @both: both sides have
+ * the shim
+ */
+void model_init(struct model *model, bool near, bool apart, bool both);
 
 struct process *model_process(struct model *model, int actor);
 
@@ -105,7 +109,7 @@ bool model_allows(struct model *model, const struct step *step);
 /* Of which side a connect's destination is; -1: of none */
 int model_target(const struct model *model, const struct step *step, const struct file *file);
 
-/* Does this connect lead to another container? */
+/* May this connect take the slim path? It leads to another container then. */
 bool model_is_far(const struct model *model, const struct step *step, const struct file *file);
 
 /* The step has begun to be played. */

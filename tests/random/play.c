@@ -235,8 +235,8 @@ static void close_others(struct play *play, const struct step *step)
 }
 
 /*
- * "After connect(AF_UNSPEC) ... no error is owed": so that none is owed in either world; and the
- * socket is replaced behind one descriptor, as it is by connect.
+ * "After connect(AF_UNSPEC) ... neither SO_ERROR nor a write reports ECONNRESET": so that none is owed in either
+ * world; and the socket is replaced behind one descriptor, as it is by connect.
  */
 static void after_dissolve(struct play *play, const struct step *step)
 {
@@ -248,7 +248,7 @@ static void after_dissolve(struct play *play, const struct step *step)
 		world_wait(&play->worlds[w], step->actor, HELLO_MS);
 	compare_all(play);
 	file = holder ? model_file(&play->model, holder) : NULL;
-	if (play->difference[0] || !file || (!file->gone_slim && !file->accepted))
+	if (play->difference[0] || !file || !play->model.slim || (!file->gone_slim && !file->accepted))
 		return;
 	close_others(play, step);
 	do_also(play, &also);
@@ -347,17 +347,14 @@ static void order_call(struct play *play, const struct step *step, const struct 
 	await(play, step->actor);
 }
 
-/*
- * "connect succeeds and the connection is then reset, where a listener vanishes in the moment":
- * not in that one
- */
+/* "Where a listener vanishes in the moment ..., connect() succeeds, and the first read fails": not in that one */
 #define WITHDRAWN_MS	300
 #define ANNOUNCED_MS	10	/* if it is at all: one of the packet path is not */
 
 /* The routers are to know who listens, as they do a moment later. */
 static void hear_of_listeners(struct play *play, const struct model *before)
 {
-	for (int i = 0; !play->near && i < 2 * PORTS; i++) {
+	for (int i = 0; play->model.slim && i < 2 * PORTS; i++) {
 		int side = i / PORTS, port = i % PORTS;
 		bool listened = before->ports[side][port].listeners;
 		bool listens = play->model.ports[side][port].listeners;
@@ -414,7 +411,7 @@ bool play_run(struct play *play, play_source *source, void *context)
 	struct step step = { 0 };
 
 	choose_ports(play);
-	model_init(&play->model, play->near, play->apart);
+	model_init(&play->model, play->near, play->apart, play->both);
 	play->done.num = 0;
 	play->difference[0] = '\0';
 	play->scripts++;

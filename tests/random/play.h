@@ -25,6 +25,7 @@ struct play {
 	struct world worlds[2];		/* the plain one, and Slim's */
 	bool near;			/* one container */
 	bool apart;			/* two hosts */
+	bool both;			/* both sides have the shim */
 	int patience_ms;		/* so long the worlds may take to become the same */
 	uint16_t ports;			/* p0 */
 	struct model model;

@@ -29,10 +29,9 @@ static bool is_dissolve(struct model *model, const struct step *step)
 }
 
 /*
- * "Other threads that are blocked on a socket, and other descriptors (dup, fork) of it, keep the
- * old one when it is connected": the play closes other descriptors in both worlds, once a connect
- * has got under way; which it cannot where all actors that hold one are blocked, or one is blocked
- * on the very socket.
+ * "Other descriptors of the same socket that were made before ..., and threads that are blocked on it meanwhile,
+ * keep the unconnected socket": the play closes other descriptors in both worlds, once a connect has got under way;
+ * which it cannot where all actors that hold one are blocked, or one is blocked on the very socket.
  */
 static bool others_keep_the_old(struct model *model, const struct step *step)
 {
@@ -63,8 +62,8 @@ static bool others_keep_the_old(struct model *model, const struct step *step)
 }
 
 /*
- * "Options, bind, shutdown and epoll registrations made ... in a child, or through a duplicate,
- * before connect, are lost"
+ * "Options, bind, shutdown and epoll registrations are lost in connect() if they were made ... in a child, or
+ * through a duplicate ...; so is a shutdown before listen()"
  */
 static bool done_elsewhere(struct model *model, const struct step *step)
 {
@@ -96,8 +95,8 @@ static bool done_elsewhere(struct model *model, const struct step *step)
 }
 
 /*
- * "A port that a client bound itself is free again in the container once it is connected", and a
- * server's, as far as its connections are concerned
+ * "Once a client that has bound a local port is connected, another socket of the container can bind that port; and so
+ * can it a server's port, as far as accepted connections alone hold it"
  */
 static bool port_is_free(struct model *model, const struct step *step)
 {
@@ -117,10 +116,7 @@ static bool port_is_free(struct model *model, const struct step *step)
 	return step->arg[2] < PORTS && model->ports[file->side][step->arg[2]].used;
 }
 
-/*
- * "More than 1024 connections that wait for room in a listener's queue are reset": until then,
- * they wait
- */
+/* "Connections that come while a listener's queue is full wait for room", and nobody knows for how long */
 static bool queue_is_full(struct model *model, const struct step *step)
 {
 	const struct port *port;
@@ -131,7 +127,7 @@ static bool queue_is_full(struct model *model, const struct step *step)
 	return port->listeners && port->waiting > port->backlog;
 }
 
-/* "IPV6_V6ONLY reads 0 on a connection of Slim's", and can be set once it has ended */
+/* "IPV6_V6ONLY reads 0 on a slim connection, and can be set once that has ended" */
 static bool v6only_reads_0(struct model *model, const struct step *step)
 {
 	const struct file *file = step->op == OP_GETOPT || step->op == OP_SETOPT ? file_of(model, step, 0) : NULL;
@@ -152,8 +148,8 @@ static bool is_unseen(struct model *model, const struct step *step)
 }
 
 /*
- * "A duplicate of an AF_INET server's accepted connection, and one that an executed program was
- * left, takes IPv6 options, too"
+ * "A duplicate of a connection that an AF_INET server has accepted, and one that a program was left by exec, takes
+ * IPv6 options, too"
  */
 static bool takes_ipv6_options(struct model *model, const struct step *step)
 {
@@ -164,9 +160,9 @@ static bool takes_ipv6_options(struct model *model, const struct step *step)
 }
 
 /*
- * "After connect(AF_UNSPEC), and a connect that failed, getsockname gives port 0, where a plain
- * socket keeps its port"; a server's keeps its listener's address, too. One that bind() chose for
- * port 0 is kept by Slim instead
+ * "After connect(AF_UNSPEC) ..., and after a connect that failed, getsockname gives port 0 unless the program had
+ * bound a port by its number, where a plain socket keeps the port until it is used again. An accepted connection
+ * loses its address and port, too."
  */
 static bool port_0_after_dissolve(struct model *model, const struct step *step)
 {
@@ -177,9 +173,7 @@ static bool port_0_after_dissolve(struct model *model, const struct step *step)
 	if (file->accepted)
 		return step->op == OP_CONNECT || step->op == OP_BIND || step->op == OP_LISTEN ||
 		       step->op == OP_SOCKNAME;
-	if (file->bound && file->port < 0)
-		return step->op == OP_SOCKNAME || step->op == OP_BIND || step->op == OP_LISTEN;
-	return step->op == OP_SOCKNAME && !file->bound;
+	return step->op == OP_SOCKNAME && file->port < 0;
 }
 
 /* "SO_REUSEADDR reads 1 on an accepted connection" */
@@ -188,7 +182,7 @@ static bool reuseaddr_reads_1(struct model *model, const struct step *step)
 	return step->op == OP_GETOPT && step->arg[1] == NUMBER_REUSEADDR && file_of(model, step, 0)->accepted;
 }
 
-/* "bind on a connection that has ended is refused" */
+/* "bind() on a slim connection that has ended, or whose failure has not been told yet, fails with EINVAL" */
 static bool bind_after_end(struct model *model, const struct step *step)
 {
 	const struct file *file = step->op == OP_BIND ? file_of(model, step, 0) : NULL;
@@ -197,9 +191,8 @@ static bool bind_after_end(struct model *model, const struct step *step)
 }
 
 /*
- * A socket of the kernel's that has failed to connect to an IPv4 address keeps that as its own, and
- * cannot be connected to IPv6 ones then; Slim's can. One that listens then accepts connections that
- * no data comes through.
+ * "An AF_INET6 socket that was connected to an IPv4-mapped address over the slim path ... can be connected to an IPv6
+ * address. A plain one goes on sending by IPv4". One that listens then accepts connections that no data comes through.
  */
 static bool mapped_then_6(struct model *model, const struct step *step)
 {
@@ -210,8 +203,8 @@ static bool mapped_then_6(struct model *model, const struct step *step)
 }
 
 /*
- * "A connected socket that is passed to a program in another container shows the hosts' names
- * there", and what a listener of another container accepts has none
+ * "A connected socket that is passed ... to a program in another container shows the hosts' addresses there. What such
+ * a program accepts from a listener that was passed to it has no names at all."
  */
 static bool passed_elsewhere(struct model *model, const struct step *step)
 {
@@ -233,9 +226,8 @@ static bool is_last_listener(const struct model *model, const struct holder *hol
 }
 
 /*
- * "... where a listener vanishes in the moment": which lasts for some seconds where dup2 closes it,
- * or a program's end while a child still has its parent's channel, or which has inherited it and
- * never accepted
+ * "Where a listener vanishes in the moment ...; some seconds where the listener was closed by dup2 or close_range, by the
+ * end of a program whose child still has its channel, or by a program that inherited it and has never accepted"
  */
 static bool vanishes_unseen(struct model *model, const struct step *step)
 {
@@ -292,22 +284,23 @@ static bool by_chance(struct model *model, const struct step *step)
 static struct rule {
 	const char *name;
 	bool (*excludes)(struct model *model, const struct step *step);
+	bool always;			/* the kernel's own ways; else the slim path's */
 	unsigned long used;
 } rules[] = {
-	{ "others-keep-the-old", others_keep_the_old, 0 },
-	{ "done-elsewhere", done_elsewhere, 0 },
-	{ "port-is-free", port_is_free, 0 },
-	{ "queue-is-full", queue_is_full, 0 },
-	{ "v6only-reads-0", v6only_reads_0, 0 },
-	{ "takes-ipv6-options", takes_ipv6_options, 0 },
-	{ "port-0-after-dissolve", port_0_after_dissolve, 0 },
-	{ "reuseaddr-reads-1", reuseaddr_reads_1, 0 },
-	{ "bind-after-end", bind_after_end, 0 },
-	{ "passed-elsewhere", passed_elsewhere, 0 },
-	{ "vanishes-unseen", vanishes_unseen, 0 },
-	{ "kernel-tunes", kernel_tunes, 0 },
-	{ "mapped-then-6", mapped_then_6, 0 },
-	{ "by-chance", by_chance, 0 },
+	{ "others-keep-the-old", others_keep_the_old, false, 0 },
+	{ "done-elsewhere", done_elsewhere, false, 0 },
+	{ "port-is-free", port_is_free, false, 0 },
+	{ "queue-is-full", queue_is_full, false, 0 },
+	{ "v6only-reads-0", v6only_reads_0, false, 0 },
+	{ "takes-ipv6-options", takes_ipv6_options, false, 0 },
+	{ "port-0-after-dissolve", port_0_after_dissolve, false, 0 },
+	{ "reuseaddr-reads-1", reuseaddr_reads_1, false, 0 },
+	{ "bind-after-end", bind_after_end, false, 0 },
+	{ "passed-elsewhere", passed_elsewhere, false, 0 },
+	{ "vanishes-unseen", vanishes_unseen, false, 0 },
+	{ "kernel-tunes", kernel_tunes, true, 0 },
+	{ "mapped-then-6", mapped_then_6, false, 0 },
+	{ "by-chance", by_chance, true, 0 },
 };
 
 static unsigned long events_too_many;
@@ -317,7 +310,7 @@ static unsigned long events_too_many;
 const char *rules_exclude(struct model *model, const struct step *step)
 {
 	for (size_t i = 0; i < RULES_NUM; i++) {
-		if (!rules[i].excludes(model, step))
+		if ((!model->slim && !rules[i].always) || !rules[i].excludes(model, step))
 			continue;
 		rules[i].used++;
 		return rules[i].name;

@@ -57,7 +57,7 @@ static void become(const struct world *world, int actor, int end)
 		_exit(2);
 	}
 	dup2(end, CONTROL_FD + actor);
-	if (world->preload)
+	if (world->preload && world->preloaded[actor >= ROOTS / 2])
 		setenv("LD_PRELOAD", world->preload, 1);
 	execv("/proc/self/exe", args);
 	_exit(2);

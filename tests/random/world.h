@@ -41,6 +41,7 @@ struct world {
 	const char *name;
 	const char *spaces[2];		/* namespaces of A and B; a path */
 	const char *preload;		/* the shim, or NULL */
+	bool preloaded[2];		/* at the ends of A and B */
 	char **addresses;
 	struct seat seats[ACTORS];
 	uint16_t ephemeral[WORLD_EPHEMERAL];	/* ports that the kernel chose, in the order of their appearance */
