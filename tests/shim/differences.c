@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@
 #define STACK_SIZE		(64 << 10)
 #define STACK_LIMIT		(6 << 10)
 #define PAINT			0xa5
+#define MAPPED_MS		300	/* a connection within one namespace needs less */
 
 /* --- connections --- */
 
@@ -81,32 +83,65 @@ static void bound_port(void)
 	close(fd);
 }
 
-static void dissolved_port(void)
+static void dissolved_accepted(void)
 {
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct sockaddr_storage name = { 0 };
 	socklen_t len = sizeof(name);
-	int fd = connected();
+	int fd = accepted(listener(4));
+	char byte;
 
-	echo(fd);
+	say("read", read(fd, &byte, 1));
 	say("dissolve", connect(fd, &none, sizeof(none)));
 	say("getsockname", getsockname(fd, (struct sockaddr *)&name, &len));
-	differs("dissolved-port");
-	say("it has a port", *port_of(&name) != 0);
+	differs("dissolved");
+	say("a port is left", *port_of(&name) != 0);
 	close(fd);
 }
 
-/* Of a connection whose both ends have said that it is over */
-static void ended(void)
+static void is_dissolved(void)
 {
-	struct sockaddr_storage any = { .ss_family = to.ss_family };
+	char byte = 'x';
 	int fd = connected();
 
+	say("write", write(fd, &byte, 1));
+	say("read", read(fd, &byte, 1));
+	close(fd);
+}
+
+/* An IPv6 listener of this namespace's own; @name gets its address */
+static int listener_of_six(struct sockaddr_in6 *name)
+{
+	socklen_t len = sizeof(*name);
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	*name = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	if (bind(fd, (struct sockaddr *)name, len) || listen(fd, 4) ||
+	    getsockname(fd, (struct sockaddr *)name, &len))
+		puts("no listener");
+	return fd;
+}
+
+/* Of the kernel's sockets, one that was connected to an IPv4 address goes on sending by IPv4. */
+static void mapped(void)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)&to;
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct sockaddr_in6 name = { .sin6_family = AF_INET6, .sin6_port = four->sin_port };
+	int fd = socket(AF_INET6, SOCK_STREAM, 0), from;
+	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+
+	name.sin6_addr.s6_addr[10] = name.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(name.sin6_addr.s6_addr + 12, &four->sin_addr, sizeof(four->sin_addr));
+	say("connect to an IPv4 address", connect(fd, (struct sockaddr *)&name, sizeof(name)));
 	echo(fd);
-	say("shutdown", shutdown(fd, SHUT_WR));
-	say_end(fd);
-	differs("ended");
-	say("bind what has ended", bind(fd, (struct sockaddr *)&any, to_len));
+	say("dissolve", connect(fd, &none, sizeof(none)));
+	from = listener_of_six(&name);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	say("connect to an IPv6 one", connect(fd, (struct sockaddr *)&name, sizeof(name)));
+	differs("mapped");
+	say("it is connected", poll(&pollfd, 1, MAPPED_MS));
+	close(from);
 	close(fd);
 }
 
@@ -121,6 +156,11 @@ static void ipv6only(void)
 	say("IPV6_V6ONLY", get_int(fd, IPPROTO_IPV6, IPV6_V6ONLY));
 	echo(fd);
 	close(fd);
+}
+
+static bool is_ipv4(void)
+{
+	return to.ss_family != AF_INET6;
 }
 
 static bool is_ipv6(void)
@@ -193,7 +233,8 @@ static void without_proc(void)
 
 /* --- what the shim needs --- */
 
-static void filter_call(int number, unsigned int action)
+/* Of this thread and its children. Returns what @flags want, or 0 */
+static int filter_call(int number, unsigned int action, unsigned int flags)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -202,10 +243,13 @@ static void filter_call(int number, unsigned int action)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+	int ret = -1;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		ret = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	if (ret < 0)
 		puts("no filter");
+	return ret;
 }
 
 static void filter_kills(void)
@@ -215,11 +259,58 @@ static void filter_kills(void)
 	one_echo();
 	pid = child();
 	if (!pid) {
-		filter_call(SYS_recvmsg, SECCOMP_RET_KILL_PROCESS);
+		filter_call(SYS_recvmsg, SECCOMP_RET_KILL_PROCESS, 0);
 		_exit(connect(tcp(0), TO, to_len) ? 1 : 0);
 	}
 	differs("filter-kills");
 	printf("status of a child that must not call recvmsg: %d\n", status_of(pid));
+}
+
+/* What two threads share of whom one connects a descriptor that the other closes */
+struct race {
+	int fd;
+	int calls;		/* by which is heard of the first one's dup3() */
+	pthread_barrier_t ready;
+};
+
+static void *connects_filtered(void *argument)
+{
+	struct race *race = argument;
+
+	race->calls = filter_call(SYS_dup3, SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	pthread_barrier_wait(&race->ready);
+	say("connect", connect(race->fd, TO, to_len));
+	return NULL;
+}
+
+/* Closes it just before the other thread calls dup3(), or else when that has ended. */
+static void close_meanwhile(struct race *race)
+{
+	struct pollfd pollfd = { .fd = race->calls, .events = POLLIN };
+	struct seccomp_notif call = { 0 };
+	struct seccomp_notif_resp go_on = { .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+
+	poll(&pollfd, 1, -1);
+	if (pollfd.revents & POLLIN)
+		ioctl(race->calls, SECCOMP_IOCTL_NOTIF_RECV, &call);
+	close(race->fd);
+	go_on.id = call.id;
+	if (pollfd.revents & POLLIN)
+		ioctl(race->calls, SECCOMP_IOCTL_NOTIF_SEND, &go_on);
+}
+
+static void number_again(void)
+{
+	struct race race = { .fd = tcp(0) };
+	pthread_t thread;
+
+	pthread_barrier_init(&race.ready, NULL, 2);
+	pthread_create(&thread, NULL, connects_filtered, &race);
+	pthread_barrier_wait(&race.ready);
+	close_meanwhile(&race);
+	pthread_join(thread, NULL);
+	differs("number-again");
+	say("the number is closed", fcntl(race.fd, F_GETFD) < 0);
 }
 
 /* Without dup3 nothing can be put in a descriptor's place. */
@@ -228,7 +319,7 @@ static void without_dup3(void)
 	int from = listener(4), lowest = dup(from), fd;
 
 	close(lowest);
-	filter_call(SYS_dup3, SECCOMP_RET_ERRNO | EPERM);
+	filter_call(SYS_dup3, SECCOMP_RET_ERRNO | EPERM, 0);
 	fd = accept(from, NULL, NULL);
 	differs("no-dup3");
 	say("accept gives the lowest number", fd == lowest);
@@ -309,11 +400,6 @@ static void foreign_level(void)
 	serve_echo(fd);
 }
 
-static bool is_ipv4(void)
-{
-	return to.ss_family != AF_INET6;
-}
-
 /* --- tickets --- */
 
 static int free_at(const struct sockaddr_storage *name)
@@ -382,14 +468,15 @@ static const struct test tests[] = {
 	{ "duplicate", duplicate },
 	{ "duplicate_over", duplicate_over },
 	{ "bound_port", bound_port },
-	{ "dissolved_port", dissolved_port },
-	{ "ended", ended },
+	{ "dissolved_accepted", is_dissolved, dissolved_accepted },
+	{ "mapped", mapped, .applies = is_ipv4 },
 	{ "ipv6only", ipv6only, .applies = is_ipv6 },
 	{ "raw_option", raw_option },
 	{ "unseen_options", unseen_options },
 	{ "unseen_key", unseen_key },
 	{ "without_proc", without_proc },
 	{ "filter_kills", filter_kills },
+	{ "number_again", number_again },
 	{ "without_dup3", one_echo, without_dup3 },
 	{ "stack_used", stack_used },
 	{ "descriptors", descriptors },

@@ -106,7 +106,7 @@ static const struct {
 };
 
 /* Of the wire, the device, the moment or the kernel's own measuring. */
-static const struct {
+static const struct number {
 	int level, name;
 } own[] = {
 	{ SOL_SOCKET, SO_SNDBUF }, { SOL_SOCKET, SO_RCVBUF },	/* as long as nobody has set them */
@@ -153,22 +153,10 @@ static void say_value(const struct option *option, const unsigned char *bytes, s
 		printf("%s%02x", i ? "" : " ", bytes[i]);
 }
 
-/*
- * What an IPsec policy is for, a socket's family says (differences.txt). What the last packet had, and how
- * large the next one may be, is another matter.
- */
-static bool is_left_out(const struct option *option)
+static bool is_among(const struct option *option, const struct number *numbers, size_t num)
 {
-	static const struct {
-		int level, name;
-	} left_out[] = {
-		{ IPPROTO_IP, 16 }, { IPPROTO_IP, 17 }, { IPPROTO_IPV6, 34 }, { IPPROTO_IPV6, 35 },
-		{ IPPROTO_IPV6, 6 /* IPV6_2292PKTOPTIONS */ },
-		{ IPPROTO_IP, IP_MTU }, { IPPROTO_IPV6, IPV6_MTU }, { IPPROTO_IPV6, 61 /* IPV6_PATHMTU */ },
-	};
-
-	for (size_t i = 0; i < NUM(left_out); i++)
-		if (left_out[i].level == option->level->level && left_out[i].name == option->name)
+	for (size_t i = 0; i < num; i++)
+		if (numbers[i].level == option->level->level && numbers[i].name == option->name)
 			return true;
 	return false;
 }
@@ -259,13 +247,17 @@ static void before_connect(void)
 
 static int shared_fd;
 
-static void read_only(struct option *option)
+static void say_read(const struct option *option)
 {
-	if (is_unknown(shared_fd, option) || is_left_out(option))
-		return;
 	printf("%s:", name_of(option));
 	say_get(shared_fd, option, VALUE_MAX);
 	putchar('\n');
+}
+
+static void read_only(struct option *option)
+{
+	if (!is_unknown(shared_fd, option))
+		say_read(option);
 }
 
 static void untouched(void)
@@ -326,7 +318,7 @@ static void read_lengths(struct option *option)
 	int level = option->level->level;
 	socklen_t len = sizeof(int);
 
-	if (is_unknown(shared_fd, option) || is_left_out(option))
+	if (is_unknown(shared_fd, option))
 		return;
 	printf("%s:", name_of(option));
 	for (size_t i = 0; i < NUM(rooms); i++) {
@@ -426,10 +418,9 @@ static int next_connection(void)
 /* With these set, all that comes to a listener comes over the packet path. */
 static bool is_aside(const struct option *option)
 {
-	static const struct {
-		int level, name;
-	} aside[] = {
+	static const struct number aside[] = {
 		{ SOL_SOCKET, SO_ATTACH_FILTER }, { SOL_SOCKET, SO_LOCK_FILTER },
+		{ SOL_SOCKET, 51 /* SO_ATTACH_REUSEPORT_CBPF */ }, { SOL_SOCKET, 68 /* ... DETACH ... */ },
 		{ IPPROTO_TCP, 27 /* TCP_SAVE_SYN */ }, { IPPROTO_TCP, 30 /* TCP_FASTOPEN_CONNECT */ },
 		{ IPPROTO_TCP, 34 /* TCP_FASTOPEN_NO_COOKIE */ }, { IPPROTO_TCP, 20 /* TCP_REPAIR_QUEUE */ },
 		{ IPPROTO_IP, IP_OPTIONS }, { IPPROTO_IP, IP_TRANSPARENT }, { IPPROTO_IP, IP_MINTTL },
@@ -439,10 +430,7 @@ static bool is_aside(const struct option *option)
 		{ IPPROTO_IPV6, 73 /* IPV6_MINHOPCOUNT */ }, { IPPROTO_IPV6, 75 /* IPV6_TRANSPARENT */ },
 	};
 
-	for (size_t i = 0; i < NUM(aside); i++)
-		if (aside[i].level == option->level->level && aside[i].name == option->name)
-			return true;
-	return false;
+	return is_among(option, aside, NUM(aside));
 }
 
 /* The next connection comes when this one has ended: what is set by then is set for it. */
@@ -493,6 +481,21 @@ static void set_on_listener(struct option *option)
 	}
 }
 
+/* What the last packet had is another matter. How large the next one may be nobody knows: among all is IP_TOS. */
+static void read_inherited(struct option *option)
+{
+	static const struct number last_packet[] = { { IPPROTO_IPV6, 6 /* IPV6_2292PKTOPTIONS */ } };
+	static const struct number next_packet[] = {
+		{ IPPROTO_IP, IP_MTU }, { IPPROTO_IPV6, IPV6_MTU }, { IPPROTO_IPV6, 61 /* IPV6_PATHMTU */ },
+	};
+
+	if (is_unknown(shared_fd, option) || is_among(option, last_packet, NUM(last_packet)))
+		return;
+	if (is_among(option, next_packet, NUM(next_packet)))
+		differs("route");
+	say_read(option);
+}
+
 /* All at once, before it listens. */
 static void of_listener(void)
 {
@@ -500,7 +503,7 @@ static void of_listener(void)
 	each(set_on_listener);
 	listen(shared_fd, 8);
 	shared_fd = accepted(shared_fd);
-	each(read_only);
+	each(read_inherited);
 	set_int(shared_fd, IPPROTO_TCP, TCP_CORK, 0);
 	echo_all(shared_fd);
 	close(shared_fd);
@@ -514,11 +517,14 @@ static void of_listener_aside(void)
 
 static void set_accepted(struct option *option)
 {
+	static const struct number of_family[] = { { IPPROTO_IP, 17 /* IP_XFRM_POLICY */ } };
 	int fd;
 
-	if (is_unknown(shared_fd, option) || is_left_out(option))
+	if (is_unknown(shared_fd, option))
 		return;
 	fd = next_connection();
+	if (is_among(option, of_family, NUM(of_family)))
+		differs("ipsec-policy");
 	say_set(fd, option);
 	putchar('\n');
 	close(fd);

@@ -60,4 +60,4 @@ class Options:
         for verdict, entry in self.entries.items():
             names = [name for name in self.found if self.verdict(name) == verdict]
             if verdict != "constant":
-                yield f"| {', '.join(names)} | {tables.one_of(entry, 'as')} | {tables.one_of(entry, 'why')} |"
+                yield f"| {tables.one_of(entry, 'as')} | {tables.one_of(entry, 'why')} | {', '.join(names)} |"

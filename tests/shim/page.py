@@ -20,7 +20,7 @@ from options import Options
 
 PAGE = survey.TOP / "docs" / "compatibility.md"
 
-VERDICTS = {"native": "native", "passed": "passed through", "apart": "native, of no concern"}
+VERDICTS = {"passed": "Passed through", "native": "Native", "apart": "Native, of no concern to sockets"}
 
 
 class Calls:
@@ -96,15 +96,19 @@ class Calls:
         yield from self.check_shim()
         yield from self.check_system()
 
-    def rows(self):
-        """The page's table of calls"""
+    def wrapped_rows(self):
+        """The page's table of wrapped calls"""
         for call, entry in self.wrapped.items():
-            yield f"| {call} | wrapped | {tables.one_of(entry, 'what')} |"
+            yield f"| {call} | {tables.one_of(entry, 'what')} |"
+
+    def rows(self, verdict):
+        """The page's table of all calls that have this verdict"""
         names = sorted(survey.calls())
         for group in self.groups:
             patterns = tables.one_of(group, "calls").split()
             found = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
-            yield f"| {', '.join(found)} | {VERDICTS[group[0][0]]} | {tables.one_of(group, 'why')} |"
+            if group[0][0] == verdict:
+                yield f"| {tables.one_of(group, 'why')} | {', '.join(found)} |"
 
     def system_rows(self):
         """The page's table of system calls"""
@@ -116,87 +120,82 @@ class Calls:
 class Differences:
     """differences.txt"""
 
+    TOLD = {"what": "", "why": "Reason: ", "so": "Consequence: ", "do": "What to do: "}
+
     def __init__(self):
-        self.entries = tables.read("differences.txt", ["difference"])
+        self.all = tables.read("differences.txt", ["difference", "section"])
+        self.entries = [entry for entry in self.all if entry[0][0] == "difference"]
 
     def check(self):
-        """Is each one shown by something, and has its reason?"""
+        """Is all of it told of each one, and is it shown by something?"""
         for entry in self.entries:
             key = entry[0][1]
-            for word in "what", "why":
+            for word in "title", *self.TOLD, "shown":
                 if not tables.one_of(entry, word):
                     yield f"differences.txt: {key} has no \"{word}\""
-            if bool(tables.all_of(entry, "shown")) == bool(tables.all_of(entry, "unshown")):
-                yield f"differences.txt: {key} is to be either shown or unshown"
+            cases = [shown for shown in tables.all_of(entry, "shown") if ":" in shown]
+            if tables.all_of(entry, "plain") and not cases:
+                yield f"differences.txt: {key} has lines that no run compares"
             for shown in tables.all_of(entry, "shown"):
-                if "/" in shown and ":" not in shown:
-                    yield from self.check_file(key, shown, tables.all_of(entry, "plain"))
+                if shown not in cases:
+                    yield from self.check_file(key, shown)
                 elif not tables.all_of(entry, "plain") + tables.all_of(entry, "path"):
                     yield f"differences.txt: {key} does not say what {shown} prints"
 
     @staticmethod
-    def check_file(key, shown, lines):
+    def check_file(key, shown):
         """Does a test that is no case say that it shows it?"""
         path = survey.TOP / "tests" / shown
-        if lines:
-            yield f"differences.txt: {key} is shown by {shown}, of which no run compares lines"
-        if not path.exists() or f"difference: {key}" not in path.read_text():
+        if not path.exists() or f"difference: {key}\n" not in path.read_text():
             yield f"differences.txt: tests/{shown} has no comment \"difference: {key}\""
 
-    def rows(self):
-        """The page's table"""
-        for entry in self.entries:
+    def text(self):
+        """The page's part: sections, and in each a heading and a list for every difference"""
+        for entry in self.all:
+            if entry[0][0] == "section":
+                yield from (f"### {entry[0][1]}", "")
+                continue
+            yield from (f"#### {tables.one_of(entry, 'title')}", "")
+            yield from (tables.one_of(entry, "what"), "")
+            for word in list(self.TOLD)[1:]:
+                yield f"- {self.TOLD[word]}{tables.one_of(entry, word)}"
             tests = [test if ":" in test else f"tests/{test}" for test in tables.all_of(entry, "shown")]
-            if tests:
-                yield f"| {tables.one_of(entry, 'what')} | {tables.one_of(entry, 'why')} | {', '.join(tests)} |"
-
-    def unshown_rows(self):
-        """Those that no test shows"""
-        for entry in self.entries:
-            if tables.all_of(entry, "unshown"):
-                yield f"| {tables.one_of(entry, 'what')} | {tables.one_of(entry, 'why')} |"
+            yield from (f"- Test: {', '.join(f'`{test}`' for test in tests)}", "")
 
 
 def page(calls, options, differences):
     """The whole text"""
+    parts = []
+    for verdict, title in VERDICTS.items():
+        parts += [f"### {title}", "", "| what, and why | calls |", "| --- | --- |", *calls.rows(verdict), ""]
     return "\n".join([
         *(tables.HERE / "page.head").read_text().splitlines(),
         "",
         "## Calls of the C library",
         "",
-        "| call | verdict | what, and why |",
-        "| --- | --- | --- |",
-        *calls.rows(),
+        "### Wrapped",
         "",
-        "No other call is wrapped. connect by io_uring takes the packet path; accept by io_uring gets its slim",
-        "connections too, carried by the router (path \"spliced\").",
+        "| call | what the shim does, and why |",
+        "| --- | --- |",
+        *calls.wrapped_rows(),
         "",
+        "No other call is wrapped: the data path is the kernel's own.",
+        "",
+        *parts,
         "## Options of sockets",
         "",
-        "| option | verdict | what, and why |",
+        "| verdict | what, and why | options |",
         "| --- | --- | --- |",
         *options.rows(),
         "",
         "## Differences",
         "",
-        "A test is a case of `tests/shim`, as PROGRAM:CASE, or a file.",
+        *(tables.HERE / "page.differences").read_text().splitlines(),
         "",
-        "| difference | why | test |",
-        "| --- | --- | --- |",
-        *differences.rows(),
-        "",
-        "Of moments that no test waits for:",
-        "",
-        "| difference | why |",
-        "| --- | --- |",
-        *differences.unshown_rows(),
-        "",
+        *differences.text(),
         "## System calls of the shim",
         "",
-        "What the shim asks of the kernel in a wrapped call, beyond the call itself. A seccomp filter must let these",
-        "through, or answer them with an error (SECCOMP_RET_ERRNO): then the connection takes the packet path, or",
-        "is carried by the router. One that kills for them kills the program. Those in the last column are",
-        "made at rare moments alone: where a channel has to be opened anew, a table is full, or /proc must be asked.",
+        *(tables.HERE / "page.system").read_text().splitlines(),
         f"SLIM_DEBUG adds {' and '.join(calls.log)}.",
         "",
         "| call | system calls | at rare moments |",
