@@ -88,9 +88,8 @@ static int guarded(const struct inbound *inbound, const struct slim_claim *reque
 		.local = inbound->local, .peer = inbound->peer,
 		.domain = request->domain, .accepted = true,
 	};
-	int err = guard_tag(inbound->event.fd);
 
-	return err ? err : guard_seal(inbound->event.fd, &asked);
+	return guard_seal(inbound->event.fd, &asked);
 }
 
 static void free_rcu(struct rcu_head *head)

@@ -250,51 +250,38 @@ static int without(int err)
 	return err;
 }
 
-int guard_tag(int fd)
+/* A socket of before the guard came has no tag yet. EALREADY: a router before us sealed it, and did not hand it over. */
+static int seal(int fd, const struct slim_seal *asked)
 {
-	switch (guard_use()) {
-	case GUARD_USE_OPEN:
-		return 0;
-	case GUARD_USE_REFUSE:
-		return -ENOPROTOOPT;
-	default:
-		break;
-	}
-	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, SLIM_ULP_NAME, sizeof(SLIM_ULP_NAME) - 1) == 0 ||
-	    errno == EEXIST)
-		return 0;
-	return without(-errno);
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, SLIM_ULP_NAME, sizeof(SLIM_ULP_NAME) - 1) < 0 &&
+	    errno != EEXIST)
+		return -errno;
+	if (setsockopt(fd, SOL_SLIM, SLIM_SEAL, asked, sizeof(*asked)) < 0 && errno != EALREADY)
+		return -errno;
+	return 0;
 }
 
-int guard_seal(int fd, const struct guard_seal *seal)
+int guard_seal(int fd, const struct guard_seal *seal_by)
 {
-	struct slim_seal asked = {
+	const struct slim_seal asked = {
 		.size = sizeof(asked),
-		.flags = (seal->accepted ? SLIM_SEAL_ACCEPTED : 0) |
-			 (seal->domain == AF_INET ? SLIM_SEAL_IPV4 : 0),
-		.container = seal->container,
-		.vni = seal->vni,
-		.peer_vni = seal->peer_vni,
-		.local = name_of(&seal->local),
-		.peer = name_of(&seal->peer),
+		.flags = (seal_by->accepted ? SLIM_SEAL_ACCEPTED : 0) |
+			 (seal_by->domain == AF_INET ? SLIM_SEAL_IPV4 : 0),
+		.container = seal_by->container,
+		.vni = seal_by->vni,
+		.peer_vni = seal_by->peer_vni,
+		.local = name_of(&seal_by->local),
+		.peer = name_of(&seal_by->peer),
 	};
+	enum guard_use use = guard_use();
+	int err;
 
-	switch (guard_use()) {
-	case GUARD_USE_OPEN:
-		return 0;
-	case GUARD_USE_REFUSE:
-		return -ENOPROTOOPT;
-	default:
-		break;
-	}
-	/* EALREADY: a router before us did it, and did not come to hand it over. */
-	if (setsockopt(fd, SOL_SLIM, SLIM_SEAL, &asked, sizeof(asked)) == 0 || errno == EALREADY) {
+	if (use != GUARD_USE_SEAL)
+		return use == GUARD_USE_REFUSE ? -ENOPROTOOPT : 0;
+	err = seal(fd, &asked);
+	if (!err)
 		counter_inc(guard_sealed);
-		return 0;
-	}
-	if (errno == EACCES) {
+	if (err == -EACCES)
 		counter_inc(guard_denied);
-		return -EACCES;
-	}
-	return without(-errno);
+	return err && err != -EACCES ? without(err) : err;
 }

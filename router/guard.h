@@ -75,15 +75,9 @@ int guard_drain(enum slim_drain drain, uint64_t *live, uint64_t *cut);
 enum guard_use guard_use(void);
 
 /*
- * Tags @fd, a TCP socket of this host's, which may be new or connected, where that is to be done. 0, or -errno: it must not
- * be handed over.
- */
-int guard_tag(int fd);
-
-/*
- * Seals the socket @fd, which guard_tag() has seen, before it is handed over. 0, also where nothing is to be
+ * Seals @fd, a TCP socket of this host's that does not listen, before it is handed over. 0, also where nothing is to be
  * done; -EACCES: the policy that is in force in the kernel denies it; another -errno: it must not be handed over.
  */
-int guard_seal(int fd, const struct guard_seal *seal);
+int guard_seal(int fd, const struct guard_seal *seal_by);
 
 #endif

@@ -249,6 +249,8 @@ static int open_socket(const struct attempt *attempt, const struct slim_connect 
 	int one = 1;
 	int fd, err;
 
+	if (guard_use() == GUARD_USE_REFUSE)
+		return -ENOPROTOOPT;
 	if (plain || request->flags & SLIM_CONNECT_NONBLOCK)
 		flags |= SOCK_NONBLOCK;
 	fd = socket(attempt->domain, flags, 0);
@@ -265,11 +267,7 @@ static int open_socket(const struct attempt *attempt, const struct slim_connect 
 		set_asked(fd, request);
 	shaping_mark(fd, attempt->container->id);
 	shaping_apply(fd, attempt->verdict.rule);
-	err = guard_tag(fd);
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
+	return fd;
 }
 
 /* Writes it to @bytes; its length or -errno */

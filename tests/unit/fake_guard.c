@@ -41,15 +41,9 @@ enum guard_use guard_use(void)
 	return GUARD_USE_OPEN;
 }
 
-int guard_tag(int fd)
+int guard_seal(int fd, const struct guard_seal *seal_by)
 {
-	(void)fd;
-	return 0;
-}
-
-int guard_seal(int fd, const struct guard_seal *seal)
-{
-	(void)fd, (void)seal;
+	(void)fd, (void)seal_by;
 	return 0;
 }
 
