@@ -60,18 +60,7 @@ static int put_guard(struct sk_buff *skb, const struct host *host, u32 portid)
 
 int netlink_get(struct sk_buff *skb, struct genl_info *info)
 {
-	struct host *host = request_host(info->attrs);
-	struct sk_buff *reply;
-	void *head;
-	int err = -ENOMEM;
-
-	if (IS_ERR(host))
-		return PTR_ERR(host);
-	reply = reply_begin(info, NLMSG_DEFAULT_SIZE, &head);
-	if (reply)
-		err = reply_end(reply, head, info, put_guard(reply, host, info->snd_portid));
-	request_put(host);
-	return err;
+	return reply_of_host(info, put_guard);
 }
 
 int netlink_own(struct sk_buff *skb, struct genl_info *info)
@@ -91,34 +80,23 @@ int netlink_own(struct sk_buff *skb, struct genl_info *info)
 
 /* --- sockets --- */
 
-static struct sk_buff *socket_reply(struct genl_info *info, const struct tag *tag)
-{
-	void *head;
-	struct sk_buff *reply = reply_begin(info, NLMSG_DEFAULT_SIZE, &head);
-
-	if (!reply)
-		return ERR_PTR(-ENOMEM);
-	if (event_put_socket(reply, tag)) {
-		nlmsg_free(reply);
-		return ERR_PTR(-EMSGSIZE);
-	}
-	genlmsg_end(reply, head);
-	return reply;
-}
-
 int netlink_socket(struct sk_buff *skb, struct genl_info *info)
 {
 	struct sk_buff *reply;
 	struct tag *tag;
+	void *head;
+	int err = -ENOMEM;
 
 	if (!info->attrs[SLIM_A_COOKIE])
 		return -EINVAL;
 	tag = tag_get(NULL, nla_get_u64(info->attrs[SLIM_A_COOKIE]));
 	if (!tag)
 		return -ENOENT;
-	reply = socket_reply(info, tag);
+	reply = reply_begin(info, NLMSG_DEFAULT_SIZE, &head);
+	if (reply)
+		err = reply_end(reply, head, info, event_put_socket(reply, tag));
 	tag_release(tag);
-	return IS_ERR(reply) ? PTR_ERR(reply) : genlmsg_reply(reply, info);
+	return err;
 }
 
 static bool revoke_visit(struct tag *tag, const void *data)
@@ -202,22 +180,6 @@ int netlink_shape(struct sk_buff *skb, struct genl_info *info)
 
 /* --- the host --- */
 
-/* Where there is no owner, anybody may who may ask at all. */
-static struct host *drain_lock(struct genl_info *info)
-{
-	struct host *host = request_host(info->attrs);
-	int err;
-
-	if (IS_ERR(host))
-		return host;
-	mutex_lock(&host->lock);
-	err = host_check_owner(host, info->snd_portid);
-	if (!err || err == -ESTALE)
-		return host;
-	request_unlock(host);
-	return ERR_PTR(err);
-}
-
 int netlink_drain(struct sk_buff *skb, struct genl_info *info)
 {
 	struct host *host;
@@ -228,7 +190,7 @@ int netlink_drain(struct sk_buff *skb, struct genl_info *info)
 	if (!info->attrs[SLIM_A_DRAIN])
 		return -EINVAL;
 	drain = nla_get_u32(info->attrs[SLIM_A_DRAIN]);
-	host = drain_lock(info);
+	host = request_lock_unowned(info);
 	if (IS_ERR(host))
 		return PTR_ERR(host);
 	WRITE_ONCE(host->draining, drain != SLIM_DRAIN_STOP);
@@ -254,7 +216,7 @@ static u64 memory_of(const struct host *host)
 	return memory;
 }
 
-static int put_stats(struct sk_buff *skb, const struct host *host)
+static int put_stats(struct sk_buff *skb, const struct host *host, u32 portid)
 {
 	const struct {
 		int attr;
@@ -277,16 +239,5 @@ static int put_stats(struct sk_buff *skb, const struct host *host)
 
 int netlink_stats(struct sk_buff *skb, struct genl_info *info)
 {
-	struct host *host = request_host(info->attrs);
-	struct sk_buff *reply;
-	void *head;
-	int err = -ENOMEM;
-
-	if (IS_ERR(host))
-		return PTR_ERR(host);
-	reply = reply_begin(info, NLMSG_DEFAULT_SIZE, &head);
-	if (reply)
-		err = reply_end(reply, head, info, put_stats(reply, host));
-	request_put(host);
-	return err;
+	return reply_of_host(info, put_stats);
 }

@@ -22,7 +22,8 @@ void request_put(struct host *host)
 	put_net(host->net);
 }
 
-struct host *request_lock(struct genl_info *info)
+/* @unowned: the error where there is no owner, or 0 */
+static struct host *lock(struct genl_info *info, int unowned)
 {
 	struct host *host = request_host(info->attrs);
 	int err;
@@ -31,10 +32,22 @@ struct host *request_lock(struct genl_info *info)
 		return host;
 	mutex_lock(&host->lock);
 	err = host_check_owner(host, info->snd_portid);
+	if (err == -ESTALE)
+		err = unowned;
 	if (!err)
 		return host;
 	request_unlock(host);
 	return ERR_PTR(err);
+}
+
+struct host *request_lock(struct genl_info *info)
+{
+	return lock(info, -ESTALE);
+}
+
+struct host *request_lock_unowned(struct genl_info *info)
+{
+	return lock(info, 0);
 }
 
 void request_unlock(struct host *host)
@@ -73,4 +86,21 @@ int reply_end(struct sk_buff *skb, void *head, struct genl_info *info, int err)
 	}
 	genlmsg_end(skb, head);
 	return genlmsg_reply(skb, info);
+}
+
+int reply_of_host(struct genl_info *info,
+		  int (*put)(struct sk_buff *skb, const struct host *host, u32 portid))
+{
+	struct host *host = request_host(info->attrs);
+	struct sk_buff *reply;
+	void *head;
+	int err = -ENOMEM;
+
+	if (IS_ERR(host))
+		return PTR_ERR(host);
+	reply = reply_begin(info, NLMSG_DEFAULT_SIZE, &head);
+	if (reply)
+		err = reply_end(reply, head, info, put(reply, host, info->snd_portid));
+	request_put(host);
+	return err;
 }
