@@ -200,13 +200,14 @@ lint: shim
 
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/slim \
-		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man4 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
 		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(COMPLETIONDIR) \
 		$(DESTDIR)$(SYSCONFDIR)/slim
 	install -m 0755 $(B)/slimrouter $(B)/slimctl $(DESTDIR)$(SBINDIR)
 	install -m 0755 $(B)/slim-run $(DESTDIR)$(BINDIR)
 	install -m 0644 $(B)/libslim.so $(DESTDIR)$(LIBDIR)/slim
 	install -m 0644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 0644 docs/man/*.4 $(DESTDIR)$(MANDIR)/man4
 	install -m 0644 docs/man/*.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 0644 docs/man/*.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8

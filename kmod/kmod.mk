@@ -11,7 +11,7 @@ kernel_release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/gen
 
 KMOD := $(foreach kernel,$(KERNELS),$(B)/kmod/$(call kernel_release,$(kernel))/slim.ko)
 
-.PHONY: kmod lint-kmod
+.PHONY: kmod lint-kmod install-dkms uninstall-dkms
 
 define newline
 
@@ -43,3 +43,15 @@ endif
 lint-kmod: kmod
 	$(foreach kernel,$(KERNELS),$(Q)+$(call kmod_make,$(kernel),$(B)/kmod/$(call kernel_release,$(kernel)), \
 		C=2 CF="-Wsparse-error -fdiagnostic-prefix=sparse" modules)$(newline))
+
+# For `dkms install slim/VERSION`, which builds it for each kernel that is installed
+VERSION := $(shell sed -n 's/.*SLIM_VERSION.*"\(.*\)"/\1/p' include/slim/version.h)
+DKMSDIR ?= /usr/src/slim-$(VERSION)
+
+install-dkms:
+	install -d $(DESTDIR)$(DKMSDIR)
+	cp -rp Kbuild kmod core include LICENSES $(DESTDIR)$(DKMSDIR)
+	sed 's|@VERSION@|$(VERSION)|' kmod/dkms.conf >$(DESTDIR)$(DKMSDIR)/dkms.conf
+
+uninstall-dkms:
+	rm -rf $(DESTDIR)$(DKMSDIR)
