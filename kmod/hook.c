@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hook.c - what does not pass a socket's operations */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "hook.h"
 
+#include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/ftrace.h>
 #include <linux/module.h>
@@ -112,6 +115,28 @@ static bool setsockopt_is_ours(const struct pt_regs *regs)
 }
 #endif
 
+/* --- sockfs_setattr(): called with the inode's lock, under which a socket loses its sock --- */
+
+static const struct sock *sock_of(const struct dentry *dentry)
+{
+	return SOCKET_I(d_inode(dentry))->sk;
+}
+
+/* Rules of routing choose by a socket's owner. */
+static bool setattr_is_ours(const struct pt_regs *regs)
+{
+	const struct sock *sk = sock_of((void *)regs_get_kernel_argument((void *)regs, 1));
+	const struct iattr *attr = (void *)regs_get_kernel_argument((void *)regs, 2);
+
+	return attr->ia_valid & ATTR_UID && sk && sealed(sk);
+}
+
+static int setattr_refuse(const void *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	event_attack(tag_of(sock_of(dentry)), SLIM_OPERATION_CHOWN, 0, 0);
+	return -EPERM;
+}
+
 /* --- all of them --- */
 
 static struct hook hooks[] = {
@@ -147,6 +172,13 @@ static struct hook hooks[] = {
 		.replacement = sockops_setsockopt,
 	},
 #endif
+	{
+		.function = "sockfs_setattr",
+		.missing = SLIM_MISSING_SETATTR,
+		.meaning = "owners can be changed, by whom rules of routing choose",
+		.is_ours = setattr_is_ours,
+		.replacement = setattr_refuse,
+	},
 };
 
 /* Calls of our own go through. */

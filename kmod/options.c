@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* options.c - which socket options and ioctls the holder of a sealed socket may use */
+/* options.c - which socket options, control messages and ioctls the holder of a sealed socket may use */
 #include "options.h"
 
 #include <linux/kernel.h>
@@ -221,6 +221,32 @@ bool option_may_be_set(const struct slim_shape *shape, int level, int name, int 
 		    shape->flags & shaped[i].flags)
 			return false;
 	return find(level, name) & SET;
+}
+
+/* --- control messages --- */
+
+/* Of other levels than SOL_SOCKET TCP takes no notice; what is malformed it refuses itself. */
+bool control_may_be_sent(struct msghdr *msg, int *type)
+{
+	struct cmsghdr *cmsg;
+
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg))
+			return true;
+		if (cmsg->cmsg_level != SOL_SOCKET)
+			continue;
+		switch (cmsg->cmsg_type) {
+		case SCM_RIGHTS:
+		case SCM_CREDENTIALS:
+		case SO_TIMESTAMPING_OLD:
+		case SO_TIMESTAMPING_NEW:
+			continue;
+		default:
+			*type = cmsg->cmsg_type;
+			return false;
+		}
+	}
+	return true;
 }
 
 /* --- ioctls --- */

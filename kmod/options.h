@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * options.h - which socket options and ioctls the holder of a sealed socket may use
+ * options.h - which socket options, control messages and ioctls the holder of a sealed socket may use
  *
  * Lists of what is allowed, and nothing else is: an option that a newer kernel adds is refused until it is
  * decided about. (tests/qemu/20-attacks.sh goes through all numbers.)
@@ -24,6 +24,11 @@ enum option_reading option_reading(int level, int name);
 
 /* May an option be set on a socket with this shape? Then *@least and *@most say to what, if it is a number. */
 bool option_may_be_set(const struct slim_shape *shape, int level, int name, int *least, int *most);
+
+struct msghdr;
+
+/* Of all that @msg has, in the kernel's memory; false: *@type, of SOL_SOCKET, is not to be sent. */
+bool control_may_be_sent(struct msghdr *msg, int *type);
 
 bool ioctl_is_allowed(unsigned int command);
 

@@ -132,12 +132,17 @@ static int slim_connect(struct sock *sk, struct sockaddr *addr, int len)
 static int slim_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 {
 	struct tag *tag = sealed(sock);
+	int type;
 
 	if (tag && unlikely(tag_is_revoked(tag)))
 		return -ECONNABORTED;
 	if (tag && unlikely(msg->msg_flags & MSG_FASTOPEN)) {
 		event_attack(tag, SLIM_OPERATION_SENDMSG, 0, 0);
 		return -EOPNOTSUPP;
+	}
+	if (tag && unlikely(msg->msg_controllen) && !control_may_be_sent(msg, &type)) {
+		event_attack(tag, SLIM_OPERATION_SENDMSG, SOL_SOCKET, type);
+		return -EINVAL;
 	}
 	return base_of(sock)->sendmsg(sock, msg, len);
 }

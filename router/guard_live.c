@@ -33,6 +33,7 @@ static const char *operation_name(enum slim_operation operation)
 		[SLIM_OPERATION_GETSOCKOPT] = "getsockopt",
 		[SLIM_OPERATION_IOCTL] = "ioctl",
 		[SLIM_OPERATION_SENDMSG] = "sendmsg",
+		[SLIM_OPERATION_CHOWN] = "fchown",
 	};
 
 	return operation < sizeof(names) / sizeof(names[0]) && names[operation] ? names[operation] :

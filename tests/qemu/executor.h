@@ -60,6 +60,7 @@ static int compat_number(long number)
 		{ SYS_accept4, 364 }, { SYS_getsockopt, 365 }, { SYS_setsockopt, 366 }, { SYS_getsockname, 367 },
 		{ SYS_getpeername, 368 }, { SYS_sendto, 369 }, { SYS_sendmsg, 370 }, { SYS_recvmsg, 372 },
 		{ SYS_shutdown, 373 }, { SYS_close, 6 }, { SYS_bpf, 357 },
+		{ SYS_fchown, 207 }, { SYS_chown, 212 }, { SYS_open, 5 },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

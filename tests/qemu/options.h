@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h - every number of an option, on every level: what is decided about it (included by attacks.c)
+ * options.h - every number of an option, on every level, and of a control message: what is decided about it (included by
+ * attacks.c)
  *
  * A number that a plain socket knows, and that is not here, fails: it is to be decided about, here and in
  * kmod/options.c. What is refused is refused whatever the value is; what may be set is tried with the value that
@@ -126,6 +127,65 @@ wrong:
 		check(false, "option %d of %s: read %ld, set %ld", number, levels[level].name, got, put);
 }
 
+/* --- control messages --- */
+
+static const struct {
+	int number;
+	bool allowed;
+} of_control[] = {
+	{ 1, true }, { 2, true }, { 36, false }, { 37, true }, { 61, false }, { 65, true },
+};
+
+static bool control_is_allowed(int number)
+{
+	for (size_t i = 0; i < NUM(of_control); i++)
+		if (of_control[i].number == number)
+			return of_control[i].allowed;
+	return false;
+}
+
+static bool control_is_decided(int number)
+{
+	for (size_t i = 0; i < NUM(of_control); i++)
+		if (of_control[i].number == number)
+			return true;
+	return false;
+}
+
+/* Whether it is taken with a value of some size */
+static bool control_is_taken(int fd, int number)
+{
+	static const char zero[8];
+	long result = -EINVAL;
+
+	target = fd;
+	execute = execute_directly;
+	for (size_t len = 0; len <= 8 && result == -EINVAL; len += 4)
+		result = send_control(SOL_SOCKET, number, zero, len);
+	return result != -EINVAL;
+}
+
+static void complain_control(int number, const char *what)
+{
+	if (shared->failed++ < 40)
+		check(false, "control message %d %s", number, what);
+}
+
+/* On a sealed socket, and on one that is not: what is allowed there is no more than here. */
+static void try_control(int fd, bool guarded)
+{
+	for (int number = 0; number < NUMBERS; number++) {
+		bool taken = control_is_taken(fd, number);
+
+		if (guarded && taken && !control_is_allowed(number))
+			complain_control(number, "is taken");
+		if (!guarded && taken && !control_is_decided(number))
+			complain_control(number, "is not decided about");
+	}
+	if (guarded && !control_is_taken(fd, SO_TIMESTAMPING))
+		complain_control(SO_TIMESTAMPING, "is not taken");
+}
+
 /* A plain socket is asked by who may all, once; a sealed one by everybody. */
 static void try_options(enum credential credential)
 {
@@ -137,6 +197,7 @@ static void try_options(enum credential credential)
 	for (size_t level = 0; level < NUM(levels); level++)
 		for (int number = 0; number < NUMBERS; number++)
 			try_number(fd, level, number, decided(level, number));
+	try_control(fd, true);
 	request.question = VERIFY;
 	harmed = !ask(request, &none);
 	check(!harmed, "options by number, %s: the connection is unharmed", credentials[credential]);
@@ -153,6 +214,12 @@ static void try_options(enum credential credential)
 			close(fd);
 		}
 	}
+	request = (struct request){ MAKE, ESTABLISHED, AF_INET6, false, false };
+	ask(request, &fd);
+	try_control(fd, false);
+	close(fd);
+	request.question = DROP;
+	ask(request, &none);
 }
 
 #endif

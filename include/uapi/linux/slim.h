@@ -113,6 +113,7 @@
 #define SLIM_MISSING_COMPAT	(1 << 1)	/* nor in calls of 32-bit programs */
 #define SLIM_MISSING_GETSOCKOPT	(1 << 2)	/* options of SOL_SOCKET can be read */
 #define SLIM_MISSING_SETSOCKOPT	(1 << 3)	/* and set */
+#define SLIM_MISSING_SETATTR	(1 << 4)	/* fchown(2) is not refused: rules of routing choose by it */
 
 /* --- sealing --- */
 
@@ -305,7 +306,7 @@ enum slim_event {
 #define SLIM_EVENT_MAX	(__SLIM_EVENT_MAX - 1)
 };
 
-/* What was refused; LEVEL and NUMBER are of the option, NUMBER of the ioctl */
+/* What was refused; LEVEL and NUMBER are of the option or control message, NUMBER of the ioctl */
 enum slim_operation {
 	SLIM_OPERATION_UNSPEC,
 	SLIM_OPERATION_BIND,
@@ -315,6 +316,7 @@ enum slim_operation {
 	SLIM_OPERATION_GETSOCKOPT,
 	SLIM_OPERATION_IOCTL,
 	SLIM_OPERATION_SENDMSG,
+	SLIM_OPERATION_CHOWN,
 	__SLIM_OPERATION_MAX,
 #define SLIM_OPERATION_MAX	(__SLIM_OPERATION_MAX - 1)
 };
