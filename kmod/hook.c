@@ -99,7 +99,9 @@ static int getsockopt_answer(struct sock *sk, int level, int name, sockptr_t val
 		return give(tag->flags & SLIM_SEAL_IPV4 ? AF_INET : AF_INET6, value, len,
 			    sizeof(int));
 	default:
-		event_attack(tag, SLIM_OPERATION_GETSOCKOPT, SOL_SOCKET, name);
+		/* The shim asks each socket that it does not know. */
+		if (name != SO_NETNS_COOKIE)
+			event_attack(tag, SLIM_OPERATION_GETSOCKOPT, SOL_SOCKET, name);
 		return -ENOPROTOOPT;
 	}
 }
