@@ -132,7 +132,8 @@ check-qemu: all test-programs
 check-qemu-long: all test-programs
 	$(Q)tests/qemu/run --build-module
 	$(Q)tests/qemu/run
-	$(Q)tests/qemu/run --kernel 6.12 smoke kinds
+	$(Q)tests/qemu/run --kernel 6.12 --build-module
+	$(Q)tests/qemu/run --kernel 6.12 smoke kinds 10-module 11-guarded 12-policy 13-events 20-attacks
 
 # The same with a router whose memory is watched
 check-asan: all asan $(E2E_BIN)

@@ -612,25 +612,43 @@ static void orphaned(struct guard *guard, int listener, uint16_t port)
 	close(fds[1]);
 }
 
+#define TRIES	5	/* of what is timed: others may have the processor */
+
+/* The least time that building took there, and here; at most so often until the one fits the other */
+static bool builds_alike(struct guard *guard, struct classified *made, double *there, double *here)
+{
+	for (int i = 0; i < TRIES; i++) {
+		double begin;
+
+		must(stage_begin(guard, 700, 0, &told.counts), "begin");
+		must(stage_parts(guard), "parts");
+		begin = now_ms();
+		must(stage(guard, SLIM_STAGE_END), "end");
+		begin = now_ms() - begin;
+		*there = !i || begin < *there ? begin : *there;
+		if (i)
+			classified_free(made);
+		classify(made);
+		*here = !i || made->build_ms < *here ? made->build_ms : *here;
+		if (*there < 1.5 * *here + 50)
+			return true;
+	}
+	return false;
+}
+
 static void many_rules(struct guard *guard)
 {
 	struct classified made;
-	double begin, parts, end, whole;
+	double begin, there, here;
 	long allowed;
+	bool alike;
 
 	make_random(RULES_MAX);
+	alike = builds_alike(guard, &made, &there, &here);
 	begin = now_ms();
-	must(stage_begin(guard, 700, 0, &told.counts), "begin");
-	must(stage_parts(guard), "parts");
-	parts = now_ms();
-	must(stage(guard, SLIM_STAGE_END), "end");
-	end = now_ms();
 	must(commit(guard, 700, NULL), "commit");
-	whole = now_ms();
-	classify(&made);
-	check(end - parts < 1.5 * made.build_ms + 50,
-	      "%u rules: told in %.0f ms, built in %.0f ms, put in force in %.0f ms; built in user space in %.0f ms",
-	      RULES_MAX, parts - begin, end - parts, whole - end, made.build_ms);
+	check(alike, "%u rules: built in %.0f ms, put in force in %.0f ms; built in user space in %.0f ms", RULES_MAX, there,
+	      now_ms() - begin, here);
 	equal(disagreements(guard, &made, 20000, &allowed), 0, "they agree");
 	check(guard_stat(guard, SLIM_A_MEMORY) < 200u << 20, "%.1f MB", (double)guard_stat(guard, SLIM_A_MEMORY) / 1048576);
 	classified_free(&made);
