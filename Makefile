@@ -126,7 +126,7 @@ check-e2e: all $(E2E_BIN)
 
 # On Debian's kernel, in a virtual machine
 check-qemu: all test-programs
-	$(Q)tests/qemu/run smoke kinds
+	$(Q)tests/qemu/run smoke kinds differences
 
 # On both of Debian's, and more of it
 check-qemu-long: all test-programs
