@@ -128,7 +128,7 @@ static void fills(void)
 }
 
 static const struct test tests[] = {
-	{ "fills", fills, filled, .dimensions = { backlogs, thens }, .applies = then_applies },
+	{ "fills", fills, filled, "slow", .dimensions = { backlogs, thens }, .applies = then_applies },
 };
 
 RUN_TESTS(tests)

@@ -201,7 +201,7 @@ static void two_echoes(void)
 static const struct test tests[] = {
 	{ "itself", itself, NULL, "packet" },
 	{ "nobody", nobody, NULL, "none", .dimensions = { nobodies } },
-	{ "nowhere", nowhere },
+	{ "nowhere", nowhere, NULL, "slow" },
 	{ "scoped", scoped, NULL, "packet", .dimensions = { scopes }, .applies = only_ipv6 },
 	{ "of_device", one_echo, of_device, "packet unannounced" },
 	{ "without_queue", two_echoes, without_queue },

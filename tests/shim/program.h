@@ -77,7 +77,7 @@
  *		"unannounced", the server is none that peers are told of; "silent", the wire between
  *		the hosts loses what opens a connection (a case of two hosts alone); "silent long", one
  *		that waits for more than some 300 ms then; "silent long mended", until the client asks for an
- *		end of that (mend()); "both", only with the
+ *		end of that (mend()); "slow", another one that takes seconds; "both", only with the
  *		shim on both ends; "part", no case, but what one executes (and has then a client alone)
  * @dimensions:	lists of words, each with NULL behind the last
  * @applies:	which combinations of them there are; NULL: all
