@@ -3,6 +3,7 @@
 #include "policy_compile.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,23 @@
 #include "policy_report.h"
 #include "policy_uses.h"
 
+#define MANY_RULES	10000
+#define MMAP_FROM	(32 << 20)	/* bytes: the most that there is (mallopt(3)) */
+#define KEPT_MAX	(128 << 20)
+
 static const struct classifier_allocator allocator = { malloc, free };
+
+/*
+ * To read and compile 100,000 rules takes some 80 MB for a moment, and a third of its time goes by until the kernel
+ * has given them, page by page. Who has so many keeps them for the next reload.
+ */
+static void keep_memory(const struct policy *policy)
+{
+	if (policy->rules_num < MANY_RULES)
+		return;
+	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
+	mallopt(M_TRIM_THRESHOLD, KEPT_MAX);
+}
 
 /* --- classifiers --- */
 
@@ -179,6 +196,7 @@ struct policy_compiled *policy_compile(struct policy *policy, const struct confi
 	compiled->users = 1;
 	compiled->policy = policy;
 	compiled->config = config;
+	keep_memory(policy);
 	err = compile(compiled, config, &domains);
 	if (!err)
 		return compiled;

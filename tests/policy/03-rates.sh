@@ -77,25 +77,25 @@ flows() { ctl h1 -j connections | jq -e '[.connections[] | select(.bytes_sent > 
 at() { jq ".intervals[$2:$3] | map(.sum.bits_per_second / 1000) | add / length | floor" "$work/$1"; }
 
 puts
-live slower 8
+live slower 12
 before=$(counter h1 connections_changed)
 puts "allow tcp port $port rate 100mbit tos 0x28 priority 5"
 toss() { sockets h1 -tn --tos state established | grep "$1"; }
 check "TOS of a live connection" poll 3 toss "tos:0x28"
 check "its priority" poll 3 toss "class_id:0x5"
 finish slower
-check "a live connection gets a rate" near 100000 15 "$(at slower 6 8)"
+check "a live connection gets a rate" near 100000 15 "$(at slower 10 12)"
 check "which was fast before" holds "$(at slower 0 1) > 200000"
 check "it is counted" holds "$(counter h1 connections_changed) >= $before + 2"
 
-live faster 8
+live faster 12
 before=$(counter h1 connections_changed)
 puts "allow tcp port $port rate 100mbit tos 0x28 priority 5" "allow tcp port 4"
 equal "what stays is not changed" "$before" "$(counter h1 connections_changed)"
 puts "allow tcp rate 300mbit tos 0x8"
 check "another TOS" poll 3 toss "tos:0x8"
 finish faster
-check "another rate" near 300000 15 "$(at faster 6 8)"
+check "another rate" near 300000 15 "$(at faster 10 12)"
 
 live again 4
 lab router h1 kill

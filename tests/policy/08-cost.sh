@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../e2e/lib.sh"
 
 RULES=100000
-RUNS=10
+RUNS=20
 LOOKUPS=3
 COMPILE_MAX=200		# ms to read and compile it
 LOOKUP_MAX=1000		# ns
