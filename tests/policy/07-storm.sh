@@ -3,6 +3,8 @@
 # Random policies follow one another while connections come and go, on both paths, and a container does, with other
 # labels: whoever lives half a second after a reload is allowed by it, and whoever connects while it is in force
 # is told what it says.
+#
+# runs: alone, since it keeps all processors at work
 . "$(dirname "$0")/../e2e/lib.sh"
 
 seed=${E2E_SEED:-$RANDOM}
