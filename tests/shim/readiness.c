@@ -243,6 +243,14 @@ static void act(int fd)
 		say_end(fd);
 }
 
+/* Who looks just as a FIN comes may see EPOLLIN a moment before all that it means, on any socket. */
+static void wait_until_told(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLRDHUP };
+
+	poll(&pollfd, 1, WAIT_MS);
+}
+
 static void see(struct watch *watch, int which)
 {
 	const struct event *event = &events[which];
@@ -253,6 +261,8 @@ static void see(struct watch *watch, int which)
 		what = -1;
 	if (which == HUNG_UP)
 		say("shutdown", shutdown(watch->fd, SHUT_WR));
+	if (which >= ENDED)
+		wait_until_told(watch->fd);
 	watch_wait(watch, "wait", WAIT_MS);
 	if (way() != EDGE || event->lone)
 		watch_wait(watch, "wait again", 0);
