@@ -52,7 +52,7 @@ for column in 5 7; do
 done
 
 for kind in lengths4 lengths6 nested4 nested6 ranges4 ranges6 ports4; do
-	lookups $kind 1 -r 16
+	lookups $kind $LOOKUPS -r 16
 	crowded=$(column 4)
 	# A few sets end in each block of each of the three axes; and one that is right.
 	most=$((3 * 2 * crowded / (BLOCKS - 1) + 1))
