@@ -183,9 +183,10 @@ demo: all bench-programs
 bench: all bench-programs
 	$(Q)tests/bench/run
 
-# The same in figures
+# The same in figures, and what many threads reach: on a machine that does nothing else
 bench-calls: all
 	$(Q)tests/bench/run-calls
+	$(Q)tests/bench/run-crowd --check
 
 # A quarter of an hour on a machine that does nothing else: by hand only.
 bench-policy: all bench-programs

@@ -38,7 +38,7 @@
 #include "mem.h"
 #include "sys.h"
 
-#define SLOTS		16
+#define SLOTS		32
 #define WORLDS		4
 #define FD_HIGH		512	/* channels stay out of the way of low numbers */
 #define RECENT_MS	1000	/* as long what the router said of the world is good */

@@ -6,6 +6,8 @@
 
 # A router that is stopped on purpose excuses nothing.
 unwatched=(env -u SLIM_DEBUG)
+# shellcheck disable=SC2034 # lib.sh reads it
+late_on_purpose=1
 
 moments=$programs/moments
 

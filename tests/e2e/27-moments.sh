@@ -6,21 +6,10 @@
 
 # A router that is stopped on purpose excuses nothing.
 unwatched=(env -u SLIM_DEBUG)
+# shellcheck disable=SC2034 # lib.sh reads it
+late_on_purpose=1
 
-# A host's routers find their file by the name of the namespace that they start in.
-cat >"$work/router" <<-END
-	#!/bin/bash
-	export HALT_POINTS=$work/point-\$(ip netns identify | sed 's/.*-//')
-	export ASAN_OPTIONS=\${ASAN_OPTIONS:-}:verify_asan_link_order=0
-	export LD_PRELOAD=$programs/halt_points
-	exec ${LAB_ROUTER:-$build/slimrouter} "\$@"
-END
-chmod +x "$work/router"
-export LAB_ROUTER=$work/router
-for host in h1 h2; do
-	head -c 1 /dev/zero >"$work/point-$host"
-done
-
+preload_routers halt_points 1
 lab_start -H 2 -C 1
 server=$(address h2c1)
 
@@ -29,7 +18,7 @@ router() { ps -o pid= --ppid "$(router_pid "$1")" | tr -d ' '; }
 stopped() { [[ $(sed 's/^.*) //' "/proc/$(router "$1")/stat") == T* ]]; }
 
 # arm HOST POINT: where its router stops next
-arm() { printf '%s' "$2" 1<>"$work/point-$1"; }
+arm() { printf '%s' "$2" 1<>"$work/halt_points-$1"; }
 
 halt()
 {

@@ -346,6 +346,27 @@ remember_routers()
 	done
 }
 
+# preload_routers PROGRAM BYTES: the lab's, from now on. Each host's find a file of so many bytes, all zero, which tells
+# them what to do: $work/PROGRAM-HOST
+preload_routers()
+{
+	local host
+
+	# (Their namespace's name tells the host.)
+	cat >"$work/router" <<-END
+		#!/bin/bash
+		export ${1^^}=$work/$1-\$(ip netns identify | sed 's/.*-//')
+		export ASAN_OPTIONS=\${ASAN_OPTIONS:-}:verify_asan_link_order=0
+		export LD_PRELOAD=$programs/$1
+		exec ${LAB_ROUTER:-$build/slimrouter} "\$@"
+	END
+	chmod +x "$work/router"
+	export LAB_ROUTER=$work/router
+	for host in h1 h2; do
+		head -c "$2" /dev/zero >"$work/$1-$host"
+	done
+}
+
 lab_start()
 {
 	remember
@@ -415,14 +436,14 @@ keep_counters()
 		>"$work/$1-counters" 2>/dev/null || true
 }
 
-# How often a router's answer came too late for a shim, or was another one since it would have; of tests in which
-# shims are watched (robust ones and faults make routers late on purpose)
+# How often a router's answer came too late for a shim, or was another one since it would have. A test that makes
+# routers late on purpose unsets SLIM_DEBUG, or says late_on_purpose=1 where that shows in their counters alone.
 lates()
 {
-	[[ ${E2E_SHIMS:-} ]] || return 0
+	[[ ${SLIM_DEBUG:-} ]] || return 0
 	{
-		grep -cs "no answer from the router in time" "${SLIM_DEBUG:-/dev/null}"
-		jq '.connects_late // 0' "$work"/*-counters 2>/dev/null
+		grep -cs "no answer from the router in time" "$SLIM_DEBUG"
+		[[ ${late_on_purpose:-} ]] || jq '.connects_late // 0' "$work"/*-counters 2>/dev/null
 	} | jq -s 'add // 0' || true
 }
 

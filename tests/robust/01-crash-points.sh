@@ -11,21 +11,9 @@ stride=29
 [[ ${E2E_POINTS:-} != all ]] || stride=1
 port=7900
 
-# A host's routers find their file by the name of the namespace that they start in.
-cat >"$work/router" <<-END
-	#!/bin/bash
-	export CRASH_POINTS=$work/points-\$(ip netns identify | sed 's/.*-//')
-	export ASAN_OPTIONS=\${ASAN_OPTIONS:-}:verify_asan_link_order=0
-	export LD_PRELOAD=$programs/crash_points
-	exec ${LAB_ROUTER:-$build/slimrouter} "\$@"
-END
-chmod +x "$work/router"
-export LAB_ROUTER=$work/router
-for host in h1 h2; do
-	head -c 32 /dev/zero >"$work/points-$host"
-done
+preload_routers crash_points 32
 
-points() { python3 "$e2e/crash_points.py" "$work/points-$1" "${@:2}"; }
+points() { python3 "$e2e/crash_points.py" "$work/crash_points-$1" "${@:2}"; }
 
 lab_start
 server=$(address h2c1)
