@@ -150,12 +150,17 @@ void inbound_relay_done(struct inbound *inbound)
 
 	relay_unwatch(inbound->relay);
 	/* Where the one side was reset, the other may have come to its end. */
-	waiting_end_time_wait(inbound);
+	if (waiting_end_time_wait(inbound) && !reset) {
+		waiting_end_later(inbound);
+		return;
+	}
 	/* Before its pipes: without them, a router after us would have to reset it. */
-	if (reset)
+	if (reset) {
 		close_reset(inbound->event.fd);
-	else
+	} else {
 		close(inbound->event.fd);
+		ticket_finish(inbound->ticket);
+	}
 	relay_stop(inbound->relay);
 	inbound_end_ticket(inbound);
 	inbound_free(inbound);

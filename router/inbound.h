@@ -94,6 +94,7 @@ struct inbound {
 	uint64_t connected_at, accepted_at;	/* ms; accepted_at: when it was seen */
 	uint64_t ticket_cookie;
 	struct relay *relay;
+	uint64_t over_at;		/* ms: when its relay's streams had come to their ends; 0: they have not */
 	int unguarded;			/* why it was not sealed, when it was to be claimed: -errno */
 
 	struct rcu_head rcu;

@@ -348,6 +348,13 @@ int ticket_check(const struct ticket *ticket)
 	return info.tcpi_state == TCP_CLOSE ? -ECONNREFUSED : 0;
 }
 
+void ticket_finish(const struct ticket *ticket)
+{
+	static const struct linger linger;
+
+	setsockopt(ticket->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 void ticket_put(struct ticket *ticket, bool reusable)
 {
 	struct container *container = ticket->container;

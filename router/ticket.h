@@ -74,6 +74,12 @@ struct inbound *ticket_inbound(const struct container *container,
 			       const struct slim_endpoint *name);
 
 /*
+ * Both streams have come to their ends: when it is given back, its connection is not reset, and what the program has
+ * yet to read reaches it.
+ */
+void ticket_finish(const struct ticket *ticket);
+
+/*
  * Resets its connection, if any, and gives it back: it stands for nothing any more. Not to be watched
  * by any loop now. @reusable: false if a program may still come with a claim of it, having
  * slept since it accepted it, or if it should have another port the next time; then its port

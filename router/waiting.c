@@ -27,10 +27,14 @@
 #include "want.h"
 #include "worker.h"
 
-#define STATE_TIME_WAIT		6	/* of TCP, in sock_diag */
+/* Of TCP, in sock_diag: tcp_states.h of the kernel */
+#define STATE_FIN_WAIT1		4
+#define STATE_FIN_WAIT2		5
+#define STATE_TIME_WAIT		6
+#define STATE_CLOSING		11
 #define WAITING_CHECK		10	/* ms after which a ticket is looked after */
 #define WAITING_GRACE		20	/* ms from the accept on for a shim to claim */
-#define WAITING_CHECK_MAX	250	/* ms between looks at an old ticket */
+#define WAITING_CHECK_MAX	250	/* ms between looks at an old ticket, or one that is to end */
 #define WAITING_HANDED		150	/* ms until a shim has surely done what it had to */
 #define WAITING_HELD_MAX	1024	/* tickets held per listener */
 
@@ -56,37 +60,57 @@ static struct slim_endpoint ticket_name(const struct ticket *ticket)
 	return endpoint_make(&addr, ticket->port);
 }
 
-static void end_if_time_wait(struct diag *diag, int family, const struct slim_endpoint *local,
+/* ms: as long again as it is ago that @began, within limits */
+static unsigned int next_look(uint64_t began, uint64_t now)
+{
+	uint64_t age = now - began;
+
+	if (age < WAITING_CHECK)
+		return WAITING_CHECK;
+	return age > WAITING_CHECK_MAX ? WAITING_CHECK_MAX : (unsigned int)age;
+}
+
+/* Returns whether it has ended its own stream, and not seen the other's end. */
+static bool end_if_time_wait(struct diag *diag, int family, const struct slim_endpoint *local,
 			     const struct slim_endpoint *remote)
 {
 	struct diag_socket socket;
 
-	if (diag_find(diag, family, local, remote, &socket) == 0 &&
-	    socket.state == STATE_TIME_WAIT)
+	if (diag_find(diag, family, local, remote, &socket))
+		return false;
+	if (socket.state == STATE_TIME_WAIT)
 		diag_destroy(diag, &socket);
+	return socket.state == STATE_FIN_WAIT1 || socket.state == STATE_FIN_WAIT2 || socket.state == STATE_CLOSING;
 }
 
-/*
- * A spliced connection that came to its end by itself leaves one side in TIME_WAIT. The
- * ticket is nobody's but ours: nothing of it can come late, over loopback.
- * (Kernels that cannot do that keep it for a minute.)
- */
-void waiting_end_time_wait(struct inbound *inbound)
+bool waiting_end_time_wait(struct inbound *inbound)
 {
 	struct slim_endpoint source = ticket_name(inbound->ticket);
 	struct container *container = inbound->container;
 	struct diag *shared = container_diag_try(container);
 	struct diag *diag = shared ? shared : diag_open(container->netns_fd);
 	int family = inbound->ticket->family;
+	bool coming;
 
 	if (!diag)
-		return;
+		return false;
 	end_if_time_wait(diag, family, &source, &inbound->local);
-	end_if_time_wait(diag, family, &inbound->local, &source);
+	coming = end_if_time_wait(diag, family, &inbound->local, &source);
 	if (shared)
 		container_diag_put(container);
 	else
 		diag_close(diag);
+	return coming;
+}
+
+void waiting_end_later(struct inbound *inbound)
+{
+	struct loop *loop = inbound->worker->loop;
+	uint64_t now = loop_now(loop);
+
+	if (!inbound->over_at)
+		inbound->over_at = now;
+	loop_timer_set(loop, &inbound->timer, next_look(inbound->over_at, now));
 }
 
 /*
@@ -174,15 +198,6 @@ void waiting_splice(struct inbound *inbound)
 		log_info("container %s: %s; the router carries its connections",
 			 inbound->container->name, inbound->unguarded ? "slim.ko is required, and not ready" :
 			 "a program accepts without the shim, or its shim was late");
-}
-
-static unsigned int next_look(const struct inbound *inbound, uint64_t now)
-{
-	uint64_t age = now - inbound->connected_at;
-
-	if (age < WAITING_CHECK)
-		return WAITING_CHECK;
-	return age > WAITING_CHECK_MAX ? WAITING_CHECK_MAX : (unsigned int)age;
 }
 
 static void ticket_handle(struct loop_event *event, uint32_t events)
@@ -287,7 +302,7 @@ static void look_after(struct inbound *inbound)
 	if (inbound->defer && !inbound->deferred_byte && !inbound->watching)
 		waiting_deferred(inbound);
 	watch_ticket(inbound);
-	delay = next_look(inbound, now);
+	delay = next_look(inbound->connected_at, now);
 	if (!inbound->held && look_at_ticket(inbound, &socket) == 0 && socket.inode) {
 		inbound->accepted_at = now;
 		inbound->ticket_cookie = socket.cookie;
@@ -302,6 +317,8 @@ void waiting_timer(struct inbound *inbound)
 		look_after(inbound);
 	else if (inbound_state(inbound) == INBOUND_TAKEN)
 		inbound_free(inbound);
+	else if (inbound_state(inbound) == INBOUND_SPLICED && inbound->over_at)
+		inbound_relay_done(inbound);
 	else if (inbound_state(inbound) == INBOUND_SPLICED)
 		name_ticket(inbound);
 	else

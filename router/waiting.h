@@ -8,6 +8,8 @@
 #ifndef WAITING_H
 #define WAITING_H
 
+#include <stdbool.h>
+
 struct inbound;
 
 /*
@@ -34,7 +36,14 @@ void waiting_splice(struct inbound *inbound);
 /* Its ticket does not wait for room in the listener's queue, or waits no longer. */
 void waiting_unhold(struct inbound *inbound);
 
-/* What a ticket whose relay is over may have left behind. */
-void waiting_end_time_wait(struct inbound *inbound);
+/*
+ * A spliced connection that came to its end by itself leaves one side in TIME_WAIT: ends that. The ticket is nobody's but
+ * ours: nothing of it can come late, over loopback. (Kernels that cannot do that keep it for a minute.)
+ * Returns whether the program, which has ended its stream, has yet to see the other one's end: its side is to come there.
+ */
+bool waiting_end_time_wait(struct inbound *inbound);
+
+/* So its inbound_relay_done() is called again, in a moment. */
+void waiting_end_later(struct inbound *inbound);
 
 #endif

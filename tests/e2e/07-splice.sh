@@ -44,6 +44,27 @@ else
 	skip "a static heir: there is no static C library"
 fi
 
+# Its stream ends before the client's, which is in buffers by far when the client has gone.
+halfclosed=$e2e/halfclosed.py
+serve slow shim h2c1 7403 python3 "$e2e/inherit.py" 7403 /usr/bin/env -u LD_PRELOAD python3 "$halfclosed" serve
+no_time_wait() { ! time_wait_tickets h2c1; }
+for bytes in 1 100000 3000000; do
+	spliced "a server that ends first and is slow, $bytes bytes" 1 in_ h1c1 python3 "$halfclosed" \
+		connect "$server" 7403 $bytes
+	check "... gets all of them" poll 10 has "$work/slow" "got $bytes EOF"
+done
+check "... and nothing stays in TIME_WAIT" poll 2 no_time_wait
+# The client's end is late.
+in_space() { ip netns exec "$(space h2c1)" "$@"; }
+half_closed() { sockets h2c1 -tan state fin-wait-2 | grep -F 127.83.76.77; }
+in_space nft "table ip late { chain input { type filter hook input priority 0; ip saddr 127.83.76.77 tcp flags fin drop; }; }"
+spliced "a server that ends first, and sees the client's end late" 1 in_ h1c1 python3 "$halfclosed" connect "$server" 7403 2
+check "... waits for it" poll 5 half_closed
+in_space nft delete table ip late
+check "... gets all" poll 10 has "$work/slow" "got 2 EOF"
+check "... and nothing stays in TIME_WAIT" poll 2 no_time_wait
+stop slow
+
 if "$programs/uring_accept" probe; then
 	serve uring shim h2c1 7402 "$programs/uring_accept" listen 7402
 	spliced "io_uring's accept, 1 MB" 1 talk 4 "$server" 7402 1000000

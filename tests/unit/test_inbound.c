@@ -58,6 +58,8 @@ static bool from_here;
 static struct inbound **spliced;	/* the one that is to be; NULL: none */
 static bool reset;			/* ... has ended so */
 static unsigned int looks;		/* for what has stayed in TIME_WAIT */
+static unsigned int looks_early;	/* ... of which the first ones come too early */
+static unsigned int finished;
 
 static uint8_t last_byte(const struct slim_endpoint *name)
 {
@@ -194,10 +196,21 @@ void waiting_unhold(struct inbound *unused)
 	(void)unused;
 }
 
-void waiting_end_time_wait(struct inbound *unused)
+bool waiting_end_time_wait(struct inbound *unused)
 {
 	(void)unused;
-	looks++;
+	return ++looks <= looks_early;
+}
+
+void waiting_end_later(struct inbound *inbound)
+{
+	inbound->over_at = 1;
+}
+
+void ticket_finish(const struct ticket *unused)
+{
+	(void)unused;
+	finished++;
 }
 
 void ticket_put(struct ticket *ticket, bool reusable)
@@ -499,8 +512,31 @@ START_TEST(what_was_spliced_leaves_no_time_wait)
 	ck_assert_ptr_nonnull(inbound);
 	inbound_relay_done(inbound);
 	ck_assert_uint_eq(looks, 1);
+	ck_assert_uint_eq(finished, !reset);
 	ck_assert_uint_eq(containers_here[0].spliced, 0);
 	ck_assert_uint_eq(containers_here[0].pending, 0);
+}
+END_TEST
+
+/* Its program has yet to see the end: who is reset does not wait for that. */
+START_TEST(what_was_spliced_ends_when_the_program_has_all)
+{
+	struct inbound *inbound = NULL;
+
+	spliced = &inbound;
+	looks_early = 2;
+	reset = _i;
+	close(call(0));
+	inbound_relay_done(inbound);
+	for (int i = 0; i < 2 && !reset; i++) {
+		ck_assert_uint_eq(finished, 0);
+		ck_assert_uint_eq(containers_here[0].spliced, 1);
+		ck_assert_uint_ne(inbound->over_at, 0);
+		inbound_relay_done(inbound);
+	}
+	ck_assert_uint_eq(looks, reset ? 1 : 3);
+	ck_assert_uint_eq(finished, !reset);
+	ck_assert_uint_eq(containers_here[0].spliced, 0);
 }
 END_TEST
 
@@ -613,6 +649,7 @@ int main(void)
 	tcase_add_test(tc, a_decision_is_counted_once_on_a_host);
 	tcase_add_test(tc, it_is_tried_ever_less_often);
 	tcase_add_loop_test(tc, what_was_spliced_leaves_no_time_wait, 0, 2);
+	tcase_add_loop_test(tc, what_was_spliced_ends_when_the_program_has_all, 0, 2);
 	tcase_add_test(tc, tickets_of_a_group_are_not_used_again);
 	tcase_add_test(tc, a_source_of_another_tenant_is_not_the_senders);
 	tcase_add_test(tc, a_container_is_detached_while_some_wait);
