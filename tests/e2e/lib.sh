@@ -76,7 +76,7 @@ skip() { echo "skipped  $*"; }
 # has FILE TEXT...
 has() { grep -F -- "$2" "$1"; }
 
-# poll SECONDS COMMAND...: until it succeeds
+# poll SECONDS COMMAND...: until it succeeds; if it does not, what it says the last time
 poll()
 {
 	local end=$((SECONDS + $1))
@@ -85,6 +85,7 @@ poll()
 	until "$@" >/dev/null 2>&1; do
 		if ((SECONDS > end)); then
 			echo "not within the time: $*"
+			"$@"
 			return 1
 		fi
 		sleep 0.02
