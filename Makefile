@@ -152,16 +152,17 @@ check-fuzz: $(FUZZ_BIN)
 fuzz: $(FUZZ_BIN)
 	$(Q)tests/fuzz/run --keep --stop 3600
 
-POLICY_ASAN := restart packets limits tenants agreement storm
+POLICY_ASAN := restart packets limits 05-tenants agreement storm
 
 # Policies over restarts, on live connections and packets, their rates and limits, and between tenants; random
 # ones, and what they cost
 check-policy: all $(E2E_BIN)
 	$(Q)tests/e2e/run --policy
 
-# The same with a router whose memory is watched; of rates, which are the kernel's, that says nothing
+# The same with a router whose memory is watched; of rates, which are the kernel's, that says nothing. One by one, since
+# such a router is slow, and would be late beside another test
 check-policy-asan: all asan $(E2E_BIN)
-	$(Q)tests/e2e/run --asan --policy $(POLICY_ASAN)
+	$(Q)E2E_JOBS=1 tests/e2e/run --asan --policy $(POLICY_ASAN)
 
 # What crashes, containers, strangers and peers that mean ill may change for others: nothing
 check-robust: all $(E2E_BIN)
