@@ -144,16 +144,8 @@ void inbound_let_go(struct inbound *inbound)
 	inbound_free(inbound);
 }
 
-void inbound_relay_done(struct inbound *inbound)
+static void end_relay(struct inbound *inbound, bool reset)
 {
-	bool reset = relay_was_reset(inbound->relay);
-
-	relay_unwatch(inbound->relay);
-	/* Where the one side was reset, the other may have come to its end. */
-	if (waiting_end_time_wait(inbound) && !reset) {
-		waiting_end_later(inbound);
-		return;
-	}
 	/* Before its pipes: without them, a router after us would have to reset it. */
 	if (reset) {
 		close_reset(inbound->event.fd);
@@ -164,6 +156,18 @@ void inbound_relay_done(struct inbound *inbound)
 	relay_stop(inbound->relay);
 	inbound_end_ticket(inbound);
 	inbound_free(inbound);
+}
+
+void inbound_relay_done(struct inbound *inbound)
+{
+	bool reset = relay_was_reset(inbound->relay);
+
+	relay_unwatch(inbound->relay);
+	/* Where the one side was reset, the other may have come to its end. */
+	if (waiting_end_time_wait(inbound) && !reset)
+		waiting_end_later(inbound);
+	else
+		end_relay(inbound, reset);
 }
 
 void inbound_abort(struct inbound *inbound)
@@ -178,10 +182,8 @@ void inbound_abort(struct inbound *inbound)
 		refuse(inbound);
 		break;
 	case INBOUND_SPLICED:
-		relay_stop(inbound->relay);
-		inbound_end_ticket(inbound);
-		close_reset(inbound->event.fd);
-		inbound_free(inbound);
+		relay_unwatch(inbound->relay);
+		end_relay(inbound, !inbound->over_at);
 		break;
 	default:
 		/* Being claimed, or claimed: its timer frees it. */

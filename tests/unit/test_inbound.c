@@ -540,6 +540,22 @@ START_TEST(what_was_spliced_ends_when_the_program_has_all)
 }
 END_TEST
 
+/* The router stops: who has yet to see the end sees it all the same, and who has not come so far is reset. */
+START_TEST(what_was_spliced_is_not_reset_at_its_end)
+{
+	struct inbound *inbound = NULL;
+
+	spliced = &inbound;
+	looks_early = 1;
+	close(call(0));
+	if (_i)
+		inbound_relay_done(inbound);
+	inbound_abort(inbound);
+	ck_assert_uint_eq(finished, _i);
+	ck_assert_uint_eq(containers_here[0].spliced, 0);
+}
+END_TEST
+
 static bool *reason;
 
 static void reason_is_over(struct loop_timer *unused)
@@ -650,6 +666,7 @@ int main(void)
 	tcase_add_test(tc, it_is_tried_ever_less_often);
 	tcase_add_loop_test(tc, what_was_spliced_leaves_no_time_wait, 0, 2);
 	tcase_add_loop_test(tc, what_was_spliced_ends_when_the_program_has_all, 0, 2);
+	tcase_add_loop_test(tc, what_was_spliced_is_not_reset_at_its_end, 0, 2);
 	tcase_add_test(tc, tickets_of_a_group_are_not_used_again);
 	tcase_add_test(tc, a_source_of_another_tenant_is_not_the_senders);
 	tcase_add_test(tc, a_container_is_detached_while_some_wait);
