@@ -33,16 +33,16 @@ int host_own(struct host *host, u32 portid)
 	int err = 0;
 
 	mutex_lock(&hosts_lock);
-	mutex_lock(&host->lock);
 	if (host->owner && host->owner != portid) {
 		err = -EBUSY;
 	} else {
+		mutex_lock(&host->lock);
 		host->owner = portid;
+		mutex_unlock(&host->lock);
 		if (!host->known)
 			list_add(&host->node, &hosts);
 		WRITE_ONCE(host->known, true);
 	}
-	mutex_unlock(&host->lock);
 	mutex_unlock(&hosts_lock);
 	return err;
 }
@@ -74,14 +74,12 @@ struct tenant *host_tenant(struct host *host, u32 vni)
 
 /* --- owners that go --- */
 
-static void host_disown(struct host *host, u32 portid)
+static void host_disown(struct host *host)
 {
 	mutex_lock(&host->lock);
-	if (host->owner == portid) {
-		host->owner = 0;
-		staged_free(host->staged);
-		host->staged = NULL;
-	}
+	host->owner = 0;
+	staged_free(host->staged);
+	host->staged = NULL;
 	mutex_unlock(&host->lock);
 }
 
@@ -94,8 +92,11 @@ static int netlink_notify(struct notifier_block *block, unsigned long event, voi
 	    !net_eq(notify->net, &init_net))
 		return NOTIFY_DONE;
 	mutex_lock(&hosts_lock);
-	list_for_each_entry(host, &hosts, node)
-		host_disown(host, notify->portid);
+	list_for_each_entry(host, &hosts, node) {
+		/* Others do not wait for what an owner has under way. */
+		if (host->owner == notify->portid)
+			host_disown(host);
+	}
 	mutex_unlock(&hosts_lock);
 	return NOTIFY_DONE;
 }

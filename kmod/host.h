@@ -33,7 +33,8 @@ struct tenant {
  * @node:	in the list of hosts, once it is one
  * @known:	it is one; only ever set
  * @draining:	nothing more is sealed
- * @lock:	held to change @owner and @draining, for all that has to do with @staged, and to replace @force
+ * @lock:	held to change @owner (with that of the list, too) and @draining, for all that has to do with @staged, and
+ *		to replace @force
  * @owner:	port of the netlink socket, or 0
  * @force:	the policy in force; NULL: there is none
  * @tenants:	by VNI; there until the namespace ends

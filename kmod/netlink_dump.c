@@ -77,7 +77,7 @@ int netlink_sockets_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct sockets_dump *dump = (struct sockets_dump *)cb->args[0];
 	struct tag *tag;
 
-	rhashtable_walk_start(&dump->iter);
+	tags_resume(&dump->iter);
 	while ((tag = rhashtable_walk_peek(&dump->iter))) {
 		if (!IS_ERR(tag) && tag->host == dump->host && tag_is_sealed(tag) &&
 		    put_socket(skb, cb, tag))

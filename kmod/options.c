@@ -204,6 +204,16 @@ static const struct {
 	{ SOL_SOCKET, SO_REUSEPORT, 1, INT_MAX },
 };
 
+u32 option_shape(int level, int name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(shaped); i++)
+		if (shaped[i].level == level && shaped[i].name == name)
+			return shaped[i].flags;
+	return 0;
+}
+
 bool option_may_be_set(const struct slim_shape *shape, int level, int name, int *least, int *most)
 {
 	unsigned int i;
@@ -216,11 +226,12 @@ bool option_may_be_set(const struct slim_shape *shape, int level, int name, int 
 		*least = limits[i].least;
 		*most = limits[i].most;
 	}
-	for (i = 0; i < ARRAY_SIZE(shaped); i++)
-		if (shaped[i].level == level && shaped[i].name == name &&
-		    shape->flags & shaped[i].flags)
-			return false;
-	return find(level, name) & SET;
+	return find(level, name) & SET && !(shape->flags & option_shape(level, name));
+}
+
+bool option_is_of_tls(int level, int name)
+{
+	return level == SOL_TLS || (level == SOL_TCP && name == TCP_ULP);
 }
 
 /* --- control messages --- */

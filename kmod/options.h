@@ -22,6 +22,15 @@ enum option_reading {
 
 enum option_reading option_reading(int level, int name);
 
+/* What of a shape (SLIM_SHAPE_*) keeps an option from being set */
+u32 option_shape(int level, int name);
+
+/*
+ * Programs set it on any connection, to learn whether the kernel does TLS, and go on without where it does not
+ * (ENOENT of TCP_ULP, ENOPROTOOPT of the others): to refuse it is no attack.
+ */
+bool option_is_of_tls(int level, int name);
+
 /* May an option be set on a socket with this shape? Then *@least and *@most say to what, if it is a number. */
 bool option_may_be_set(const struct slim_shape *shape, int level, int name, int *least, int *most);
 

@@ -158,6 +158,28 @@ static int slim_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int
 	return base_of(sock)->recvmsg(sock, msg, len, flags);
 }
 
+static ssize_t slim_splice_read(struct socket *sock, loff_t *at, struct pipe_inode_info *pipe,
+				size_t len, unsigned int flags)
+{
+	struct tag *tag = sealed(sock);
+
+	if (tag && unlikely(tag_is_revoked(tag)))
+		return -ECONNABORTED;
+	return base_of(sock)->splice_read(sock, at, pipe, len, flags);
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+static ssize_t slim_sendpage(struct socket *sock, struct page *page, int offset, size_t size,
+			     int flags)
+{
+	struct tag *tag = sealed(sock);
+
+	if (tag && unlikely(tag_is_revoked(tag)))
+		return -ECONNABORTED;
+	return base_of(sock)->sendpage(sock, page, offset, size, flags);
+}
+#endif
+
 /* --- options and ioctls --- */
 
 static int seal(struct socket *sock, sockptr_t value, unsigned int len)
@@ -209,28 +231,43 @@ static int set_limited(struct socket *sock, struct tag *tag, int level, int name
 	return -ENOPROTOOPT;
 }
 
+static int refuse_setsockopt(struct tag *tag, int level, int name)
+{
+	if (!option_is_of_tls(level, name))
+		event_attack(tag, SLIM_OPERATION_SETSOCKOPT, level, name);
+	if (level != SOL_TCP || name != TCP_ULP)
+		return -ENOPROTOOPT;
+	/* A router that has it from one before it asks again. */
+	return host_may_seal(sock_net(tag->sk)) ? -EEXIST : -ENOENT;
+}
+
 int sockops_setsockopt(struct socket *sock, int level, int name, sockptr_t value,
 		       unsigned int len)
 {
 	struct tag *tag = tag_of(sock->sk);
-	int least, most;
+	int least, most, err;
 
-	if (!option_may_be_set(&tag->shape, level, name, &least, &most)) {
-		event_attack(tag, SLIM_OPERATION_SETSOCKOPT, level, name);
-		return -ENOPROTOOPT;
-	}
+	if (unlikely(tag_is_ending(tag)))
+		return -ECONNABORTED;
+	if (!option_may_be_set(&tag->shape, level, name, &least, &most))
+		return refuse_setsockopt(tag, level, name);
 	if (least > INT_MIN || most < INT_MAX)
-		return set_limited(sock, tag, level, name, value, len, least, most);
-	return base_setsockopt(sock, level, name, value, len);
+		err = set_limited(sock, tag, level, name, value, len, least, most);
+	else
+		err = base_setsockopt(sock, level, name, value, len);
+	return tag_reshape(tag, option_shape(level, name)) ? -ENOPROTOOPT : err;
 }
 
 static int slim_setsockopt(struct socket *sock, int level, int name, sockptr_t value,
 			   unsigned int len)
 {
-	if (sealed(sock))
-		return sockops_setsockopt(sock, level, name, value, len);
-	if (level == SOL_SLIM && name == SLIM_SEAL)
+	bool is_sealed = sealed(sock);
+
+	if (level == SOL_SLIM && name == SLIM_SEAL &&
+	    (!is_sealed || host_may_seal(sock_net(sock->sk))))
 		return seal(sock, value, len);
+	if (is_sealed)
+		return sockops_setsockopt(sock, level, name, value, len);
 	return base_setsockopt(sock, level, name, value, len);
 }
 
@@ -306,6 +343,14 @@ static void slim_release_cb(struct sock *sk)
 		tag_unlocked(tag);
 }
 
+/* What is in a socket's user data keeps others from it that would read its packets (KCM). */
+static void set_user_data(struct sock *sk, struct tag *tag)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_sk_user_data(sk, tag);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
 static void take(struct sock *sk)
 {
 	struct socket *sock = sk->sk_socket;
@@ -331,12 +376,14 @@ static int ulp_init(struct sock *sk)
 		return -EPERM;
 	if (sk->sk_state == TCP_LISTEN || !sk->sk_socket)
 		return -EINVAL;
-	if (sk->sk_prot != family->base_prot || sk->sk_socket->ops != family->base_ops)
+	if (sk->sk_prot != family->base_prot || sk->sk_socket->ops != family->base_ops ||
+	    sk->sk_user_data)
 		return -EBUSY;
 	tag = tag_create(sk);
 	if (!tag)
 		return -ENOMEM;
 	rcu_assign_pointer(inet_csk(sk)->icsk_ulp_data, tag);
+	set_user_data(sk, tag);
 	take(sk);
 	return 0;
 }
@@ -348,6 +395,7 @@ static void ulp_release(struct sock *sk)
 
 	WRITE_ONCE(sk->sk_prot, family_of(sk)->base_prot);
 	RCU_INIT_POINTER(inet_csk(sk)->icsk_ulp_data, NULL);
+	set_user_data(sk, NULL);
 	if (tag)
 		tag_destroy(tag);
 }
@@ -399,10 +447,10 @@ static void make_ops(struct family *family)
 		.recvmsg = slim_recvmsg,
 		.mmap = base->mmap,
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-		.sendpage = base->sendpage,
+		.sendpage = slim_sendpage,
 		.sendpage_locked = base->sendpage_locked,
 #endif
-		.splice_read = base->splice_read,
+		.splice_read = slim_splice_read,
 		.splice_eof = base->splice_eof,
 		.set_peek_off = base->set_peek_off,
 		.peek_len = base->peek_len,

@@ -51,13 +51,31 @@ static void end_orphan(struct sock *sk)
 	release_sock(sk);
 }
 
+/*
+ * Then who holds the socket's lock has it ended: a thread that waited for that here would keep
+ * others from their end.
+ */
+static bool is_held(struct tag *tag)
+{
+	bool held;
+
+	spin_lock_bh(&tag->sk->sk_lock.slock);
+	held = sock_owned_by_user_nocheck(tag->sk);
+	if (held)
+		set_bit(TAG_DEFERRED, &tag->bits);
+	spin_unlock_bh(&tag->sk->sk_lock.slock);
+	return held;
+}
+
 static void end(struct work_struct *work)
 {
 	struct tag *tag = container_of(work, struct tag, work);
 	struct sock *sk = tag->sk;
 
-	tcp_abort(sk, ECONNABORTED);
-	end_orphan(sk);
+	if (!is_held(tag)) {
+		tcp_abort(sk, ECONNABORTED);
+		end_orphan(sk);
+	}
 	tag_release(tag);
 }
 
@@ -70,16 +88,9 @@ static void end_later(struct tag *tag)
 
 bool tag_revoke(struct tag *tag)
 {
-	bool held;
-
 	if (test_and_set_bit(TAG_REVOKED, &tag->bits))
 		return false;
-	spin_lock_bh(&tag->sk->sk_lock.slock);
-	held = sock_owned_by_user_nocheck(tag->sk);
-	if (held)
-		set_bit(TAG_DEFERRED, &tag->bits);
-	spin_unlock_bh(&tag->sk->sk_lock.slock);
-	if (!held)
+	if (!is_held(tag))
 		end_later(tag);
 	atomic64_inc(&tag->host->cut);
 	return true;
@@ -103,6 +114,7 @@ struct tag *tag_create(struct sock *sk)
 	tag->host = host_of(sock_net(sk));
 	tag->rule = SLIM_NO_RULE;
 	refcount_set(&tag->users, 1);
+	spin_lock_init(&tag->shape_lock);
 	INIT_WORK(&tag->work, end);
 	return tag;
 }
@@ -187,10 +199,12 @@ static void set_shape(struct tag *tag, const struct slim_shape *ruled)
 {
 	struct slim_shape shape = shape_join(ruled, &tag->told_shape);
 
-	if (!memcmp(&shape, &tag->shape, sizeof(shape)))
-		return;
-	shape_apply(tag->sk, &tag->shape, &shape);
-	tag->shape = shape;
+	spin_lock(&tag->shape_lock);
+	if (memcmp(&shape, &tag->shape, sizeof(shape))) {
+		shape_apply(tag->sk, &tag->shape, &shape);
+		tag->shape = shape;
+	}
+	spin_unlock(&tag->shape_lock);
 }
 
 /* What the policy in force says of it, which is then so. Under rcu_read_lock(). */
@@ -277,6 +291,20 @@ void tag_shape(struct tag *tag, const struct slim_shape *shape)
 	rcu_read_unlock();
 }
 
+bool tag_reshape(struct tag *tag, u32 flags)
+{
+	bool holds;
+
+	if (!flags)
+		return false;
+	spin_lock(&tag->shape_lock);
+	holds = tag->shape.flags & flags;
+	if (holds)
+		shape_apply(tag->sk, &tag->shape, &tag->shape);
+	spin_unlock(&tag->shape_lock);
+	return holds;
+}
+
 bool tag_judge(struct tag *tag)
 {
 	bool allowed;
@@ -329,6 +357,19 @@ void tags_enter(struct rhashtable_iter *iter)
 	rhashtable_walk_enter(&tags, iter);
 }
 
+/*
+ * Where the one that was met last has gone meanwhile, the kernel's walk leaves out one that stands
+ * behind it; so that chain is begun anew. Where the table has changed its size, it goes on by what
+ * may have been freed.
+ */
+void tags_resume(struct rhashtable_iter *iter) __acquires(RCU)
+{
+	if (rhashtable_walk_start_check(iter) == -EAGAIN)
+		iter->p = NULL;
+	else if (!iter->p)
+		iter->skip = 0;
+}
+
 /* Begins anew where the table changes its size meanwhile; whom it meets twice is not harmed. */
 u64 tags_each(const struct host *host, bool (*visit)(struct tag *tag, const void *data),
 	      const void *data)
@@ -337,8 +378,8 @@ u64 tags_each(const struct host *host, bool (*visit)(struct tag *tag, const void
 	struct tag *tag;
 	u64 num = 0;
 
-	rhashtable_walk_enter(&tags, &iter);
-	rhashtable_walk_start(&iter);
+	tags_enter(&iter);
+	tags_resume(&iter);
 	while ((tag = rhashtable_walk_next(&iter))) {
 		if (IS_ERR(tag) || tag->host != host || !hold(tag))
 			continue;
@@ -346,7 +387,7 @@ u64 tags_each(const struct host *host, bool (*visit)(struct tag *tag, const void
 		num += visit(tag, data);
 		tag_release(tag);
 		cond_resched();
-		rhashtable_walk_start(&iter);
+		tags_resume(&iter);
 	}
 	rhashtable_walk_stop(&iter);
 	rhashtable_walk_exit(&iter);

@@ -11,8 +11,8 @@
  *
  * Ending a connection takes the socket's lock, which its holder can keep for as long as it likes (a call that copies
  * from memory that a file system of its own serves). So it is left to a thread of its own, and where the lock is held
- * at that moment, to who gives the lock back (release_cb), who has it started then. From the moment on no call of its
- * holder that sends or receives takes the lock any more.
+ * at that moment, or when the thread's turn comes, to who gives the lock back (release_cb), who has it started then. From
+ * the moment on no call of its holder that may copy from or to memory takes the lock any more, until it has ended.
  */
 #ifndef KMOD_TAG_H
 #define KMOD_TAG_H
@@ -20,8 +20,10 @@
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
 #include <linux/slim.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <net/sock.h>
+#include <net/tcp_states.h>
 
 #include "force.h"
 #include "host.h"
@@ -30,15 +32,18 @@
 enum tag_bit {
 	TAG_SEALED,		/* set once all below is; never cleared */
 	TAG_REVOKED,		/* is to end, or has been ended, by us */
-	TAG_DEFERRED,		/* who gives the lock back has it ended */
+	TAG_DEFERRED,		/* who gives the socket's lock back has it ended */
 };
 
 /*
  * @users:	the socket, and work that is under way
  * @local, @peer, @container and all further down: of sealed ones
- * @told_shape:	by the router; @shape: what holds
+ * @told_shape:	by the router; @shape: what holds, under @shape_lock
  * @rule:	that has allowed it, or SLIM_NO_RULE
  * @attack_at:	when one was told last, in jiffies; @missed: how many were not since then
+ * @rcu:	of a tag that nobody uses: that no work is under way for
+ *
+ * No more than 256 bytes, which is what the kernel gives out.
  */
 struct tag {
 	struct rhash_head node;
@@ -53,6 +58,7 @@ struct tag {
 	u32 peer_vni;
 	struct slim_address local;
 	struct slim_address peer;
+	spinlock_t shape_lock;
 	struct slim_shape told_shape;
 	struct slim_shape shape;
 	u32 rule;
@@ -61,8 +67,10 @@ struct tag {
 	u64 opened;
 	struct stream stream;
 	struct tenant *tenant;
-	struct work_struct work;
-	struct rcu_head rcu;
+	union {
+		struct work_struct work;
+		struct rcu_head rcu;
+	};
 };
 
 /* The socket's, or NULL: it has no tag. By who holds a descriptor or a reference, or under rcu_read_lock(). */
@@ -84,6 +92,12 @@ static inline bool tag_is_revoked(const struct tag *tag)
 	return test_bit(TAG_REVOKED, &tag->bits);
 }
 
+/* It is to end, and has not yet. */
+static inline bool tag_is_ending(const struct tag *tag)
+{
+	return tag_is_revoked(tag) && READ_ONCE(tag->sk->sk_state) != TCP_CLOSE;
+}
+
 /* Errors as <linux/slim.h> says. Process context, under the socket's lock. */
 int tag_seal(struct tag *tag, const struct slim_seal *seal);
 
@@ -99,6 +113,12 @@ void tag_unlocked(struct tag *tag);
 /* What the router says of its shape */
 void tag_shape(struct tag *tag, const struct slim_shape *shape);
 
+/*
+ * Applies its shape once more if one of @flags (SLIM_SHAPE_*) holds: false: none does. For calls that have set what may
+ * be shaped: they can have been under way, for as long as their caller liked, while the shape came.
+ */
+bool tag_reshape(struct tag *tag, u32 flags);
+
 /* What a policy that has come in force says: new shapes, or the end (then true). */
 bool tag_judge(struct tag *tag);
 
@@ -110,8 +130,12 @@ void tag_release(struct tag *tag);
 u64 tags_each(const struct host *host, bool (*visit)(struct tag *tag, const void *data),
 	      const void *data);
 
-/* rhashtable_walk_enter(). What the walk gives is good until rhashtable_walk_stop(), and perhaps not sealed. */
+/*
+ * rhashtable_walk_enter() and rhashtable_walk_start(). What the walk gives is good until rhashtable_walk_stop(), and
+ * perhaps not sealed; it may give the same one twice.
+ */
 void tags_enter(struct rhashtable_iter *iter);
+void tags_resume(struct rhashtable_iter *iter) __acquires(RCU);
 
 int tags_init(void);
 void tags_exit(void);

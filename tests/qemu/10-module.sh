@@ -8,9 +8,17 @@ set -euo pipefail
 # shellcheck source=guard.sh
 . "$(dirname "$0")/guard.sh"
 
+ftrace() { echo "$1" >/proc/sys/kernel/ftrace_enabled; }
+
 guard_start
+check_not "ftrace, which it needs, cannot be switched off" ftrace 0
 check "it can be removed" rmmod slim
-check "and loaded again" modprobe slim
+check "then it can" ftrace 0
+check "the module loads without it" modprobe slim
+"$programs/module" incomplete
+rmmod slim
+check "ftrace is there again" ftrace 1
+check "the module is loaded again" modprobe slim
 "$programs/module"
 mkfifo "$work/hold"
 "$programs/module" hold <"$work/hold" >"$work/said" &
@@ -22,6 +30,9 @@ exec {input}>&-
 wait "$holder"
 check "when it has gone, the module can, too" poll 10 rmmod slim
 modprobe slim
-"$programs/module" random 1 20000
+"$programs/module" random 1 20000 &
+first=$!
+"$programs/module" random 2 5000
+wait "$first"
 check "ten times more" again 10
 guard_end

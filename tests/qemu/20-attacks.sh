@@ -11,6 +11,7 @@ set -euo pipefail
 guard_start
 # What some attacks are after
 modprobe tls
+modprobe kcm
 echo 1 >/proc/sys/net/core/tstamp_allow_data
 echo 3 >/proc/sys/net/ipv4/tcp_fastopen
 [[ ! -e /proc/sys/kernel/yama/ptrace_scope ]] || echo 0 >/proc/sys/kernel/yama/ptrace_scope

@@ -33,8 +33,20 @@ equal "by the packet path" $((before + 1)) "$(counter h1 connects_packet)"
 equal "no host socket was handed over" 0 "$(counter h1 connects_slim)"
 
 mv "$KMOD.away" "$KMOD"
+echo 0 >/proc/sys/kernel/ftrace_enabled
 modprobe slim
-check "the module comes: h1 keeps sockets" poll 20 guard_is h1 ready
+check "one comes that can do less: h1 does not take it for enough" poll 20 guard_is h1 incomplete
+check "h2 does not, either" poll 20 guard_is h2 incomplete
+equal "no host socket is handed over" refusing "$(ctl h1 -j status | jq -r .mode)"
+check "it says what is open" has <(ctl h1 status) "ioctls are not refused"
+before=$(counter h1 connects_packet)
+check "a program connects" connect
+equal "by the packet path" $((before + 1)) "$(counter h1 connects_packet)"
+equal "no host socket was handed over" 0 "$(counter h1 connects_slim)"
+rmmod slim
+echo 1 >/proc/sys/kernel/ftrace_enabled
+modprobe slim
+check "a whole one comes: h1 keeps sockets" poll 20 guard_is h1 ready
 check "h2 does, too" poll 20 guard_is h2 ready
 # Each has its sockets to the module open from now on.
 stop "echo$port"

@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <linux/errqueue.h>
 #include <linux/filter.h>
+#include <linux/kcm.h>
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -503,6 +504,43 @@ static long reuseport_array(void)
 	return result == NOT_APPLICABLE ? result : socket_map(BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
 }
 
+static long load_program(void)
+{
+	struct bpf_insn *program = (void *)shared->more;
+	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_SOCKET_FILTER, .insn_cnt = 2 };
+
+	memset(program, 0, 2 * sizeof(*program));
+	program[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
+	program[1].code = BPF_JMP | BPF_EXIT;
+	strcpy(shared->more + 512, "GPL");
+	attr.insns = (uint64_t)(uintptr_t)program;
+	attr.license = (uint64_t)(uintptr_t)(shared->more + 512);
+	return bpf(BPF_PROG_LOAD, &attr);
+}
+
+/*
+ * Its packets go through a program that sees them with their headers. One that has ended is not taken by anybody; there
+ * is no such ioctl of 32-bit programs.
+ */
+static long multiplexor(void)
+{
+	struct kcm_attach *attach = (void *)shared->in;
+	long program = load_program(), kcm, result;
+
+	if (program < 0)
+		return program == NOT_APPLICABLE ? program : -EPERM;
+	if (is_compat()) {
+		CALL(SYS_close, program);
+		return NOT_APPLICABLE;
+	}
+	kcm = CALL(SYS_socket, AF_KCM, SOCK_SEQPACKET, KCMPROTO_CONNECTED);
+	*attach = (struct kcm_attach){ .fd = target, .bpf_fd = (int)program };
+	result = CALL(SYS_ioctl, kcm, SIOCKCMATTACH, attach);
+	CALL(SYS_close, kcm);
+	CALL(SYS_close, program);
+	return result == -EOPNOTSUPP ? -EPERM : result;
+}
+
 /*
  * @error:	when it is refused; @other: or this
  * @anyway:	it is refused so whether the socket is sealed or not
@@ -544,7 +582,7 @@ static const struct row {
 	{ .name = "IP_UNICAST_IF", .attack = unicast_if, .error = ENOPROTOOPT },
 	{ .name = "IPV6_ADDRFORM", .attack = addrform, .error = ENOPROTOOPT },
 	{ .name = "TCP_REPAIR", .attack = repair, .error = ENOPROTOOPT },
-	{ .name = "TCP_ULP", .attack = ulp, .error = ENOPROTOOPT },
+	{ .name = "TCP_ULP", .attack = ulp, .error = ENOENT },
 	{ .name = "TCP_TX_DELAY", .attack = tx_delay, .error = ENOPROTOOPT },
 	{ .name = "TCP_SAVE_SYN", .attack = save_syn, .error = ENOPROTOOPT },
 	{ .name = "TCP_MD5SIG", .attack = signature, .error = ENOPROTOOPT },
@@ -574,6 +612,7 @@ static const struct row {
 	{ .name = "SIOCGSKNS", .attack = namespace, .error = ENOTTY },
 	{ .name = "BPF sockmap", .attack = sockmap, .error = EOPNOTSUPP, .other = EPERM },
 	{ .name = "BPF sockhash", .attack = sockhash, .error = EOPNOTSUPP, .other = EPERM },
+	{ .name = "KCM", .attack = multiplexor, .error = EALREADY, .other = EPERM },
 	{ .name = "dissolve, BPF reuseport array", .attack = reuseport_array, .error = EINVAL, .other = EPERM,
 	  .dissolves = true },
 };

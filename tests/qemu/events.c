@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.c - what slim.ko tells: sockets that are sealed and gone, denied ones, attacks; and a socket whose lock is held
+ * events.c - what slim.ko tells: sockets that are sealed and gone, denied ones, attacks; and sockets whose locks are held, or
+ * that somebody is just setting an option of
  */
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -143,7 +145,7 @@ static void attacks(void)
 	struct slim_seal seal = seal_default();
 	uint64_t before = guard_stat(&owner, SLIM_A_ATTACKS);
 	const struct nlmsghdr *head;
-	uint64_t cookie;
+	uint64_t cookie, cookie_there;
 	int fds[2];
 
 	host_connect(listener, port, AF_INET6, fds);
@@ -158,6 +160,12 @@ static void attacks(void)
 	equal((long)event_u64(head, SLIM_A_NUMBER), SO_MARK, "its number");
 	equal((long)event_u64(head, SLIM_A_PID), getpid(), "who it was");
 	check(!event_next(), "one a second is told");
+	/* What a library asks that would have TLS in the kernel */
+	setsockopt(fds[0], IPPROTO_TCP, TCP_ULP, "tls", 4);
+	setsockopt(fds[0], SOL_TLS, 1, "", 1);
+	/* What anybody may ask of any file, and what the shim asks */
+	isatty(fds[0]);
+	getsockopt(fds[0], SOL_SOCKET, 71 /* SO_NETNS_COOKIE */, &cookie_there, &(socklen_t){ sizeof(cookie_there) });
 	listen(fds[0], 1);
 	head = expect(SLIM_EVENT_ATTACK, cookie, "the next one, a second later");
 	equal((long)event_u64(head, SLIM_A_MISSED), 49, "... says how many were not told");
@@ -185,16 +193,16 @@ static void *send_page(void *data)
 	return NULL;
 }
 
-/* A page that nobody has until it is given: who copies from it waits. (Faults can be polled for only without blocking.) */
-static int page_make(void **page)
+/* Pages that nobody has until they are given: who copies from one waits. (Faults can be polled for only without blocking.) */
+static int pages_make(void **pages, size_t num)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	int fd = (int)must(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), "userfaultfd");
 
-	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	range.range.start = (uint64_t)(uintptr_t)*page;
-	range.range.len = 4096;
+	*pages = mmap(NULL, 4096 * num, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	range.range.start = (uint64_t)(uintptr_t)*pages;
+	range.range.len = 4096 * num;
 	must(ioctl(fd, UFFDIO_API, &api), "UFFDIO_API");
 	must(ioctl(fd, UFFDIO_REGISTER, &range), "UFFDIO_REGISTER");
 	return fd;
@@ -205,6 +213,94 @@ static void page_give(int fd, void *page)
 	struct uffdio_zeropage zero = { .range = { (uint64_t)(uintptr_t)page, 4096 } };
 
 	must(ioctl(fd, UFFDIO_ZEROPAGE, &zero), "UFFDIO_ZEROPAGE");
+}
+
+/* As many wait for pages. */
+static bool faults_wait(int fd, size_t num)
+{
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	struct uffd_msg fault;
+
+	while (num) {
+		if (poll(&in, 1, 20000) != 1)
+			return false;
+		num -= read(fd, &fault, sizeof(fault)) == sizeof(fault);
+	}
+	return true;
+}
+
+/* A call that may have to wait for a socket's lock: in a thread of its own */
+struct attempt {
+	int (*call)(int fd);
+	int fd, result;
+};
+
+static void *attempt_run(void *data)
+{
+	struct attempt *attempt = data;
+
+	attempt->result = attempt->call(attempt->fd) < 0 ? -errno : 0;
+	return NULL;
+}
+
+static int splice_into(int fd)
+{
+	int pipes[2];
+
+	must(pipe2(pipes, O_CLOEXEC), "pipe2");
+	must(write(pipes[1], "x", 1), "write");
+	return (int)splice(pipes[0], NULL, fd, NULL, 1, 0);
+}
+
+static int splice_out_of(int fd)
+{
+	int pipes[2];
+
+	must(pipe2(pipes, O_CLOEXEC), "pipe2");
+	return (int)splice(fd, NULL, pipes[1], NULL, 1, SPLICE_F_NONBLOCK);
+}
+
+static int set_linger(int fd)
+{
+	struct linger linger = { 1, 10 };
+
+	return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static int set_user_timeout(int fd)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){ 1000 }, sizeof(int));
+}
+
+static int receive_in_place(int fd)
+{
+	struct tcp_zerocopy_receive where = { 0 };
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &where, &(socklen_t){ sizeof(where) });
+}
+
+/* Whatever else could take the lock of a socket that is to end, and so put that off, is refused at once. */
+static void nothing_waits(int fd)
+{
+	static struct attempt attempts[] = {
+		{ splice_into, 0, 0 }, { splice_out_of, 0, 0 }, { set_linger, 0, 0 }, { set_user_timeout, 0, 0 },
+		{ receive_in_place, 0, 0 },
+	};
+	static const char *const names[] = { "splice into it", "splice out of it", "SO_LINGER", "TCP_USER_TIMEOUT",
+					     "TCP_ZEROCOPY_RECEIVE" };
+	struct timespec until;
+	pthread_t thread;
+
+	for (size_t i = 0; i < NUM(attempts); i++) {
+		attempts[i].fd = fd;
+		pthread_create(&thread, NULL, attempt_run, &attempts[i]);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += 5;
+		if (pthread_timedjoin_np(thread, NULL, &until))
+			check(false, "%s waits for the lock", names[i]);
+		else
+			equal(attempts[i].result, -ECONNABORTED, "%s is refused", names[i]);
+	}
 }
 
 static bool has_ended(int fd)
@@ -229,7 +325,7 @@ static void held(void)
 	must(seal_socket(fds[0], &seal), "seal");
 	must(seal_socket(others[0], &seal), "seal");
 	sender.fd = fds[0];
-	pages = page_make(&sender.page);
+	pages = pages_make(&sender.page, 1);
 	fault = (struct pollfd){ .fd = pages, .events = POLLIN };
 	pthread_create(&thread, NULL, send_page, &sender);
 	must(poll(&fault, 1, 5000) - 1, "a fault");
@@ -246,6 +342,7 @@ static void held(void)
 	errno = 0;
 	equal(send(fds[0], "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), -1, "nothing more is sent");
 	equal(errno, ECONNABORTED, "... but ECONNABORTED");
+	nothing_waits(fds[0]);
 	page_give(pages, sender.page);
 	pthread_join(thread, NULL);
 	equal(sender.result, 4096, "what the holder was sending is taken");
@@ -257,6 +354,166 @@ static void held(void)
 	for (int i = 0; i < 2; i++) {
 		close(fds[i]);
 		close(others[i]);
+	}
+}
+
+/* --- holders whose calls wait for each other --- */
+
+#define CROWD	400	/* more than the kernel works for at once */
+
+/* @page: that is not there yet, of what @value has */
+struct setter {
+	int fd, level, name;
+	void *value, *page;
+	pid_t thread;
+	int result;
+};
+
+static void *set_page(void *data)
+{
+	struct setter *setter = data;
+
+	__atomic_store_n(&setter->thread, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	setter->result = setsockopt(setter->fd, setter->level, setter->name, setter->value, 8) ? -errno : 0;
+	return NULL;
+}
+
+/* It waits for a lock, or has come to its end. */
+static bool waits(const struct setter *setter)
+{
+	char path[64], line[256], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", __atomic_load_n(&setter->thread, __ATOMIC_ACQUIRE));
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fgets(line, sizeof(line), file) && strrchr(line, ')'))
+		state = strrchr(line, ')')[2];
+	fclose(file);
+	return state == 'D';
+}
+
+static void wait_for(const struct setter *setter)
+{
+	for (int i = 0; i < 20000 && !waits(setter); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+static uint64_t revoke_container(uint32_t container)
+{
+	message_begin(&owner, &message, SLIM_CMD_REVOKE, 0);
+	message_put32(&message, SLIM_A_CONTAINER, container);
+	return message_talk(&owner, &message) ? 0 : message_u64(&message, SLIM_A_CUT);
+}
+
+/* The kernel reads the first half of the value before it takes the lock, and all of it with the lock. */
+static struct setter setter_make(int fd, char *two_pages, int pages)
+{
+	page_give(pages, two_pages);
+	return (struct setter){ .fd = fd, .level = SOL_SOCKET, .name = SO_LINGER,
+				.value = two_pages + 4096 - sizeof(int), .page = two_pages + 4096 };
+}
+
+/*
+ * Each socket has a holder that keeps its lock, and another one that waits for it, and will keep it too. When the
+ * first ones give theirs back, nothing that is to end these sockets waits for the second ones: others end.
+ */
+static void crowd(void)
+{
+	static struct setter setters[2 * CROWD];
+	static pthread_t threads[2 * CROWD];
+	static int fds[CROWD][2];
+	struct rlimit files = { 4096, 4096 };
+	struct slim_seal seal = seal_default();
+	pthread_attr_t small;
+	int others[2], pages, ended = 0;
+	void *all;
+
+	must(setrlimit(RLIMIT_NOFILE, &files), "setrlimit");
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 1 << 20);
+	pages = pages_make(&all, 2 * NUM(setters));
+	for (int i = 0; i < 2 * CROWD; i++) {
+		if (i < CROWD) {
+			host_connect(listener, port, AF_INET6, fds[i]);
+			must(seal_socket(fds[i][0], &seal), "seal");
+		}
+		setters[i] = setter_make(fds[i % CROWD][0], (char *)all + 8192 * i, pages);
+		if (i == CROWD)
+			check(faults_wait(pages, CROWD), "the locks of %d sockets are held", CROWD);
+		if (pthread_create(&threads[i], &small, set_page, &setters[i]))
+			must(-1, "pthread_create");
+	}
+	for (int i = CROWD; i < 2 * CROWD; i++)
+		wait_for(&setters[i]);
+	seal.container = 8;
+	host_connect(listener, port, AF_INET6, others);
+	must(seal_socket(others[0], &seal), "seal");
+	equal((long)revoke_container(5), CROWD, "all of them are to end");
+	for (int i = 0; i < CROWD; i++)
+		page_give(pages, setters[i].page);
+	check(faults_wait(pages, CROWD), "they are held by those who have waited");
+	equal((long)revoke_container(8), 1, "another one is to end");
+	check(has_ended(others[0]), "it ends meanwhile");
+	for (int i = CROWD; i < 2 * CROWD; i++)
+		page_give(pages, setters[i].page);
+	for (int i = 0; i < CROWD; i++) {
+		pthread_join(threads[i], NULL);
+		pthread_join(threads[CROWD + i], NULL);
+		ended += has_ended(fds[i][0]);
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+	equal(ended, CROWD, "in the end all have ended");
+	close(pages);
+	close(others[0]);
+	close(others[1]);
+}
+
+/* --- calls that were under way when a shape came --- */
+
+static int value_of(const struct setter *setter)
+{
+	int value = -1;
+
+	getsockopt(setter->fd, setter->level, setter->name, &value, &(socklen_t){ sizeof(value) });
+	return value;
+}
+
+static void shaped_meanwhile(void)
+{
+	static const struct {
+		int level, name, shaped;
+	} cases[] = {
+		{ SOL_SOCKET, SO_MAX_PACING_RATE, 1000000 }, { SOL_SOCKET, SO_PRIORITY, 3 },
+		{ IPPROTO_IP, IP_TOS, 0x28 }, { IPPROTO_IPV6, IPV6_TCLASS, 0x28 },
+	};
+	const struct slim_shape shape = { .flags = SLIM_SHAPE_ALL, .rate = 1000000, .tos = 0x28, .priority = 3 };
+	struct slim_seal seal = seal_default();
+
+	for (size_t i = 0; i < NUM(cases); i++) {
+		struct setter setter = { .level = cases[i].level, .name = cases[i].name };
+		pthread_t thread;
+		int fds[2], pages = pages_make(&setter.page, 1);
+
+		host_connect(listener, port, AF_INET6, fds);
+		must(seal_socket(fds[0], &seal), "seal");
+		setter.fd = fds[0];
+		setter.value = setter.page;
+		pthread_create(&thread, NULL, set_page, &setter);
+		check(faults_wait(pages, 1), "a call sets option %d", cases[i].name);
+		message_begin(&owner, &message, SLIM_CMD_SHAPE, 0);
+		message_put64(&message, SLIM_A_COOKIE, cookie_of(fds[0]));
+		message_put(&message, SLIM_A_SHAPE, &shape, sizeof(shape));
+		equal(message_talk(&owner, &message), 0, "SHAPE comes meanwhile");
+		page_give(pages, setter.page);
+		pthread_join(thread, NULL);
+		equal(setter.result, -ENOPROTOOPT, "the call is refused");
+		equal(value_of(&setter), cases[i].shaped, "the shape holds");
+		close(pages);
+		close(fds[0]);
+		close(fds[1]);
 	}
 }
 
@@ -275,5 +532,7 @@ int main(void)
 	denied();
 	attacks();
 	held();
+	shaped_meanwhile();
+	crowd();
 	return 0;
 }

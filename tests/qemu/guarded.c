@@ -7,8 +7,10 @@
  */
 #include <fcntl.h>
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -208,6 +210,21 @@ static void connect_again(int fd, int peer)
 	say_result("and then", read(fd, &one, 1));
 }
 
+/* A library that would have TLS in the kernel learns that there is none, and goes on. In a container, as it is */
+static void no_tls(int fd, int peer)
+{
+	int host = (int)must(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "open");
+	char byte;
+
+	must(unshare(CLONE_NEWNET), "unshare");
+	say_result("an upper layer that there is not", setsockopt(fd, IPPROTO_TCP, TCP_ULP, "none", 4));
+	say_result("its keys", setsockopt(fd, SOL_TLS, 1, "", 1));
+	must(setns(host, CLONE_NEWNET), "setns");
+	close(host);
+	say_result("write", write(fd, "x", 1));
+	say_result("read", read(peer, &byte, 1));
+}
+
 /* Waits for what @peer sends in a moment: level, edge */
 static void readiness(int fd, int peer)
 {
@@ -271,6 +288,46 @@ static void zero_copy(int fd, int peer)
 	say_result("no more", recvmsg(fd, &message, MSG_ERRQUEUE));
 }
 
+/* What came by MSG_ERRQUEUE: which control messages, and what they say that does not change from run to run */
+static void say_error(int fd)
+{
+	char control[512], data[256];
+	struct iovec vec = { data, sizeof(data) };
+	struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+	struct pollfd error = { .fd = fd };
+
+	say_result("poll", poll(&error, 1, 2000));
+	say_result("recvmsg", recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT));
+	say("flags %x\n", message.msg_flags & MSG_ERRQUEUE);
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message); cmsg; cmsg = CMSG_NXTHDR(&message, cmsg)) {
+		const struct sock_extended_err *err = (void *)CMSG_DATA(cmsg);
+
+		if (cmsg->cmsg_level == SOL_SOCKET)
+			say("type %d, %zu bytes\n", cmsg->cmsg_type, cmsg->cmsg_len);
+		else
+			say("origin %d, errno %d, %u, %u\n", err->ee_origin, err->ee_errno, err->ee_info, err->ee_data);
+	}
+}
+
+/* Of what is sent, without the packets, and of what comes */
+static void time_stamps(int fd, int peer)
+{
+	int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE |
+		    SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY;
+	char control[256], byte;
+	struct iovec vec = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+
+	say_result("SO_TIMESTAMPING", setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)));
+	say_result("send", send(fd, "abc", 3, 0));
+	say_error(fd);
+	say_result("write", write(peer, "x", 1));
+	say_result("recvmsg", recvmsg(fd, &message, 0));
+	say("%d\n", message.msg_controllen ? CMSG_FIRSTHDR(&message)->cmsg_type : 0);
+}
+
 static void dissolved(int fd, int peer)
 {
 	struct sockaddr_in6 addr = { .sin6_family = AF_UNSPEC };
@@ -309,8 +366,9 @@ static const struct {
 } cases[] = {
 	{ "data", data }, { "names", names }, { "half-close", half_close }, { "urgent data", urgent },
 	{ "options", options }, { "TCP_INFO and ioctls", info }, { "connect(2) and its like again", connect_again },
+	{ "TLS in the kernel", no_tls },
 	{ "poll and epoll", readiness }, { "sendfile and splice", files }, { "zero copy", zero_copy },
-	{ "dissolved", dissolved }, { "20 MB", many_bytes },
+	{ "time stamps", time_stamps }, { "dissolved", dissolved }, { "20 MB", many_bytes },
 };
 
 /* --- connecting --- */
@@ -463,6 +521,26 @@ static double rate_of(int fd, int peer, double seconds)
 	return (double)bytes / elapsed;
 }
 
+/* What is shaped no more is as the kernel has it, and the program's. */
+static void unshaped(struct guard *guard, int fd, const struct slim_shape *shape)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = { { SOL_SOCKET, SO_MAX_PACING_RATE, -1 }, { SOL_SOCKET, SO_PRIORITY, 0 }, { IPPROTO_IP, IP_TOS, 0 } };
+	static struct message message;
+	int value;
+
+	message_begin(guard, &message, SLIM_CMD_SHAPE, 0);
+	message_put64(&message, SLIM_A_COOKIE, cookie_of(fd));
+	message_put(&message, SLIM_A_SHAPE, shape, sizeof(*shape));
+	equal(message_talk(guard, &message), 0, "SHAPE of nothing");
+	for (size_t i = 0; i < NUM(options); i++) {
+		must(getsockopt(fd, options[i].level, options[i].name, &value, &(socklen_t){ sizeof(value) }), "get");
+		equal(value, options[i].value, "option %d is the default", options[i].name);
+		equal(setsockopt(fd, options[i].level, options[i].name, &(int){ 4 }, sizeof(int)), 0, "and may be set");
+	}
+}
+
 static void rates(struct guard *guard)
 {
 	static struct message message;
@@ -488,6 +566,15 @@ static void rates(struct guard *guard)
 	check(rate > 3.2e6 && rate < 4.6e6, "changed to 4 MB/s: %.2f", rate / 1e6);
 	must(getsockopt(fds[0], IPPROTO_IP, IP_TOS, &value, &(socklen_t){ sizeof(value) }), "IP_TOS");
 	equal(value, 0x28, "another TOS");
+	shape.flags = 0;
+	unshaped(guard, fds[0], &shape);
+	close(fds[0]);
+	close(fds[1]);
+	host_connect(listener, port, AF_INET6, fds);
+	seal.shape.flags = SLIM_SHAPE_PRIORITY;
+	must(seal_socket(fds[0], &seal), "seal");
+	equal(setsockopt(fds[0], IPPROTO_IP, IP_TOS, &(int){ 0x10 }, sizeof(int)) ? -errno : 0, -ENOPROTOOPT,
+	      "where the priority is locked, TOS, which changes it, is");
 	close(fds[0]);
 	close(fds[1]);
 }

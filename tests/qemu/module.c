@@ -3,15 +3,20 @@
  * module.c - what slim.ko's netlink family does with right and wrong messages, and with whom
  *
  *	module			all of the cases
+ *	module incomplete	of a module that could hook nothing
  *	module hold		seals a socket, says "ready", and keeps it until its input ends
  *	module random SEED NUM	sends so many messages of random attributes, most of them almost right
  */
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <sched.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "guard.h"
 
@@ -30,11 +35,57 @@ static void what_it_is(struct guard *guard)
 	equal((long)message_u64(&message, SLIM_A_GENERATION), 0, "there is no policy");
 }
 
+static void count_reasons(const struct nlmsghdr *head, void *data)
+{
+	const char *at = (const char *)NLMSG_DATA(head) + GENL_HDRLEN, *end = (const char *)head + head->nlmsg_len;
+	const struct nlattr *attr;
+	int *num = data;
+
+	for (; (attr = attr_find(at, (size_t)(end - at), SLIM_A_REASON)); at = (const char *)attr + NLA_ALIGN(attr->nla_len))
+		*num += strstr(attr_value(attr), " (error ") != NULL;
+	*num += (int)attr_u64(nlmsg_find(head, SLIM_A_MISSING)) << 16;
+}
+
+/* Options of SOL_SOCKET are set without a hook where the kernel leaves that to the socket. */
+static void incomplete(struct guard *guard)
+{
+	struct ifreq request = { .ifr_name = "host0" };
+	struct slim_seal seal = seal_default();
+	const uint32_t always = SLIM_MISSING_IOCTL | SLIM_MISSING_COMPAT | SLIM_MISSING_GETSOCKOPT | SLIM_MISSING_SETATTR;
+	int said = 0, listener, fds[2];
+	uint16_t port;
+
+	message_begin(guard, &message, SLIM_CMD_GET, NLM_F_ACK);
+	must(message_send(guard, &message), "send");
+	equal(message_answer(guard, &message, count_reasons, &said), 0, "GET");
+	check((said >> 16 & ~SLIM_MISSING_SETSOCKOPT) == (int)always, "all is missing: %#x", said >> 16);
+	equal(said & 0xffff, __builtin_popcount((unsigned int)said >> 16), "a reason for each");
+	must(guard_own(guard, -1), "own");
+	listener = host_listen(&port);
+	host_connect(listener, port, AF_INET6, fds);
+	equal(seal_socket(fds[0], &seal), 0, "it seals all the same");
+	equal(ioctl(fds[0], SIOCGIFADDR, &request) ? -errno : 0, -ENOTTY, "what passes a socket's operations is refused");
+	close(fds[0]);
+	close(fds[1]);
+	close(listener);
+}
+
 static int cut(struct guard *guard, uint64_t cookie)
 {
 	message_begin(guard, &message, SLIM_CMD_REVOKE, 0);
 	message_put64(&message, SLIM_A_COOKIE, cookie);
 	return message_talk(guard, &message);
+}
+
+/* Opens and closes a netlink socket that has the number of the guard's. */
+static void close_namesake(const struct guard *guard)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
+	int fd = (int)must(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "socket");
+
+	must(getsockname(guard->fd, (void *)&addr, &(socklen_t){ sizeof(addr) }), "getsockname");
+	must(bind(fd, (void *)&addr, sizeof(addr)), "bind");
+	close(fd);
 }
 
 static void owners(struct guard *guard)
@@ -51,6 +102,9 @@ static void owners(struct guard *guard)
 	equal((long)message_u64(&message, SLIM_A_OWNED), 1, "it is owned by another");
 	equal(guard_command(guard, &message, SLIM_CMD_GET), 0, "the owner asks");
 	equal((long)message_u64(&message, SLIM_A_OWNED), 2, "it is owned by itself");
+	close_namesake(guard);
+	equal(guard_command(guard, &message, SLIM_CMD_GET), 0, "a socket of another protocol has gone");
+	equal((long)message_u64(&message, SLIM_A_OWNED), 2, "... which was no owner, although its number is the same");
 	close(guard->fd);
 	equal(guard_own(&second, -1), 0, "when the first one has gone there may be another");
 	close(second.fd);
@@ -130,39 +184,85 @@ static void sockets(struct guard *guard, int listener, uint16_t port)
 
 /* --- sealing --- */
 
+static int seal_as(int fd, const struct slim_seal *seal, size_t size)
+{
+	return setsockopt(fd, SOL_SLIM, SLIM_SEAL, seal, (socklen_t)size) ? -errno : 0;
+}
+
+static void wrong_seals(int listener, uint16_t port)
+{
+	static const struct {
+		size_t at, size;
+		uint64_t value;
+		const char *what;
+	} wrongs[] = {
+		{ offsetof(struct slim_seal, size), 4, 8, "a wrong size" },
+		{ offsetof(struct slim_seal, flags), 4, SLIM_SEAL_IPV4 | 64, "an unknown flag" },
+		{ offsetof(struct slim_seal, reserved), 4, 1, "what is reserved" },
+		{ offsetof(struct slim_seal, vni), 4, 1 << 24, "no VNI" },
+		{ offsetof(struct slim_seal, peer_vni), 4, 1 << 24, "no VNI of the peer" },
+		{ offsetof(struct slim_seal, local.addr), 1, 1, "no IPv4 address" },
+		{ offsetof(struct slim_seal, peer.addr), 1, 1, "no IPv4 address of the peer" },
+		{ offsetof(struct slim_seal, local.reserved), 2, 1, "what is reserved in an address" },
+		{ offsetof(struct slim_seal, peer.reserved), 2, 1, "what is reserved in the peer's" },
+		{ offsetof(struct slim_seal, shape.flags), 4, SLIM_SHAPE_RATE, "a rate of 0" },
+		{ offsetof(struct slim_seal, shape.flags), 4, 64, "an unknown shape" },
+		{ offsetof(struct slim_seal, shape.priority), 1, 7, "a priority that is none" },
+		{ offsetof(struct slim_seal, shape.reserved), 2, 1, "what is reserved in a shape" },
+	};
+
+	for (size_t i = 0; i < NUM(wrongs); i++) {
+		struct slim_seal seal = seal_default();
+		int fds[2];
+
+		memcpy((char *)&seal + wrongs[i].at, &wrongs[i].value, wrongs[i].size);
+		host_connect(listener, port, AF_INET6, fds);
+		equal(seal_socket(fds[0], &seal), -EINVAL, "%s", wrongs[i].what);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 static void sealing(struct guard *guard, int listener, uint16_t port)
 {
-	struct slim_seal seal = seal_default(), wrong;
+	struct slim_seal seal = seal_default();
 	int fds[2];
 
 	(void)guard;
 	host_connect(listener, port, AF_INET6, fds);
 	equal(setsockopt(fds[0], IPPROTO_TCP, TCP_ULP, "slim", 4), 0, "TCP_ULP");
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal) - 1) ? -errno : 0, -EINVAL, "too short a seal");
+	equal(seal_as(fds[0], &seal, sizeof(seal) - 1), -EINVAL, "too short a seal");
+	equal(seal_as(fds[0], &seal, sizeof(seal)), -ENODATA, "a socket without a cookie");
 	cookie_of(fds[0]);
-	wrong = seal;
-	wrong.size = 8;
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "a wrong size");
-	wrong = seal;
-	wrong.flags = 64;
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "an unknown flag");
-	wrong = seal;
-	wrong.vni = 1 << 24;
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "no VNI");
-	wrong = seal;
-	wrong.peer.addr[0] = 1;
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "no IPv4 address");
-	wrong = seal;
-	wrong.shape.flags = SLIM_SHAPE_RATE;
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "a rate of 0");
-	wrong = seal;
-	wrong.local.reserved = 1;
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &wrong, sizeof(seal)) ? -errno : 0, -EINVAL, "what is reserved");
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal)) ? -errno : 0, 0, "a right one");
-	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal)) ? -errno : 0, -ENOPROTOOPT, "once only");
+	wrong_seals(listener, port);
+	equal(seal_as(fds[0], &seal, sizeof(seal)), 0, "a right one");
+	equal(setsockopt(fds[0], IPPROTO_TCP, TCP_ULP, "slim", 4) ? -errno : 0, -EEXIST, "it has its layer");
+	equal(seal_as(fds[0], &seal, sizeof(seal)), -EALREADY, "once only");
 	close(fds[0]);
 	close(fds[1]);
 	equal(setsockopt(listener, IPPROTO_TCP, TCP_ULP, "slim", 4) ? -errno : 0, -ENOTCONN, "no listener is sealed");
+}
+
+/* A connection that nobody holds any more, and that still has something to send, is there, and can be ended. */
+static void closed(struct guard *guard, int listener, uint16_t port)
+{
+	struct slim_seal seal = seal_default();
+	static char data[65536];
+	uint64_t cookie;
+	int fds[2];
+
+	host_connect(listener, port, AF_INET6, fds);
+	must(seal_socket(fds[0], &seal), "seal");
+	cookie = cookie_of(fds[0]);
+	while (send(fds[0], data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	close(fds[0]);
+	equal(sockets_num(guard), 1, "closed, it goes on sending");
+	equal(cut(guard, cookie), 0, "REVOKE");
+	for (int i = 0; i < 200 && guard_stat(guard, SLIM_A_LIVE); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	equal((long)guard_stat(guard, SLIM_A_LIVE), 0, "it has ended");
+	close(fds[1]);
 }
 
 static void draining(struct guard *guard, int listener, uint16_t port)
@@ -387,9 +487,57 @@ static void others(int listener, uint16_t port)
 	}
 }
 
+/* How many sealed sockets a host has, by STATS and by their list */
+static void lives(struct guard *guard, int host_fd, int num, const char *whose)
+{
+	int listed = 0;
+
+	message_begin(guard, &message, SLIM_CMD_STATS, 0);
+	message_put(&message, SLIM_A_HOST_FD, &host_fd, sizeof(host_fd));
+	must(message_talk(guard, &message), "STATS");
+	equal((long)message_u64(&message, SLIM_A_LIVE), num, "sealed sockets of %s", whose);
+	message_begin(guard, &message, SLIM_CMD_SOCKET, NLM_F_DUMP);
+	message_put(&message, SLIM_A_HOST_FD, &host_fd, sizeof(host_fd));
+	must(message_send(guard, &message), "send");
+	must(message_answer(guard, &message, count_sockets, &listed), "SOCKET");
+	equal(listed, num, "... in the list");
+}
+
+/* In a namespace that nobody is in: it ends with the sockets. */
+static void sockets_elsewhere(struct guard *second, int fd, int init_fd)
+{
+	struct ifreq up = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct sockaddr_in addr = address4("127.0.0.1", 7000);
+	struct slim_seal seal = seal_default();
+	int listener = (int)must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	int fds[2] = { (int)must(socket(AF_INET, SOCK_STREAM, 0), "socket"), -1 };
+
+	must(ioctl(listener, SIOCSIFFLAGS, &up), "SIOCSIFFLAGS");
+	must(bind(listener, (void *)&addr, sizeof(addr)), "bind");
+	must(listen(listener, 5), "listen");
+	must(connect(fds[0], (void *)&addr, sizeof(addr)), "connect");
+	fds[1] = (int)must(accept(listener, NULL, NULL), "accept");
+	equal(seal_socket(fds[0], &seal), 0, "a socket of its own is sealed");
+	must(syscall(SYS_setns, init_fd, CLONE_NEWNET), "setns");
+	lives(second, fd, 1, "that host");
+	lives(second, init_fd, 0, "the initial one");
+	equal(guard_own(second, -1), 0, "the initial one has the same owner");
+	equal(cut(second, cookie_of(fds[0])), -ENOENT, "REVOKE there does not mean it");
+	message_begin(second, &message, SLIM_CMD_REVOKE, 0);
+	message_put32(&message, SLIM_A_CONTAINER, seal.container);
+	equal(message_talk(second, &message), -ENOENT, "nor does one of its container's");
+	close(second->fd);
+	close(fd);
+	equal(write(fds[0], "x", 1), 1, "it lives without anything else of its host");
+	close(listener);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* A namespace of a host of its own: its sockets, its owner, its counters */
 static void another_host(struct guard *guard)
 {
+	int init_fd = (int)must(open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC), "open");
 	struct guard second;
 	int fd;
 
@@ -402,11 +550,10 @@ static void another_host(struct guard *guard)
 	equal(guard_own(&second, fd), 0, "it can be owned");
 	must(syscall(SYS_setns, fd, CLONE_NEWNET), "setns");
 	equal(ask_own_ulp(), 0, "then it is a host");
-	must(syscall(SYS_setns, open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC), CLONE_NEWNET), "setns");
+	sockets_elsewhere(&second, fd, init_fd);
 	must(guard_open(guard), "open");
 	must(guard_own(guard, -1), "own");
-	close(second.fd);
-	close(fd);
+	close(init_fd);
 }
 
 /* --- random messages --- */
@@ -483,8 +630,13 @@ int main(int argc, char **argv)
 
 	must(guard_open(&guard), "the family");
 	if (argc > 3) {
-		must(guard_own(&guard, -1), "own");
+		/* Of several, one is the owner. */
+		guard_own(&guard, -1);
 		random_messages(&guard, strtoull(argv[2], NULL, 0), atol(argv[3]));
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "incomplete")) {
+		incomplete(&guard);
 		return 0;
 	}
 	listener = host_listen(&port);
@@ -497,6 +649,7 @@ int main(int argc, char **argv)
 	owners(&guard);
 	sealing(&guard, listener, port);
 	sockets(&guard, listener, port);
+	closed(&guard, listener, port);
 	draining(&guard, listener, port);
 	malformed(&guard);
 	truncated(&guard);

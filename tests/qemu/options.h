@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h - every number of an option, on every level, and of a control message: what is decided about it (included by
- * attacks.c)
+ * options.h - every number of an option, on every level, of a control message, and of an ioctl: what is decided about it
+ * (included by attacks.c)
  *
  * A number that a plain socket knows, and that is not here, fails: it is to be decided about, here and in
  * kmod/options.c. What is refused is refused whatever the value is; what may be set is tried with the value that
@@ -12,7 +12,7 @@
 
 #define NUMBERS		256	/* of options on a level */
 
-/* R: may be read, S: may be set, z: is read as nothing, -: neither; absent: a plain socket does not know it either */
+/* R: may be read, S: may be set, z: is read as nothing, u: and set as what there is not, -: neither; absent: a plain socket does not know it either */
 struct decision {
 	int number;
 	const char *allowed;
@@ -34,7 +34,7 @@ static const struct decision of_tcp[] = {
 	{ 1, "RS" }, { 2, "RS" }, { 3, "RS" }, { 4, "RS" }, { 5, "RS" }, { 6, "RS" }, { 7, "RS" }, { 8, "RS" },
 	{ 9, "RS" }, { 10, "RS" }, { 11, "R" }, { 12, "RS" }, { 13, "RS" }, { 14, "-" }, { 16, "RS" }, { 17, "RS" },
 	{ 18, "RS" }, { 19, "-" }, { 20, "-" }, { 21, "-" }, { 22, "-" }, { 23, "-" }, { 24, "-" }, { 25, "RS" },
-	{ 26, "R" }, { 27, "-" }, { 28, "-" }, { 29, "-" }, { 30, "R" }, { 31, "z" }, { 32, "-" }, { 33, "-" },
+	{ 26, "R" }, { 27, "-" }, { 28, "-" }, { 29, "-" }, { 30, "R" }, { 31, "u" }, { 32, "-" }, { 33, "-" },
 	{ 34, "-" }, { 35, "R" }, { 36, "RS" }, { 37, "-" }, { 38, "-" }, { 39, "-" }, { 40, "-" }, { 41, "-" },
 	{ 42, "-" }, { 43, "R" },
 };
@@ -114,8 +114,8 @@ static void try_number(int fd, size_t level, int number, const char *allowed)
 	if (!allowed || !strcmp(allowed, "-")) {
 		if (got != -ENOPROTOOPT || put != -ENOPROTOOPT)
 			goto wrong;
-	} else if (!strcmp(allowed, "z")) {
-		if (got || !is_zero(shared->out, shared->length) || put != -ENOPROTOOPT)
+	} else if (!strcmp(allowed, "z") || !strcmp(allowed, "u")) {
+		if (got || !is_zero(shared->out, shared->length) || put != (*allowed == 'z' ? -ENOPROTOOPT : -ENOENT))
 			goto wrong;
 	} else if (!strcmp(allowed, "R")) {
 		if (put != -ENOPROTOOPT)
@@ -186,6 +186,39 @@ static void try_control(int fd, bool guarded)
 		complain_control(SO_TIMESTAMPING, "is not taken");
 }
 
+/* --- ioctls --- */
+
+/* Those of sockets, and those of terminals, of which sockets have some; 0x5421 and 0x5450 to 0x5460 are of any file. */
+static bool ioctl_is_decided(unsigned int command)
+{
+	static const unsigned int allowed[] = {
+		0x8901, 0x8902, 0x8903, 0x8904, 0x8905, 0x8906, 0x8907, 0x894B, 0x5411, 0x541B,
+	};
+
+	if (command == 0x5421 || (command >= 0x5450 && command <= 0x5460))
+		return true;
+	for (size_t i = 0; i < NUM(allowed); i++)
+		if (allowed[i] == command)
+			return true;
+	return false;
+}
+
+static void try_ioctls(int fd)
+{
+	target = fd;
+	execute = execute_directly;
+	for (unsigned int command = 0x5400; command < 0x5500; command++)
+		for (unsigned int type = 0; type < 2; type++) {
+			unsigned int number = command + type * (0x8900 - 0x5400);
+			long result;
+
+			memset(shared->out, 0, sizeof(shared->out));
+			result = ioctl_is_decided(number) ? -ENOTTY : control(number);
+			if (result != -ENOTTY && shared->failed++ < 40)
+				check(false, "ioctl %#x: %ld", number, result);
+		}
+}
+
 /* A plain socket is asked by who may all, once; a sealed one by everybody. */
 static void try_options(enum credential credential)
 {
@@ -198,6 +231,7 @@ static void try_options(enum credential credential)
 		for (int number = 0; number < NUMBERS; number++)
 			try_number(fd, level, number, decided(level, number));
 	try_control(fd, true);
+	try_ioctls(fd);
 	request.question = VERIFY;
 	harmed = !ask(request, &none);
 	check(!harmed, "options by number, %s: the connection is unharmed", credentials[credential]);

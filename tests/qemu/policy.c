@@ -416,6 +416,37 @@ static void members(struct guard *guard, long num)
 
 /* --- what is told wrongly --- */
 
+/* Each number that says how far something reaches, told too large; flags and what is reserved */
+static void wrong_numbers(struct guard *guard)
+{
+	static const struct {
+		void *number;
+		size_t size;
+		uint32_t value;
+		const char *what;
+	} wrongs[] = {
+		{ &told.domains[2].rules_num, 4, 100000, "rules that are not there" },
+		{ &told.domains[2].sets_num, 4, 100000, "sets that are not there" },
+		{ &told.domains[0].sets_dynamic, 4, 100000, "more dynamic sets than sets" },
+		{ &told.domains[0].flags, 4, 2, "an unknown flag of a domain" },
+		{ &told.domains[1].source, 4, 1 << 24, "no VNI" },
+		{ &told.domains[1].destination, 4, 1 << 24, "no VNI of a destination" },
+		{ &told.sets[0].ranges_num, 4, 100000, "ranges that are not there" },
+		{ &told.rules[7].services_num, 4, 100000, "services that are not there" },
+		{ &told.rules[7].services_num, 4, 0xffffffff, "very many of them" },
+		{ &told.rules[0].destination, 4, 100000, "a set that is not there" },
+		{ &told.rules[0].reserved, 4, 1, "what is reserved" },
+		{ &told.rules[0].shape.flags, 4, 64, "an unknown shape" },
+		{ &told.rules[0].shape.priority, 1, 7, "a priority that is none" },
+	};
+
+	for (size_t i = 0; i < NUM(wrongs); i++) {
+		make_random(8);
+		memcpy(wrongs[i].number, &wrongs[i].value, wrongs[i].size);
+		equal(stage_all(guard, 303, 0), -EINVAL, "%s", wrongs[i].what);
+	}
+}
+
 static void wrong_policies(struct guard *guard)
 {
 	struct slim_policy_counts counts = { .sets = 1 }, huge = { .rules = SLIM_RULES_MAX + 1 };
@@ -448,7 +479,11 @@ static void wrong_policies(struct guard *guard)
 	make_random(8);
 	told.domains[2].rules_num--;
 	equal(stage_all(guard, 303, 0), -EINVAL, "a rule that is no domain's");
+	wrong_numbers(guard);
 	make_random(8);
+	must(stage_all(guard, 304, 0), "stage");
+	equal(stage_part(guard, SLIM_PART_SETS, told.sets, sizeof(told.sets[0]), 1), -EALREADY, "more, after the end");
+	equal(stage_begin(guard, 304, SLIM_STAGE_MEMBERS, &told.counts), -EINVAL, "members, with domains");
 	must(stage_all(guard, 304, 0), "stage");
 	equal(stage(guard, SLIM_STAGE_END), -EALREADY, "built twice");
 	must(stage_all(guard, 304, 0), "stage");
@@ -600,12 +635,14 @@ static void orphaned(struct guard *guard, int listener, uint16_t port)
 
 	make_denying(81, &none);
 	must(enforce(guard, 600), "a policy");
+	must(stage_all(guard, 601, 0), "another one");
 	close(guard->fd);
 	host_connect(listener, port, AF_INET6, fds);
 	seal.peer.port = 81;
 	equal(seal_socket(fds[0], &seal), -EACCES, "without an owner the policy stays in force");
 	must(guard_open(guard), "open");
 	must(guard_own(guard, -1), "own");
+	equal(commit(guard, 601, NULL), -ENODATA, "what it had staged has gone with it");
 	must(guard_command(guard, &message, SLIM_CMD_GET), "GET");
 	equal((long)message_u64(&message, SLIM_A_GENERATION), 600, "its next owner finds it");
 	close(fds[0]);

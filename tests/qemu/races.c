@@ -13,12 +13,14 @@
 #include "guard.h"
 
 #define THREADS		6	/* that make sockets */
+#define KEPT		40	/* sockets that stay until a policy denies them */
+#define KEPT_PORT	99	/* no other policy does, and no other socket has it */
 
 static struct guard owner;
-static int listener;
-static uint16_t port;
+static int listener, kept_listener;
+static uint16_t port, kept_port;
 static volatile bool over;
-static volatile unsigned long made, denied, cut, commits, listed, events[SLIM_EVENT_MAX + 1];
+static volatile unsigned long made, denied, cut, commits, listed, kept, missed, events[SLIM_EVENT_MAX + 1];
 
 static uint32_t random_below(uint64_t *state, uint32_t limit)
 {
@@ -114,15 +116,14 @@ static int stage(struct message *message, uint32_t what, int part, const void *d
 	return message_talk(&owner, message);
 }
 
-/* Denies one of the ports that are used */
-static void reload(struct message *message, uint64_t generation)
+static void reload(struct message *message, uint64_t generation, uint32_t port_denied)
 {
 	const struct slim_policy_counts counts = { 1, 1, 1, 1, 1 };
 	const struct slim_policy_domain domain = { 7, 7, 7, SLIM_POLICY_ALLOW, 1, generation % 2, 1 };
 	const struct slim_policy_set set = { 1 };
 	struct slim_policy_range range = { { 0 }, { 0 } };
 	const struct slim_policy_rule rule = { .id = 1, .services_num = 1 };
-	const struct slim_policy_service service = { 80 + generation % 5, 80 + generation % 5 };
+	const struct slim_policy_service service = { port_denied, port_denied };
 
 	memset(range.last, 0xff, sizeof(range.last));
 	message_begin(&owner, message, SLIM_CMD_STAGE, 0);
@@ -141,6 +142,30 @@ static void reload(struct message *message, uint64_t generation)
 	must(message_talk(&owner, message), "commit");
 	cut += message_u64(message, SLIM_A_CUT);
 	commits++;
+}
+
+/* Whoever else comes and goes while a commit goes through all sockets, it leaves out none that it denies. */
+static void keep_some(struct message *message, uint64_t *generation)
+{
+	struct slim_seal seal = seal_default();
+	int fds[KEPT][2];
+	char byte;
+
+	reload(message, (*generation)++, KEPT_PORT + 1);
+	seal.container = 77;
+	seal.peer.port = seal.local.port = KEPT_PORT;
+	for (int i = 0; i < KEPT; i++) {
+		host_connect(kept_listener, kept_port, i % 2 ? AF_INET : AF_INET6, fds[i]);
+		must(seal_socket(fds[i][0], &seal), "seal");
+		__atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
+	}
+	reload(message, (*generation)++, KEPT_PORT);
+	for (int i = 0; i < KEPT; i++) {
+		missed += recv(fds[i][0], &byte, 1, MSG_DONTWAIT) != -1 || errno != ECONNABORTED;
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+	kept += KEPT;
 }
 
 static void revoke_some(struct message *message, uint64_t *state)
@@ -171,11 +196,18 @@ static void *rule(void *data)
 
 	(void)data;
 	while (!over) {
-		switch (random_below(&state, 4)) {
+		switch (random_below(&state, 8)) {
 		case 0:
-			reload(&message, generation++);
+			keep_some(&message, &generation);
 			break;
 		case 1:
+		case 2:
+			/* Denies one of the ports that are used */
+			reload(&message, generation, 80 + (uint32_t)generation % 5);
+			generation++;
+			break;
+		case 3:
+		case 4:
 			shape_some(&message, &state);
 			break;
 		default:
@@ -241,7 +273,8 @@ static void *listen_to_events(void *data)
 
 static bool is_enough(void)
 {
-	bool enough = made > 10 * ENOUGH && denied > ENOUGH && cut > ENOUGH && commits > ENOUGH && listed > ENOUGH;
+	bool enough = made > 10 * ENOUGH && denied > ENOUGH && cut > ENOUGH && commits > ENOUGH && listed > ENOUGH &&
+		      kept > ENOUGH;
 
 	for (int i = SLIM_EVENT_OPEN; i <= SLIM_EVENT_MAX; i++)
 		enough = enough && events[i] > ENOUGH;
@@ -258,6 +291,7 @@ int main(int argc, char **argv)
 	must(guard_open(&owner), "the family");
 	must(guard_own(&owner, -1), "own");
 	listener = host_listen(&port);
+	kept_listener = host_listen(&kept_port);
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, make_sockets, &cookies[i]);
 	pthread_create(&threads[THREADS], NULL, rule, NULL);
@@ -274,6 +308,8 @@ int main(int argc, char **argv)
 	check(cut > ENOUGH, "%lu were cut", cut);
 	check(commits > ENOUGH, "%lu policies were in force", commits);
 	check(listed > ENOUGH, "%lu were listed", listed);
+	check(kept > ENOUGH, "%lu were kept until a policy denied them", kept);
+	equal((long)missed, 0, "... and none outlived its commit");
 	for (int i = SLIM_EVENT_OPEN; i <= SLIM_EVENT_MAX; i++)
 		check(events[i] > ENOUGH, "%lu events of kind %d", events[i], i);
 	equal((long)guard_stat(&owner, SLIM_A_SEALED), (long)made, "each that was sealed was counted");
