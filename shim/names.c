@@ -68,13 +68,23 @@ static const struct channel_world *world_of(int fd)
 	return channel_world();
 }
 
+/* Of the sockets of a kernel that knows the option, only those that slim.ko has sealed refuse to tell. */
+static bool is_refused(long err)
+{
+	return err == -ENOPROTOOPT;
+}
+
 /* The cookie of one that is of another namespace; 0: it is not */
 static uint64_t foreign_cookie(int fd)
 {
 	const struct channel_world *world = world_of(fd);
-	uint64_t netns = world ? sys_netns_cookie(fd) : 0;
+	uint64_t netns;
+	long err;
 
-	return netns && netns != world->netns_cookie ? sys_cookie(fd) : 0;
+	if (!world || !world->netns_cookie)
+		return 0;
+	err = sys_getsockopt_exact(fd, SOL_SOCKET, SYS_SO_NETNS_COOKIE, &netns, sizeof(netns));
+	return is_refused(err) || (!err && netns != world->netns_cookie) ? sys_cookie(fd) : 0;
 }
 
 /* Is the mark on the socket the router's? */
@@ -86,6 +96,15 @@ static bool is_marked(int fd)
 	       (mark & SLIM_SOCKET_MARK_MASK) == SLIM_SOCKET_MARK;
 }
 
+/* Has the router made the socket, of another namespace? (A sealed one does not show its mark.) */
+static bool is_of_router(int fd)
+{
+	uint64_t netns;
+
+	return is_marked(fd) || is_refused(sys_getsockopt_exact(fd, SOL_SOCKET, SYS_SO_NETNS_COOKIE,
+								&netns, sizeof(netns)));
+}
+
 struct fdtable_entry *names_reused(int fd)
 {
 	static const struct slim_endpoint nobody;
@@ -93,7 +112,7 @@ struct fdtable_entry *names_reused(int fd)
 	struct fdtable_entry *entry = names_find(fd, cookie);
 	uint16_t domain;
 
-	if (entry || !cookie || !is_marked(fd) || socket_is_active(fd) || !socket_is_tcp(fd, &domain))
+	if (entry || !cookie || !is_of_router(fd) || socket_is_active(fd) || !socket_is_tcp(fd, &domain))
 		return entry;
 	entry = fdtable_name(fd, cookie, domain, &nobody, &nobody);
 	if (entry)
@@ -237,6 +256,22 @@ static int give_int(uint32_t value, void *to, socklen_t *len)
 	return 0;
 }
 
+/* The namespace is the container's, as far as its programs are concerned. */
+static int give_netns(uint64_t netns, void *to, socklen_t *len)
+{
+	socklen_t room;
+
+	if (!user_readable(len, sizeof(*len)))
+		return next_result(-EFAULT);
+	memcpy(&room, len, sizeof(room));
+	if (room != sizeof(netns))
+		return next_result(-EINVAL);
+	if (!user_writable(to, sizeof(netns)))
+		return next_result(-EFAULT);
+	memcpy(to, &netns, sizeof(netns));
+	return 0;
+}
+
 /* SO_PEERNAME refuses a buffer that is longer than the name, and says nothing of a name's length. */
 static int give_peername(const struct fdtable_entry *entry, void *to, socklen_t *len)
 {
@@ -316,11 +351,6 @@ int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return give_int(entry->domain, value, len);
 	if (name == SO_MARK)
 		return give_mark(fd, value, len);
-	/* The namespace is the container's, as far as its programs are concerned. */
-	if (channel_world_known() && user_readable(len, sizeof(*len)) &&
-	    *len == sizeof(uint64_t) && user_writable(value, sizeof(uint64_t))) {
-		memcpy(value, &channel_world_known()->netns_cookie, sizeof(uint64_t));
-		return 0;
-	}
-	return next_getsockopt(fd, level, name, value, len);
+	return channel_world_known() ? give_netns(channel_world_known()->netns_cookie, value, len) :
+	       next_getsockopt(fd, level, name, value, len);
 }
