@@ -45,7 +45,7 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs test-programs docs check check-unit check-shim check-calls \
-	check-e2e check-fuzz check-qemu check-qemu-differences check-qemu-long check-asan check-policy \
+	check-e2e check-fuzz check-qemu check-qemu-differences check-qemu-guard check-qemu-long check-asan check-policy \
 	check-policy-asan check-robust check-faults check-random check-long fuzz demo bench bench-attach bench-calls \
 	bench-policy lint install uninstall clean asan
 
@@ -124,9 +124,17 @@ docs: all
 check-e2e: all $(E2E_BIN)
 	$(Q)tests/e2e/run
 
-# On Debian's kernel, in a virtual machine
+# On Debian's kernel, in a virtual machine; the kernel module among that, in short forms
 check-qemu: all test-programs
-	$(Q)tests/qemu/run smoke kinds
+	$(Q)tests/qemu/run --build-module
+	$(Q)TEST_SHORT=1 tests/qemu/run smoke kinds 10-module 20-attacks
+
+# All that the kernel module promises, on both of Debian's kernels; and in two machines
+check-qemu-guard: all test-programs
+	$(Q)tests/qemu/run --build-module
+	$(Q)tests/qemu/run '[1-4][0-9]-'
+	$(Q)tests/qemu/run --kernel 6.12 --build-module
+	$(Q)tests/qemu/run --kernel 6.12 smoke '[1-4][0-9]-'
 
 # What can be told in control groups, which only such a machine has
 check-qemu-differences: all test-programs
