@@ -86,6 +86,16 @@ static int give(int number, sockptr_t value, sockptr_t len, size_t size)
 	return 0;
 }
 
+/* As the kernel says that there is no such option */
+static int refuse_reading(sockptr_t len)
+{
+	int room;
+
+	if (copy_from_sockptr(&room, len, sizeof(room)))
+		return -EFAULT;
+	return room < 0 ? -EINVAL : -ENOPROTOOPT;
+}
+
 static int getsockopt_answer(struct sock *sk, int level, int name, sockptr_t value, sockptr_t len)
 {
 	struct tag *tag = tag_of(sk);
@@ -102,7 +112,7 @@ static int getsockopt_answer(struct sock *sk, int level, int name, sockptr_t val
 		/* The shim asks each socket that it does not know. */
 		if (name != SO_NETNS_COOKIE)
 			event_attack(tag, SLIM_OPERATION_GETSOCKOPT, SOL_SOCKET, name);
-		return -ENOPROTOOPT;
+		return refuse_reading(len);
 	}
 }
 

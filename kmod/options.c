@@ -26,6 +26,9 @@
  * SO_BINDTOIFINDEX, SO_MARK, SO_DONTROUTE, SO_CNX_ADVICE, SO_TXTIME, SO_BUSY_POLL and its like, SO_NETNS_COOKIE,
  * SO_RCVMARK. Programs that see packets with their headers: SO_ATTACH_FILTER, SO_ATTACH_BPF. What lifts
  * limits: SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_RESERVE_MEM.
+ *
+ * Many that cannot be set can be read, on this level as on the others: they say what somebody has asked for, which
+ * here is nothing. The shim reads them all where one socket takes another's place.
  */
 static const u8 of_socket[] = {
 	[SO_DEBUG] = GET,
@@ -53,6 +56,7 @@ static const u8 of_socket[] = {
 	[SO_TIMESTAMP_OLD] = GET | SET,
 	[SO_ACCEPTCONN] = GET,
 	[SO_TIMESTAMPNS_OLD] = GET | SET,
+	[SO_PASSSEC] = GET,
 	[SO_MARK] = ZERO,
 	[SO_TIMESTAMPING_OLD] = GET | SET,
 	[SO_PROTOCOL] = GET,
@@ -71,6 +75,7 @@ static const u8 of_socket[] = {
 	[SO_INCOMING_NAPI_ID] = ZERO,
 	[SO_COOKIE] = GET,
 	[SO_ZEROCOPY] = GET | SET,
+	[SO_TXTIME] = GET,
 	[SO_BINDTOIFINDEX] = ZERO,
 	[SO_TIMESTAMP_NEW] = GET | SET,
 	[SO_TIMESTAMPNS_NEW] = GET | SET,
@@ -79,6 +84,15 @@ static const u8 of_socket[] = {
 	[SO_SNDTIMEO_NEW] = GET | SET,
 	[SO_PREFER_BUSY_POLL] = GET,
 	[SO_BUF_LOCK] = GET | SET,
+	[SO_RESERVE_MEM] = GET,
+	[SO_TXREHASH] = GET,
+	[SO_RCVMARK] = GET,
+	[SO_BUSY_POLL_BUDGET] = GET,	/* (which no kernel has yet) */
+	/* Of newer kernels, and not in all headers */
+	[76 /* SO_PASSPIDFD */] = GET,
+	[82 /* SO_RCVPRIORITY */] = GET,
+	[83 /* SO_PASSRIGHTS */] = GET,
+	[84 /* SO_INQ */] = GET,
 };
 
 /*
@@ -109,40 +123,75 @@ static const u8 of_tcp[] = {
 	[TCP_ULP] = EMPTY,
 	[TCP_ZEROCOPY_RECEIVE] = GET,
 	[TCP_INQ] = GET | SET,
-	/* From 5.16 on, and not in all headers */
+	[TCP_TX_DELAY] = GET,
+	/* Not in all headers; the last three of kernels from 6.15 on */
 	[43 /* TCP_IS_MPTCP */] = GET,
+	[44 /* TCP_RTO_MAX_MS */] = GET,
+	[45 /* TCP_RTO_MIN_US */] = GET,
+	[46 /* TCP_DELACK_MAX_US */] = GET,
 };
 
 /*
- * Left out on purpose: options and addresses of packets (IP_OPTIONS, IP_PKTINFO, IP_PKTOPTIONS and their like), what
+ * Left out on purpose: options and addresses of packets (IP_OPTIONS, IP_PKTOPTIONS and their like), what
  * chooses the way (IP_UNICAST_IF, IP_TRANSPARENT), and netfilter's, from 64 on (SO_ORIGINAL_DST tells
  * addresses).
  */
 static const u8 of_ip[] = {
 	[IP_TOS] = GET | SET,
 	[IP_TTL] = GET | SET,
+	[IP_RECVOPTS] = GET,
+	[IP_RETOPTS] = GET,
+	[IP_PKTINFO] = GET,
 	[IP_MTU_DISCOVER] = GET | SET,
 	[IP_RECVERR] = GET | SET,
 	[IP_RECVTTL] = GET | SET,
 	[IP_RECVTOS] = GET | SET,
 	[IP_MTU] = GET,
 	[IP_FREEBIND] = GET | SET,
+	[IP_PASSSEC] = GET,
 	[IP_TRANSPARENT] = GET,
+	[IP_RECVORIGDSTADDR] = GET,
 	[IP_MINTTL] = GET,
+	[IP_CHECKSUM] = GET,
 	[IP_BIND_ADDRESS_NO_PORT] = GET | SET,
+	[IP_RECVFRAGSIZE] = GET,
+	[IP_RECVERR_RFC4884] = GET,
+	[IP_MULTICAST_LOOP] = GET,
+	[IP_MULTICAST_ALL] = GET,
 };
 
 /* The same. IPV6_ADDRFORM would give the socket other operations than ours. */
 static const u8 of_ipv6[] = {
+	[IPV6_2292PKTINFO] = GET,
+	[IPV6_2292HOPOPTS] = GET,
+	[IPV6_2292DSTOPTS] = GET,
+	[IPV6_2292RTHDR] = GET,
+	[IPV6_2292HOPLIMIT] = GET,
+	[IPV6_FLOWINFO] = GET,
 	[IPV6_UNICAST_HOPS] = GET | SET,
+	[IPV6_MULTICAST_LOOP] = GET,
 	[IPV6_MTU_DISCOVER] = GET | SET,
 	[IPV6_MTU] = GET,
 	[IPV6_RECVERR] = GET | SET,
 	[IPV6_V6ONLY] = GET,
+	[IPV6_MULTICAST_ALL] = GET,
+	[IPV6_ROUTER_ALERT_ISOLATE] = GET,
+	[IPV6_RECVERR_RFC4884] = GET,
+	[IPV6_RECVPKTINFO] = GET,
+	[IPV6_RECVHOPLIMIT] = GET,
+	[IPV6_RECVHOPOPTS] = GET,
+	[IPV6_RECVRTHDR] = GET,
+	[IPV6_RECVDSTOPTS] = GET,
+	[IPV6_RECVPATHMTU] = GET,
+	[IPV6_DONTFRAG] = GET,
 	[IPV6_RECVTCLASS] = GET | SET,
 	[IPV6_TCLASS] = GET | SET,
+	[IPV6_AUTOFLOWLABEL] = GET,
 	[IPV6_MINHOPCOUNT] = GET,
+	[IPV6_RECVORIGDSTADDR] = GET,
 	[IPV6_TRANSPARENT] = GET,
+	[IPV6_RECVFRAGSIZE] = GET,
+	[IPV6_FREEBIND] = GET,
 };
 
 static const struct {

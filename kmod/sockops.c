@@ -63,6 +63,12 @@ static struct tag *sealed(const struct socket *sock)
 
 /* --- names --- */
 
+/* One that was dissolved, or shut down before it was established, has none any more. (IPv6's have LOOPBACK4_IPV6.) */
+static bool has_address(const struct sock *sk)
+{
+	return READ_ONCE(inet_sk(sk)->inet_rcv_saddr);
+}
+
 static int put_name(const struct tag *tag, const struct slim_address *name, struct sockaddr *to)
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)to;
@@ -82,12 +88,13 @@ static int put_name(const struct tag *tag, const struct slim_address *name, stru
 static int slim_getname(struct socket *sock, struct sockaddr *to, int peer)
 {
 	const struct tag *tag = sealed(sock);
+	const struct slim_address none = { .port = tag ? tag->local.port : 0 };
 	const struct sock *sk = sock->sk;
 
 	if (!tag)
 		return base_of(sock)->getname(sock, to, peer);
 	if (!peer)
-		return put_name(tag, &tag->local, to);
+		return put_name(tag, has_address(sk) ? &tag->local : &none, to);
 	if (!inet_sk(sk)->inet_dport ||
 	    (peer == 1 && (1 << READ_ONCE(sk->sk_state)) & (TCPF_CLOSE | TCPF_SYN_SENT)))
 		return -ENOTCONN;
@@ -231,10 +238,29 @@ static int set_limited(struct socket *sock, struct tag *tag, int level, int name
 	return -ENOPROTOOPT;
 }
 
-static int refuse_setsockopt(struct tag *tag, int level, int name)
+/* How many bytes of a value the kernel reads before it looks which option it is */
+static unsigned int head_of(int level, int name)
 {
+	if (level == SOL_TCP && name == TCP_ULP)
+		return 1;
+	if (level == SOL_SOCKET ? name == SO_BINDTODEVICE :
+				  level != SOL_TCP || name == TCP_FASTOPEN_KEY)
+		return 0;
+	return sizeof(int);
+}
+
+static int refuse_setsockopt(struct tag *tag, int level, int name, sockptr_t value,
+			     unsigned int len)
+{
+	unsigned int head = head_of(level, name);
+	char bytes[sizeof(int)];
+
 	if (!option_is_of_tls(level, name))
 		event_attack(tag, SLIM_OPERATION_SETSOCKOPT, level, name);
+	if (len < head)
+		return -EINVAL;
+	if (copy_from_sockptr(bytes, value, head))
+		return -EFAULT;
 	if (level != SOL_TCP || name != TCP_ULP)
 		return -ENOPROTOOPT;
 	/* A router that has it from one before it asks again. */
@@ -250,7 +276,7 @@ int sockops_setsockopt(struct socket *sock, int level, int name, sockptr_t value
 	if (unlikely(tag_is_ending(tag)))
 		return -ECONNABORTED;
 	if (!option_may_be_set(&tag->shape, level, name, &least, &most))
-		return refuse_setsockopt(tag, level, name);
+		return refuse_setsockopt(tag, level, name, value, len);
 	if (least > INT_MIN || most < INT_MAX)
 		err = set_limited(sock, tag, level, name, value, len, least, most);
 	else
@@ -271,6 +297,16 @@ static int slim_setsockopt(struct socket *sock, int level, int name, sockptr_t v
 	return base_setsockopt(sock, level, name, value, len);
 }
 
+/* As the kernel gives a name that is not there */
+static int give_nothing(int __user *len)
+{
+	int room;
+
+	if (get_user(room, len))
+		return -EFAULT;
+	return room < 0 ? -EINVAL : put_user(0, len);
+}
+
 static int slim_getsockopt(struct socket *sock, int level, int name, char __user *value,
 			   int __user *len)
 {
@@ -283,7 +319,7 @@ static int slim_getsockopt(struct socket *sock, int level, int name, char __user
 	if (!tag || option_reading(level, name) == OPTION_READ)
 		return base_of(sock)->getsockopt(sock, level, name, value, len);
 	if (option_reading(level, name) == OPTION_EMPTY)
-		return put_user(0, len);
+		return give_nothing(len);
 	event_attack(tag, SLIM_OPERATION_GETSOCKOPT, level, name);
 	return -ENOPROTOOPT;
 }
