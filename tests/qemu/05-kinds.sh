@@ -8,9 +8,6 @@ set -euo pipefail
 # shellcheck source=../e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 
-# Sockets as they are handed over without slim.ko, which this machine may have: it keeps one for itself what TLS in
-# the kernel wants (TCP_ULP).
-export LAB_CONFIG="guard off;"
 kinds=$build/tests/shim/kinds
 
 ready_or_gone() { [[ $(ss -Hltn 'sport = :7777') ]] || ended server; }

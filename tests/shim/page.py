@@ -134,12 +134,13 @@ class Differences:
                 if not tables.one_of(entry, word):
                     yield f"differences.txt: {key} has no \"{word}\""
             cases = [shown for shown in tables.all_of(entry, "shown") if ":" in shown]
-            if tables.all_of(entry, "plain") and not cases:
+            compared = tables.all_of(entry, "plain") + tables.all_of(entry, "refused")
+            if compared and not cases:
                 yield f"differences.txt: {key} has lines that no run compares"
             for shown in tables.all_of(entry, "shown"):
                 if shown not in cases:
                     yield from self.check_file(key, shown)
-                elif not tables.all_of(entry, "plain") + tables.all_of(entry, "path"):
+                elif not compared + tables.all_of(entry, "path"):
                     yield f"differences.txt: {key} does not say what {shown} prints"
 
     @staticmethod
@@ -159,6 +160,8 @@ class Differences:
             yield from (tables.one_of(entry, "what"), "")
             for word in list(self.TOLD)[1:]:
                 yield f"- {self.TOLD[word]}{tables.one_of(entry, word)}"
+            if tables.all_of(entry, "refused"):
+                yield f"- Options: {', '.join(tables.one_of(entry, 'refused').split())}"
             tests = [test if ":" in test else f"tests/{test}" for test in tables.all_of(entry, "shown")]
             yield from (f"- Test: {', '.join(f'`{test}`' for test in tests)}", "")
 

@@ -76,16 +76,18 @@ static json_t *ask(const char *host, const char *command)
 	return reply;
 }
 
-long lab_counter(const char *host, const char *name)
+void lab_counters(const char *host, const char *const names[], long values[], size_t num)
 {
 	json_t *reply = ask(host, "status");
-	json_t *counter = json_object_get(json_object_get(reply, "counters"), name);
-	long value = (long)json_integer_value(counter);
 
-	if (!counter)
-		errx(1, "%s has no counter %s", host, name);
+	for (size_t i = 0; i < num; i++) {
+		json_t *counter = json_object_get(json_object_get(reply, "counters"), names[i]);
+
+		if (!counter)
+			errx(1, "%s has no counter %s", host, names[i]);
+		values[i] = (long)json_integer_value(counter);
+	}
 	json_decref(reply);
-	return value;
 }
 
 bool lab_announced(const char *host, int port)

@@ -6,6 +6,7 @@
 #define STAGE_LAB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Whose nodes are meant from here on; all of these exit where they get no answer. */
 void lab_is(const char *name);
@@ -13,8 +14,8 @@ void lab_is(const char *name);
 /* The network namespace of a node ("h1c1"): an fd that stays open. */
 int lab_netns(const char *node);
 
-/* A counter of a host's router */
-long lab_counter(const char *host, const char *name);
+/* Counters of a host's router: @num of them, by their names, of one moment */
+void lab_counters(const char *host, const char *const names[], long values[], size_t num);
 
 /* Does a host's router know of a slim listener at that port, which can take more? */
 bool lab_announced(const char *host, int port);

@@ -8,13 +8,16 @@
  *
  *	ENDS PROGRAM CASE SHAPE FROM NODE ADDRESS [KIND]...
  *
- * and answers each with one: "slim", "packet" or "none", the path that its connections took; then "late",
+ * and answers each with one: "sealed", "slim", "packet" or "none", the path that its connections took; then "late",
  * where a router has been too late for a shim, or a host for its router, else "intime". What client and server said is in DIRECTORY/said, what
  * their shims did in DIRECTORY/shim.
  *
  * ENDS says which have the shim: plain, both, client or server. The slim path was taken where the router of
  * the client's host has counted such a connect; else the packet path where the kernel of the client's
- * namespace has begun a connection.
+ * namespace has begun a connection. "sealed" is the slim path where slim.ko keeps all the sockets that were handed
+ * over meanwhile, at either end.
+ *
+ * STAGE_PATIENCE in the environment is by how much a machine is slower than one on which a case takes 10 s at the most.
  *
  * With MARKS (marks.c, as a library) programs run under strace(1), which writes DIRECTORY/trace.1 and so on.
  *
@@ -53,15 +56,16 @@
 static const char *directory, *programs, *library, *marks;
 static char said_path[PATH_MAX], shim_path[PATH_MAX];
 static int last_port = FIRST_PORT - 1, last_trace;
+static int patience = 1;
 
 struct play {
 	const char *ends, *program, *name, *shape, *from, *node, *address;
 	bool silent, mended, is_long, unannounced, connects;
 };
 
-/* What had been counted by then */
+/* What had been counted by then. @handed_over, @sealed: sockets, by both hosts */
 struct counts {
-	long slim, late, opens;
+	long slim, late, handed_over, sealed, opens;
 };
 
 /* Servers for all comers */
@@ -138,7 +142,7 @@ static bool is_ready(const struct play *play, int port)
 /* Is it there in time? The case fails by itself where it is not. */
 static bool wait_ready(const struct play *play, int port)
 {
-	long long end = now() + READY_MS;
+	long long end = now() + patience * READY_MS;
 
 	while (!is_ready(play, port)) {
 		if (now() > end)
@@ -186,7 +190,7 @@ static void connect_often(const struct play *play)
 
 	often.program = OFTEN_PROGRAM;
 	child = start(&often, "client", common_port(play), OFTEN_CASE);
-	child_end(&child, CLIENT_MS);
+	child_end(&child, patience * CLIENT_MS);
 	close(child.said);
 }
 
@@ -199,10 +203,10 @@ static void play_client(const struct play *play, int port, FILE *said)
 		lab_silence(SERVERS_HOST, true);
 	child = start(play, "client", port, play->name);
 	if (play->mended) {
-		child_wait_said(&child, MENDED, CLIENT_MS);
+		child_wait_said(&child, MENDED, patience * CLIENT_MS);
 		lab_silence(SERVERS_HOST, false);
 	}
-	status = child_end(&child, CLIENT_MS);
+	status = child_end(&child, patience * CLIENT_MS);
 	if (play->silent && !play->mended)
 		lab_silence(SERVERS_HOST, false);
 	child_tell(&child, said);
@@ -218,7 +222,7 @@ static void play_pair(const struct play *play, FILE *said)
 	if (!wait_ready(play, port))
 		fprintf(said, "the server did not come up\n");
 	play_client(play, port, said);
-	status = child_end(&server, SERVER_MS);
+	status = child_end(&server, patience * SERVER_MS);
 	if (status)
 		fprintf(said, "the server's status: %d\n", status);
 	child_tell(&server, said);
@@ -226,9 +230,17 @@ static void play_pair(const struct play *play, FILE *said)
 
 static struct counts count(const struct play *play)
 {
+	enum { SLIM, LATE, CLAIMS, SEALED, NUM };
+	static const char *const names[NUM] = { "connects_slim", "connects_late", "claims", "guard_sealed" };
+	long here[NUM], there[NUM];
+
+	lab_counters(CLIENTS_HOST, names, here, NUM);
+	lab_counters(SERVERS_HOST, names, there, NUM);
 	return (struct counts){
-		.slim = lab_counter(CLIENTS_HOST, "connects_slim"),
-		.late = lab_counter(CLIENTS_HOST, "connects_late"),
+		.slim = here[SLIM],
+		.late = here[LATE],
+		.handed_over = here[SLIM] + here[CLAIMS] + there[SLIM] + there[CLAIMS],
+		.sealed = here[SEALED] + there[SEALED],
 		.opens = lab_opens(play->from),
 	};
 }
@@ -238,7 +250,7 @@ static const char *path_since(const struct counts *before, const struct play *pl
 	struct counts after = count(play);
 
 	if (after.slim > before->slim)
-		return "slim";
+		return after.sealed - before->sealed < after.handed_over - before->handed_over ? "slim" : "sealed";
 	return after.opens > before->opens ? "packet" : "none";
 }
 
@@ -246,7 +258,7 @@ static const char *path_since(const struct counts *before, const struct play *pl
 static const char *path_taken(const struct counts *before, const struct play *play)
 {
 	const char *path = path_since(before, play);
-	long long end = now() + COUNTED_MS;
+	long long end = now() + patience * COUNTED_MS;
 
 	while (play->connects && !strcmp(path, "none") && now() < end) {
 		poll(NULL, 0, 1);
@@ -336,6 +348,8 @@ int main(int argc, char **argv)
 	programs = argv[3];
 	library = argv[4];
 	marks = argv[5];
+	if (getenv("STAGE_PATIENCE"))
+		patience = atoi(getenv("STAGE_PATIENCE"));
 	snprintf(said_path, sizeof(said_path), "%s/said", directory);
 	snprintf(shim_path, sizeof(shim_path), "%s/shim", directory);
 	while (fgets(line, sizeof(line), stdin)) {
