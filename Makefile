@@ -129,7 +129,7 @@ check-qemu: all test-programs
 	$(Q)tests/qemu/run --build-module
 	$(Q)TEST_SHORT=1 tests/qemu/run smoke kinds 10-module 20-attacks
 
-# All that the kernel module promises, on both of Debian's kernels; and in two machines
+# All that the kernel module promises, on both of Debian's kernels
 check-qemu-guard: all test-programs
 	$(Q)tests/qemu/run --build-module
 	$(Q)tests/qemu/run '[1-4][0-9]-'
