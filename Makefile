@@ -45,9 +45,9 @@ SLIMCTL_OBJ := $(SLIMCTL_SRC:%.c=$(B)/%.o)
 SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs test-programs docs check check-unit check-shim check-calls \
-	check-e2e check-fuzz check-qemu check-qemu-differences check-qemu-guard check-qemu-long check-asan check-policy \
-	check-policy-asan check-robust check-faults check-random check-long fuzz demo bench bench-attach bench-calls \
-	bench-policy lint install uninstall clean asan
+	check-e2e check-fuzz check-qemu check-qemu-differences check-qemu-guard check-qemu-long check-kasan \
+	check-asan check-policy check-policy-asan check-robust check-faults check-random check-long fuzz demo bench \
+	bench-attach bench-calls bench-policy lint install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
 ifeq ($(DEPS_OK),yes)
@@ -146,6 +146,14 @@ check-qemu-long: all test-programs
 	$(Q)tests/qemu/run
 	$(Q)tests/qemu/run --kernel 6.12 --build-module
 	$(Q)tests/qemu/run --kernel 6.12 smoke kinds 10-module 11-guarded 12-policy 13-events 20-attacks
+
+# The kernel module, on a kernel that looks after itself and that somebody has built in KERNEL: by hand only
+KERNEL ?=
+check-kasan: all test-programs
+	$(if $(KERNEL),,$(error KERNEL=DIRECTORY is missing, where a kernel was built as tests/qemu/debug.config says))
+	$(Q)tests/qemu/run --kernel "$(KERNEL)" --build-module
+	$(Q)tests/qemu/run --kernel "$(KERNEL)" 10-module 11-guarded 12-policy 13-events 20-attacks 30-races 31-router \
+		32-required 40-policy
 
 # The same with a router whose memory is watched
 check-asan: all asan $(E2E_BIN)

@@ -23,7 +23,7 @@ kmod_make = $(MAKE) --no-print-directory -C $(1) M=$(abspath $(2)) W=1 KCFLAGS=-
 	$(if $(V),,-s) $(3)
 
 define kmod_rule
-$(B)/kmod/$(call kernel_release,$(1))/slim.ko: $(KMOD_SRC)
+$(B)/kmod/$(call kernel_release,$(1))/slim.ko: $(KMOD_SRC) $(wildcard $(1)/include/config/auto.conf)
 	$(say) KMOD $$@
 	$(Q)mkdir -p $$(@D)
 	$(Q)rm -f $$(@D)/kmod/*.[ch] $$(@D)/core/*.[ch]

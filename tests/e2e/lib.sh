@@ -76,10 +76,11 @@ skip() { echo "skipped  $*"; }
 # has FILE TEXT...
 has() { grep -F -- "$2" "$1"; }
 
-# poll SECONDS COMMAND...: until it succeeds; if it does not, what it says the last time
+# poll SECONDS COMMAND...: until it succeeds; if it does not, what it says the last time. (TEST_SLOWNESS: the
+# kernel is so many times slower, tests/qemu/run)
 poll()
 {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${TEST_SLOWNESS:-1}))
 
 	shift
 	until "$@" >/dev/null 2>&1; do

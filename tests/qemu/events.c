@@ -27,12 +27,12 @@ static uint16_t port;
 
 static _Alignas(8) char event_buffer[MESSAGE_MAX];
 
-/* The next one within a second, or NULL */
+/* The next one within a second (of an ordinary kernel's), or NULL */
 static const struct nlmsghdr *event_next(void)
 {
 	struct pollfd in = { .fd = listening.fd, .events = POLLIN };
 
-	if (poll(&in, 1, 1000) != 1 || recv(listening.fd, event_buffer, sizeof(event_buffer), 0) < 0)
+	if (poll(&in, 1, 1000 * slowness()) != 1 || recv(listening.fd, event_buffer, sizeof(event_buffer), 0) < 0)
 		return NULL;
 	return (const struct nlmsghdr *)event_buffer;
 }
@@ -307,7 +307,7 @@ static bool has_ended(int fd)
 {
 	struct pollfd hup = { .fd = fd };
 
-	return poll(&hup, 1, 2000) == 1 && hup.revents & POLLHUP;
+	return poll(&hup, 1, 2000 * slowness()) == 1 && hup.revents & POLLHUP;
 }
 
 static void held(void)

@@ -23,6 +23,14 @@
 
 #define NUM(array)	(sizeof(array) / sizeof((array)[0]))
 
+/* How many times longer what depends on the kernel may take than on an ordinary one (tests/qemu/run) */
+static inline int slowness(void)
+{
+	const char *text = getenv("TEST_SLOWNESS");
+
+	return text ? atoi(text) : 1;
+}
+
 /* --- saying how it went: tests/qemu/run reads that --- */
 
 static inline bool check(bool good, const char *format, ...)
