@@ -68,23 +68,22 @@ static const struct channel_world *world_of(int fd)
 	return channel_world();
 }
 
-/* Of the sockets of a kernel that knows the option, only those that slim.ko has sealed refuse to tell. */
-static bool is_refused(long err)
-{
-	return err == -ENOPROTOOPT;
-}
-
-/* The cookie of one that is of another namespace; 0: it is not */
-static uint64_t foreign_cookie(int fd)
+/*
+ * The cookie of one that is of another namespace; 0: it is not. *@sealed: slim.ko has sealed it: of the sockets of a kernel
+ * that knows the option, only those refuse to tell.
+ */
+static uint64_t foreign_cookie(int fd, bool *sealed)
 {
 	const struct channel_world *world = world_of(fd);
 	uint64_t netns;
 	long err;
 
+	*sealed = false;
 	if (!world || !world->netns_cookie)
 		return 0;
 	err = sys_getsockopt_exact(fd, SOL_SOCKET, SYS_SO_NETNS_COOKIE, &netns, sizeof(netns));
-	return is_refused(err) || (!err && netns != world->netns_cookie) ? sys_cookie(fd) : 0;
+	*sealed = err == -ENOPROTOOPT;
+	return *sealed || (!err && netns != world->netns_cookie) ? sys_cookie(fd) : 0;
 }
 
 /* Is the mark on the socket the router's? */
@@ -96,23 +95,16 @@ static bool is_marked(int fd)
 	       (mark & SLIM_SOCKET_MARK_MASK) == SLIM_SOCKET_MARK;
 }
 
-/* Has the router made the socket, of another namespace? (A sealed one does not show its mark.) */
-static bool is_of_router(int fd)
-{
-	uint64_t netns;
-
-	return is_marked(fd) || is_refused(sys_getsockopt_exact(fd, SOL_SOCKET, SYS_SO_NETNS_COOKIE,
-								&netns, sizeof(netns)));
-}
-
 struct fdtable_entry *names_reused(int fd)
 {
 	static const struct slim_endpoint nobody;
-	uint64_t cookie = foreign_cookie(fd);
+	bool sealed;
+	uint64_t cookie = foreign_cookie(fd, &sealed);
 	struct fdtable_entry *entry = names_find(fd, cookie);
 	uint16_t domain;
 
-	if (entry || !cookie || !is_of_router(fd) || socket_is_active(fd) || !socket_is_tcp(fd, &domain))
+	/* A sealed one does not show its mark. */
+	if (entry || !cookie || (!sealed && !is_marked(fd)) || socket_is_active(fd) || !socket_is_tcp(fd, &domain))
 		return entry;
 	entry = fdtable_name(fd, cookie, domain, &nobody, &nobody);
 	if (entry)
@@ -125,13 +117,14 @@ struct fdtable_entry *names_slim(int fd)
 	const struct fdtable_entry *noted = fdtable_peek(fd);
 	struct fdtable_entry *entry;
 	uint64_t cookie;
+	bool sealed;
 
 	if (noted && (noted->flags & FDTABLE_NAMED)) {
 		entry = fdtable_lookup(fd, &cookie);
 		if (entry)
 			return entry->flags & FDTABLE_NAMED ? entry : NULL;
 	}
-	return names_find(fd, foreign_cookie(fd));
+	return names_find(fd, foreign_cookie(fd, &sealed));
 }
 
 /*
