@@ -7,22 +7,11 @@
  *
  * Each connection carries a byte there and back. The server closes first, as in crr.c.
  */
-#include <arpa/inet.h>
-#include <err.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "bench.h"
 
 #define STACK	65536
-#define BACKLOG	1024
 
 static struct sockaddr_storage to;
 static socklen_t to_len;
@@ -30,14 +19,6 @@ static int listener;
 static uint64_t end;
 static uint64_t done;		/* atomic */
 static pthread_barrier_t barrier;
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static void *serve(void *unused)
 {
@@ -71,7 +52,7 @@ static void *measure(void *unused)
 	uint64_t own = 0;
 
 	pthread_barrier_wait(&barrier);
-	for (; now() < end; own++)
+	for (; bench_now() < end; own++)
 		transact();
 	__atomic_fetch_add(&done, own, __ATOMIC_RELAXED);
 	return unused;
@@ -88,26 +69,10 @@ static void start(pthread_t *threads, unsigned int num, void *(*run)(void *))
 			errx(1, "no thread can be had");
 }
 
-static void parse(const char *address, const char *port)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)&to;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&to;
-
-	if (inet_pton(AF_INET, address, &in->sin_addr) == 1) {
-		in->sin_family = AF_INET;
-		to_len = sizeof(*in);
-	} else if (inet_pton(AF_INET6, address, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		to_len = sizeof(*in6);
-	} else {
-		errx(2, "%s is no address", address);
-	}
-	in->sin_port = htons((uint16_t)atoi(port));
-}
-
 int main(int argc, char **argv)
 {
 	bool server = argc > 1 && !strcmp(argv[1], "server");
+	struct bench_options options = { 0 };
 	unsigned int num = argc > 4 ? (unsigned int)atoi(argv[4]) : 0;
 	pthread_t threads[1024];
 	uint64_t began;
@@ -116,11 +81,13 @@ int main(int argc, char **argv)
 	if (argc != (server ? 5 : 6) || !num || num > 1024)
 		errx(2, "usage: crowd server|client ADDRESS PORT THREADS [SECONDS]");
 	signal(SIGPIPE, SIG_IGN);
-	parse(argv[2], argv[3]);
+	options.address = argv[2];
+	options.port = (uint16_t)bench_number(argv[3], 1, 65535);
+	to_len = bench_address(&options, &to);
 	if (server) {
 		listener = socket(to.ss_family, SOCK_STREAM, 0);
 		setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		if (bind(listener, (struct sockaddr *)&to, to_len) || listen(listener, BACKLOG))
+		if (bind(listener, (struct sockaddr *)&to, to_len) || listen(listener, BENCH_BACKLOG))
 			err(1, "listening");
 		start(threads, num, serve);
 		pause();
@@ -128,11 +95,11 @@ int main(int argc, char **argv)
 	pthread_barrier_init(&barrier, NULL, num + 1);
 	end = UINT64_MAX;
 	start(threads, num, measure);
-	began = now();
+	began = bench_now();
 	end = began + (uint64_t)(atof(argv[5]) * 1e9);
 	pthread_barrier_wait(&barrier);
 	for (unsigned int i = 0; i < num; i++)
 		pthread_join(threads[i], NULL);
-	printf("%.0f\n", (double)done * 1e9 / (double)(now() - began));
+	printf("%.0f\n", (double)done * 1e9 / (double)(bench_now() - began));
 	return 0;
 }
