@@ -501,15 +501,24 @@ START_TEST(a_container_has_its_own_places)
 }
 END_TEST
 
+/* One that is spliced as soon as it has come */
+static struct inbound *splice_one(void)
+{
+	static struct inbound *inbound;
+
+	inbound = NULL;
+	spliced = &inbound;
+	close(call(0));
+	ck_assert_ptr_nonnull(inbound);
+	return inbound;
+}
+
 /* A side that was reset says nothing of the other one, the ticket's. */
 START_TEST(what_was_spliced_leaves_no_time_wait)
 {
-	struct inbound *inbound = NULL;
+	struct inbound *inbound = splice_one();
 
-	spliced = &inbound;
 	reset = _i;
-	close(call(0));
-	ck_assert_ptr_nonnull(inbound);
 	inbound_relay_done(inbound);
 	ck_assert_uint_eq(looks, 1);
 	ck_assert_uint_eq(finished, !reset);
@@ -521,12 +530,10 @@ END_TEST
 /* Its program has yet to see the end: who is reset does not wait for that. */
 START_TEST(what_was_spliced_ends_when_the_program_has_all)
 {
-	struct inbound *inbound = NULL;
+	struct inbound *inbound = splice_one();
 
-	spliced = &inbound;
 	looks_early = 2;
 	reset = _i;
-	close(call(0));
 	inbound_relay_done(inbound);
 	for (int i = 0; i < 2 && !reset; i++) {
 		ck_assert_uint_eq(finished, 0);
@@ -543,11 +550,9 @@ END_TEST
 /* The router stops: who has yet to see the end sees it all the same, and who has not come so far is reset. */
 START_TEST(what_was_spliced_is_not_reset_at_its_end)
 {
-	struct inbound *inbound = NULL;
+	struct inbound *inbound = splice_one();
 
-	spliced = &inbound;
 	looks_early = 1;
-	close(call(0));
 	if (_i)
 		inbound_relay_done(inbound);
 	inbound_abort(inbound);
