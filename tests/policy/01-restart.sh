@@ -3,6 +3,7 @@
 # A policy that speaks of names, and routers that are killed: what is allowed goes on, also while nobody
 # can say yet who is called how; what is denied stays so.
 . "$(dirname "$0")/../e2e/lib.sh"
+. "$(dirname "$0")/live.sh"
 
 policy=/run/slim-lab/$name/policy
 cut=$e2e/cut.py
@@ -163,7 +164,7 @@ done
 put "tenant t1" "default deny" "allow tcp from container h1c1 to container h2c1 port 7000"
 check "another policy" ctl h1 reload
 check "cuts it, as the next router knows what the first one has set up" \
-	poll 2 grep -E "end ECONN(RESET|ABORTED)" "$work/client"
+	has_error "$work/client"
 stop client
 stop idle
 stop hello
