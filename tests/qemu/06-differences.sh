@@ -3,6 +3,7 @@
 #
 # 06-differences.sh - what can be told of Slim (tests/shim/differences.txt) in control groups
 #
+# clock: instructions
 # kernels: 6.1
 # needs: python3
 # limit: 180
