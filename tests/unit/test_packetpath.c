@@ -994,7 +994,7 @@ static const struct {
 static void state_save(enum place host, const char *name)
 {
 	ck_assert_int_eq(run(host, "(ip -o link | sed 's/ mtu.*//'; ip rule; ip -6 rule; "
-			     "ip route show table all | grep -v '^local\\|^broadcast'; "
+			     "ip -4 route show table all | grep -v '^local\\|^broadcast'; "
 			     "ip -6 route show table all | grep -v '^local\\|expires\\|^anycast fe80:: dev up0'; "
 			     "ip neigh show nud permanent; bridge fdb | grep -v 33:33; "
 			     "nft list ruleset) > /tmp/slimpp-%d-%s", getpid(), name), 0);
