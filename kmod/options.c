@@ -20,12 +20,13 @@
 #define ZERO	BIT(2)
 #define EMPTY	BIT(3)
 #define FAMILY	BIT(4)
+#define AIMED	BIT(5)	/* who sets it is after another connection, or the host's network */
 
 /*
  * Left out on purpose, and why. What acts on the host's network or names something of it: SO_BINDTODEVICE,
  * SO_BINDTOIFINDEX, SO_MARK, SO_DONTROUTE, SO_CNX_ADVICE, SO_TXTIME, SO_BUSY_POLL and its like, SO_NETNS_COOKIE,
  * SO_RCVMARK. Programs that see packets with their headers: SO_ATTACH_FILTER, SO_ATTACH_BPF. What lifts
- * limits: SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_RESERVE_MEM.
+ * limits: SO_SNDBUFFORCE, SO_RCVBUFFORCE (which no kernel lets read, either), SO_RESERVE_MEM.
  *
  * Many that cannot be set can be read, on this level as on the others: they say what somebody has asked for, which
  * here is nothing. The shim reads them all where one socket takes another's place.
@@ -35,7 +36,7 @@ static const u8 of_socket[] = {
 	[SO_REUSEADDR] = GET | SET,
 	[SO_TYPE] = GET,
 	[SO_ERROR] = GET,
-	[SO_DONTROUTE] = GET,
+	[SO_DONTROUTE] = GET | AIMED,
 	[SO_BROADCAST] = GET | SET,
 	[SO_SNDBUF] = GET | SET,
 	[SO_RCVBUF] = GET | SET,
@@ -56,6 +57,8 @@ static const u8 of_socket[] = {
 	[SO_TIMESTAMP_OLD] = GET | SET,
 	[SO_ACCEPTCONN] = GET,
 	[SO_TIMESTAMPNS_OLD] = GET | SET,
+	[SO_SNDBUFFORCE] = GET,
+	[SO_RCVBUFFORCE] = GET,
 	[SO_PASSSEC] = GET,
 	[SO_MARK] = ZERO,
 	[SO_TIMESTAMPING_OLD] = GET | SET,
@@ -119,7 +122,7 @@ static const u8 of_tcp[] = {
 	[TCP_USER_TIMEOUT] = GET | SET,
 	[TCP_NOTSENT_LOWAT] = GET | SET,
 	[TCP_CC_INFO] = GET,
-	[TCP_FASTOPEN_CONNECT] = GET,
+	[TCP_FASTOPEN_CONNECT] = GET | AIMED,
 	[TCP_ULP] = EMPTY,
 	[TCP_ZEROCOPY_RECEIVE] = GET,
 	[TCP_INQ] = GET | SET,
@@ -149,7 +152,7 @@ static const u8 of_ip[] = {
 	[IP_MTU] = GET,
 	[IP_FREEBIND] = GET | SET,
 	[IP_PASSSEC] = GET,
-	[IP_TRANSPARENT] = GET,
+	[IP_TRANSPARENT] = GET | AIMED,
 	[IP_RECVORIGDSTADDR] = GET,
 	[IP_MINTTL] = GET,
 	[IP_CHECKSUM] = GET,
@@ -189,7 +192,7 @@ static const u8 of_ipv6[] = {
 	[IPV6_AUTOFLOWLABEL] = GET,
 	[IPV6_MINHOPCOUNT] = GET,
 	[IPV6_RECVORIGDSTADDR] = GET,
-	[IPV6_TRANSPARENT] = GET,
+	[IPV6_TRANSPARENT] = GET | AIMED,
 	[IPV6_RECVFRAGSIZE] = GET,
 	[IPV6_FREEBIND] = GET,
 };
@@ -278,9 +281,13 @@ bool option_may_be_set(const struct slim_shape *shape, int level, int name, int 
 	return find(level, name) & SET && !(shape->flags & option_shape(level, name));
 }
 
-bool option_is_of_tls(int level, int name)
+bool option_is_harmless(int level, int name)
 {
-	return level == SOL_TLS || (level == SOL_TCP && name == TCP_ULP);
+	u8 found = find(level, name);
+
+	if (level == SOL_TLS || (level == SOL_TCP && name == TCP_ULP))
+		return true;
+	return found & (GET | SET) && !(found & AIMED);
 }
 
 /* --- control messages --- */

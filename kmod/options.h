@@ -26,10 +26,11 @@ enum option_reading option_reading(int level, int name);
 u32 option_shape(int level, int name);
 
 /*
- * Programs set it on any connection, to learn whether the kernel does TLS, and go on without where it does not
- * (ENOENT of TCP_ULP, ENOPROTOOPT of the others): to refuse it is no attack.
+ * Is it no attack to set it, where that is refused? Programs that mean no harm set what can be read, or be set to something
+ * else; the shim does it for them, where one socket takes another's place. And TLS: they go on without where
+ * the kernel does not do it (ENOENT of TCP_ULP, ENOPROTOOPT of the others).
  */
-bool option_is_of_tls(int level, int name);
+bool option_is_harmless(int level, int name);
 
 /* May an option be set on a socket with this shape? Then *@least and *@most say to what, if it is a number. */
 bool option_may_be_set(const struct slim_shape *shape, int level, int name, int *least, int *most);

@@ -223,8 +223,8 @@ static int base_setsockopt(struct socket *sock, int level, int name, sockptr_t v
 }
 
 /* An int of a limited range, as it was when it was looked at */
-static int set_limited(struct socket *sock, struct tag *tag, int level, int name, sockptr_t value,
-		       unsigned int len, int least, int most)
+static int set_limited(struct socket *sock, int level, int name, sockptr_t value, unsigned int len,
+		       int least, int most)
 {
 	int number;
 
@@ -232,10 +232,9 @@ static int set_limited(struct socket *sock, struct tag *tag, int level, int name
 		return -EINVAL;
 	if (copy_from_sockptr(&number, value, sizeof(number)))
 		return -EFAULT;
-	if (number >= least && number <= most)
-		return base_setsockopt(sock, level, name, KERNEL_SOCKPTR(&number), sizeof(number));
-	event_attack(tag, SLIM_OPERATION_SETSOCKOPT, level, name);
-	return -ENOPROTOOPT;
+	if (number < least || number > most)
+		return -ENOPROTOOPT;
+	return base_setsockopt(sock, level, name, KERNEL_SOCKPTR(&number), sizeof(number));
 }
 
 /* How many bytes of a value the kernel reads before it looks which option it is */
@@ -255,7 +254,7 @@ static int refuse_setsockopt(struct tag *tag, int level, int name, sockptr_t val
 	unsigned int head = head_of(level, name);
 	char bytes[sizeof(int)];
 
-	if (!option_is_of_tls(level, name))
+	if (!option_is_harmless(level, name))
 		event_attack(tag, SLIM_OPERATION_SETSOCKOPT, level, name);
 	if (len < head)
 		return -EINVAL;
@@ -278,7 +277,7 @@ int sockops_setsockopt(struct socket *sock, int level, int name, sockptr_t value
 	if (!option_may_be_set(&tag->shape, level, name, &least, &most))
 		return refuse_setsockopt(tag, level, name, value, len);
 	if (least > INT_MIN || most < INT_MAX)
-		err = set_limited(sock, tag, level, name, value, len, least, most);
+		err = set_limited(sock, level, name, value, len, least, most);
 	else
 		err = base_setsockopt(sock, level, name, value, len);
 	return tag_reshape(tag, option_shape(level, name)) ? -ENOPROTOOPT : err;

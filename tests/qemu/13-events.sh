@@ -3,6 +3,7 @@
 #
 # 13-events.sh - what slim.ko tells; and that whoever keeps a socket's lock delays the end of that one alone
 #
+# clock: instructions
 # limit: 120
 set -euo pipefail
 # shellcheck source=guard.sh

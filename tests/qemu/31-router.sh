@@ -4,6 +4,7 @@
 # 31-router.sh - routers and slim.ko: what is handed over is sealed, and the module keeps the policy
 #
 # needs: python3
+# clock: instructions
 # limit: 300
 set -euo pipefail
 # shellcheck source=../e2e/lib.sh
@@ -14,6 +15,8 @@ put() { printf '%s\n' "$@" >"$policy.new" && mv "$policy.new" "$policy"; }
 guard() { ctl "$1" -j guard | jq -r "$2"; }
 guard_is() { [[ $(guard "$1" .guard.state) == "$2" ]]; }
 guard_lives() { (($(guard "$1" .guard.live) == $2)); }
+# What the module itself has counted of a host's containers
+attacks() { "$build/tests/qemu/sealed" "/run/netns/$(space "$1")" | jq .attacks; }
 connect() { in_ h1c1 "$build/tests/shim/connect" client "$(address h2c1)" 7000 blocking; }
 said() { grep -F -- "$2" <(lab router "$1" log); }
 up() { grep -q '^up' "$work/$1"; }
@@ -72,6 +75,22 @@ check "a program connects" connect
 
 # --- attacks ---
 
+sealed=$(counter h1 guard_sealed)
+check "a program connects with options that are refused, some of which the shim carries over" in_ h1c1 python3 -c '
+import socket, sys
+options = [(socket.SO_REUSEADDR, 0), (socket.SO_PASSCRED, 1), (11, 1), (socket.SO_DEBUG, 1)]
+s = socket.socket()
+for option, value in options:
+    s.setsockopt(socket.SOL_SOCKET, option, value)
+s.connect((sys.argv[1], 7000))
+for option, value in options:
+    try:
+        s.setsockopt(socket.SOL_SOCKET, option, value)
+        sys.exit("option %d was set" % option)
+    except OSError:
+        pass' "$(address h2c1)"
+equal "by the slim path, with a seal" $((sealed + 1)) "$(counter h1 guard_sealed)"
+equal "that is no attack" 0 "$(attacks h1)"
 check_not "a holder cannot bind a host's device" in_ h1c1 python3 -c '
 import socket, sys
 s = socket.create_connection((sys.argv[1], 7000))

@@ -2,6 +2,8 @@
 /*
  * events.c - what slim.ko tells: sockets that are sealed and gone, denied ones, attacks; and sockets whose locks are held, or
  * that somebody is just setting an option of
+ *
+ * links: shim/option_table.c
  */
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -16,6 +18,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "../../shim/option_table.h"
 #include "guard.h"
 
 static struct message message;
@@ -166,13 +169,67 @@ static void attacks(void)
 	/* What anybody may ask of any file, and what the shim asks */
 	isatty(fds[0]);
 	getsockopt(fds[0], SOL_SOCKET, 71 /* SO_NETNS_COOKIE */, &cookie_there, &(socklen_t){ sizeof(cookie_there) });
+	/* What can be read, but is set by who is after another way */
+	setsockopt(fds[0], SOL_SOCKET, SO_DONTROUTE, &(int){ 1 }, sizeof(int));
 	listen(fds[0], 1);
 	head = expect(SLIM_EVENT_ATTACK, cookie, "the next one, a second later");
 	equal((long)event_u64(head, SLIM_A_MISSED), 49, "... says how many were not told");
-	equal((long)(guard_stat(&owner, SLIM_A_ATTACKS) - before), 51, "all are counted");
+	equal((long)(guard_stat(&owner, SLIM_A_ATTACKS) - before), 52, "all are counted");
 	close(fds[0]);
 	close(fds[1]);
 	expect(SLIM_EVENT_CLOSE, cookie, "CLOSE");
+}
+
+/* Whatever the shim may carry over, with whatever value */
+static void carry(int fd, const struct option *options, unsigned int num)
+{
+	static const char value[64] = { 1 };
+
+	for (unsigned int i = 0; i < num; i++)
+		if (options[i].kind != OPTION_PACKET)
+			setsockopt(fd, options[i].level, options[i].name, value, options[i].size ? options[i].size : 4);
+}
+
+/* What the seal holds, or limits */
+static void set_more(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} refused[] = {
+		{ SOL_SOCKET, SO_PRIORITY, 7 },
+		{ SOL_SOCKET, SO_REUSEADDR, 0 },
+		{ SOL_SOCKET, SO_REUSEPORT, 0 },
+		{ SOL_SOCKET, SO_SNDBUFFORCE, 1 << 20 },
+		{ SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20 },
+		{ IPPROTO_IP, IP_TOS, 0x10 },
+	};
+
+	for (size_t i = 0; i < NUM(refused); i++) {
+		long result = setsockopt(fd, refused[i].level, refused[i].name, &refused[i].value, sizeof(int));
+
+		equal(result ? -errno : result, -ENOPROTOOPT, "option %d of level %d is refused", refused[i].name,
+		      refused[i].level);
+	}
+}
+
+static void no_attacks(void)
+{
+	struct slim_seal seal = seal_default();
+	uint64_t before = guard_stat(&owner, SLIM_A_ATTACKS);
+	int fds[2];
+
+	seal.shape = (struct slim_shape){ .flags = SLIM_SHAPE_TOS, .tos = 0x28 };
+	host_connect(listener, port, AF_INET6, fds);
+	must(seal_socket(fds[0], &seal), "seal");
+	expect(SLIM_EVENT_OPEN, cookie_of(fds[0]), "OPEN");
+	carry(fds[0], option_common, option_common_num);
+	carry(fds[0], option_rare, option_rare_num);
+	set_more(fds[0]);
+	check(!event_next(), "what the shim carries over is no attack, refused or not");
+	equal((long)guard_stat(&owner, SLIM_A_ATTACKS), (long)before, "... and not counted as one");
+	close(fds[0]);
+	close(fds[1]);
+	check(event_next(), "CLOSE");
 }
 
 /* --- a holder that keeps the lock --- */
@@ -531,6 +588,7 @@ int main(void)
 	}
 	denied();
 	attacks();
+	no_attacks();
 	held();
 	shaped_meanwhile();
 	crowd();

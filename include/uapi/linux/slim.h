@@ -72,8 +72,9 @@
  *	  CLOSE			  it is gone, with all that it sent acknowledged, or given up: DURATION, RX_BYTES,
  *				  TX_BYTES, RETRANSMITS, RTT
  *	  DENIED		  sealing was refused, or a commit cut it: RULE_ID?
- *	  ATTACK		  its holder tried what is refused: OPERATION, LEVEL?, NUMBER?, PID, MISSED. At most one a
- *				  second of a socket, and SLIM_ATTACKS_MAX a second in all: MISSED were not told
+ *	  ATTACK		  its holder tried what is refused, and what programs do not try that mean no harm:
+ *				  OPERATION, LEVEL?, NUMBER?, PID, MISSED. At most one a second of a socket, and
+ *				  SLIM_ATTACKS_MAX a second in all: MISSED were not told
  *
  * A policy is a list of domains: what one tenant's rules say of connections from one tenant to another. Sets,
  * ranges, rules and services are told in the order in which domains use them. Within a tenant the domain
@@ -336,7 +337,7 @@ enum slim_attr {
 	SLIM_A_LIVE,		/* u64: sealed sockets that are there */
 	SLIM_A_SEALED,		/* u64: that ever were */
 	SLIM_A_DENIED,		/* u64: sealings and live ones that policy denied */
-	SLIM_A_ATTACKS,		/* u64: refused operations */
+	SLIM_A_ATTACKS,		/* u64: those, told or not */
 	SLIM_A_CUT,		/* u64: sockets that were ended by this command; by any, in STATS */
 	SLIM_A_MEMORY,		/* u64: bytes of all tags and of the policy */
 	SLIM_A_SOCKET,		/* nest */
