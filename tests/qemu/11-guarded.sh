@@ -3,6 +3,7 @@
 #
 # 11-guarded.sh - a sealed socket does for a well-behaved program what it does otherwise
 #
+# clock: instructions
 # limit: 120
 set -euo pipefail
 # shellcheck source=guard.sh
