@@ -72,8 +72,8 @@ static struct record *store(uint64_t number)
 {
 	struct record *record = statefile_new(file);
 
-	ck_assert_ptr_nonnull(record);
-	ck_assert_uint_eq(record->number, 0);
+	suite_assert(record);
+	suite_assert(!record->number);
 	commit(record, number);
 	return record;
 }
@@ -98,7 +98,7 @@ static void add_up(void *data, void *arg)
 	const struct record *record = data;
 	struct sum *sum = arg;
 
-	ck_assert_uint_eq(record->number, record->again);
+	suite_assert(record->number == record->again);
 	sum->num++;
 	sum->sum += record->number;
 }
@@ -290,7 +290,7 @@ static void *churn(void *unused)
 
 		statefile_drop(file, *place);
 		*place = store(i);
-		ck_assert_uint_eq((*place)->again, i);
+		suite_assert((*place)->again == i);
 	}
 	return NULL;
 }
