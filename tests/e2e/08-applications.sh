@@ -4,6 +4,8 @@
 #
 # runs: alone, since it keeps all processors at work
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=nginx.sh
+. "$(dirname "$0")/nginx.sh"
 
 lab_start -H 2
 
@@ -87,47 +89,16 @@ memcached_talk()
 
 nginx_()
 {
-	mkdir "$work/www"
-	head -c 3000000 /dev/urandom >"$work/www/large"
-	echo hello >"$work/www/index.html"
-	cat >"$work/nginx.conf" <<-END
-	worker_processes 3;
-	pid $work/nginx.pid;
-	error_log $work/nginx-error.log;
-	events { worker_connections 1024; }
-	http {
-		access_log $work/access.log;
-		client_body_temp_path $work; proxy_temp_path $work; fastcgi_temp_path $work;
-		uwsgi_temp_path $work; scgi_temp_path $work;
-		sendfile on;
-		server { listen 80; listen [::]:80; root $work/www; }
-		server { listen 81 reuseport deferred; root $work/www; }
-	}
-	END
-	chmod 755 "$work" "$work/www"
-	serve nginx shim h2c1 80 nginx -e "$work/nginx-error.log" -c "$work/nginx.conf" \
-		-g 'daemon off; user root;'
-	poll 5 announced h1 h2c1 81
-	slimly "nginx with wrk, 40 connections" 40 wrk_ -t2 -c40 -d1s
-	slimly "nginx with wrk, a connection each" 200 wrk_ -t1 -c8 -d1s -H 'Connection: close'
-	slimly "nginx, reuseport and deferred" 20 wrk_port 81 -t1 -c20 -d1s
+	nginx_start
+	slimly "nginx with wrk, 40 connections" 40 wrk_ 80 -t2 -c40 -d1s
+	slimly "nginx with wrk, a connection each" 200 wrk_ 80 -t1 -c8 -d1s -H 'Connection: close'
+	slimly "nginx, reuseport and deferred" 20 wrk_ 81 -t1 -c20 -d1s
 	slimly "nginx sends a large file" 2 large_file
 	check "nginx logs virtual addresses" has "$work/access.log" "$(address h1c1)"
-	check "nginx logs no others" only_virtual "$work/access.log"
+	check "nginx logs no others" nginx_knows_only_virtual
 	check "nginx reloads" reload
-	slimly "nginx after its reload" 20 wrk_ -t1 -c20 -d1s
+	slimly "nginx after its reload" 20 wrk_ 80 -t1 -c20 -d1s
 	stop nginx
-}
-
-wrk_() { wrk_port 80 "$@"; }
-
-wrk_port()
-{
-	local port=$1
-
-	shift
-	in_ h1c1 wrk "$@" "http://$server:$port/" >"$work/wrk" && cat "$work/wrk" &&
-		grep 'requests in' "$work/wrk" && ! grep -E 'Socket errors|Non-2xx' "$work/wrk"
 }
 
 large_file()
@@ -135,11 +106,6 @@ large_file()
 	in_ h1c1 curl -sS -o "$work/got" "http://$server/large" && cmp "$work/got" "$work/www/large" &&
 		in_ h1c1 curl -sS -g -o "$work/got" "http://[$(address -6 h2c1)]/large" &&
 		cmp "$work/got" "$work/www/large"
-}
-
-only_virtual()
-{
-	! cut -d ' ' -f 1 "$1" | sort -u | grep -vFx -e "$(address h1c1)" -e "$(address -6 h1c1)"
 }
 
 nginx_workers() { pgrep -P "$(<"$work/nginx.pid")" | sort | xargs; }
