@@ -124,10 +124,10 @@ docs: all
 check-e2e: all $(E2E_BIN)
 	$(Q)tests/e2e/run
 
-# On Debian's kernel, in a virtual machine; the kernel module among that, in short forms
+# On Debian's kernel, in virtual machines; the kernel module among that, in short forms
 check-qemu: all test-programs
 	$(Q)tests/qemu/run --build-module
-	$(Q)TEST_SHORT=1 tests/qemu/run smoke kinds 10-module 20-attacks
+	$(Q)TEST_SHORT=1 tests/qemu/run smoke kinds 10-module 20-attacks 33-programs
 
 # All that the kernel module promises, on both of Debian's kernels
 check-qemu-guard: all test-programs
