@@ -22,6 +22,7 @@
 #include "mem.h"
 #include "next.h"
 #include "options.h"
+#include "signals.h"
 #include "socket.h"
 #include "sys.h"
 #include "user.h"
@@ -35,12 +36,16 @@ static bool claim(const struct slim_endpoint *source, uint16_t domain,
 		  struct slim_claim_reply *reply, int *with)
 {
 	struct slim_claim request;
+	struct question question = {
+		.type = SLIM_FRAME_CLAIM, .request = &request, .len = sizeof(request),
+		.reply_type = SLIM_FRAME_CLAIM_REPLY, .reply = reply, .reply_len = sizeof(*reply),
+		.fd = with, .last = true,
+	};
 
 	memset(&request, 0, sizeof(request));
 	request.ticket = *source;
 	request.domain = domain;
-	return channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CLAIM, reply, sizeof(*reply),
-			      SLIM_FRAME_CLAIM_REPLY, with, true) == 0;
+	return channel_ask_fd(&question) == 0;
 }
 
 /*
@@ -134,10 +139,10 @@ int call_accept(int fd, void *addr, socklen_t *len, int flags, bool is_accept4)
 		return got;
 	}
 	/* The ticket's own address would be taken for one of this host's. */
-	signals = channel_hold_signals();
+	signals = signals_hold();
 	if (!redeem(&got, &source, address.family, flags, &peer))
 		memset(&peer, 0, sizeof(peer));
-	channel_let_signals(signals);
+	signals_let(signals);
 	if (addr) {
 		socklen_t full = address_from_endpoint(&address, address.family, &peer);
 

@@ -28,6 +28,7 @@
 #include "mem.h"
 #include "next.h"
 #include "options.h"
+#include "signals.h"
 #include "socket.h"
 #include "sys.h"
 #include "user.h"
@@ -73,7 +74,7 @@ static bool in_prefix(const struct slim_endpoint *ep, const struct slim_prefix *
 	return !high && !(low >> (128 - prefix->len));
 }
 
-static bool is_own(const struct channel_world *world, const struct slim_endpoint *ep)
+static bool is_own(const struct world *world, const struct slim_endpoint *ep)
 {
 	for (unsigned int i = 0; i < world->hello.addresses_num; i++)
 		if (!memcmp(ep->addr, world->hello.addresses[i], sizeof(ep->addr)))
@@ -81,7 +82,7 @@ static bool is_own(const struct channel_world *world, const struct slim_endpoint
 	return false;
 }
 
-static bool is_virtual(const struct channel_world *world, const struct slim_endpoint *ep)
+static bool is_virtual(const struct world *world, const struct slim_endpoint *ep)
 {
 	if (is_own(world, ep))
 		return false;
@@ -92,7 +93,7 @@ static bool is_virtual(const struct channel_world *world, const struct slim_endp
 }
 
 /* In the container itself, whatever the router may say by now */
-static bool is_near(const struct channel_world *world, const struct slim_endpoint *ep)
+static bool is_near(const struct world *world, const struct slim_endpoint *ep)
 {
 	static const uint8_t loopback[16] = { [15] = 1 };
 
@@ -107,7 +108,7 @@ static bool is_v6only(int fd)
 	return !sys_getsockopt_exact(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, sizeof(value)) && value;
 }
 
-static bool is_foreign(const struct channel_world *world, int fd)
+static bool is_foreign(const struct world *world, int fd)
 {
 	return sys_netns_cookie(fd) != world->netns_cookie;
 }
@@ -151,14 +152,14 @@ static bool was_shut(const struct attempt *attempt)
 }
 
 /* What may take the slim path at all; @attempt is filled in. */
-static bool is_ours(struct attempt *attempt, const struct channel_world *world)
+static bool is_ours(struct attempt *attempt, const struct world *world)
 {
 	int fd = attempt->fd;
 
 	if (attempt->entry) {
 		attempt->domain = attempt->entry->domain;
 		attempt->options = attempt->entry->options;
-		if (channel_namespaces_may_differ() && is_foreign(world, fd))
+		if (world_namespaces_may_differ() && is_foreign(world, fd))
 			return false;
 	} else {
 		attempt->options = OPTIONS_ALL;
@@ -187,6 +188,11 @@ static bool is_ours(struct attempt *attempt, const struct channel_world *world)
 static enum slim_verdict ask(struct attempt *attempt, struct slim_connect_reply *reply, int *with)
 {
 	struct slim_connect request;
+	struct question question = {
+		.type = SLIM_FRAME_CONNECT, .request = &request, .len = sizeof(request),
+		.reply_type = SLIM_FRAME_CONNECT_REPLY, .reply = reply, .reply_len = sizeof(*reply),
+		.fd = with,
+	};
 
 	memset(&request, 0, sizeof(request));
 	request.sent_at = clock_realtime_ms();
@@ -197,8 +203,7 @@ static enum slim_verdict ask(struct attempt *attempt, struct slim_connect_reply 
 		request.flags |= SLIM_CONNECT_NONBLOCK;
 	if (attempt->options)
 		options_before_syn(attempt->fd, attempt->options, &request);
-	if (channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CONNECT, reply, sizeof(*reply),
-			   SLIM_FRAME_CONNECT_REPLY, with, false))
+	if (channel_ask_fd(&question))
 		return SLIM_VERDICT_PACKET;
 	if (reply->verdict == SLIM_VERDICT_SLIM)
 		return *with >= 0 ? SLIM_VERDICT_SLIM : SLIM_VERDICT_PACKET;
@@ -263,14 +268,14 @@ static int take(struct attempt *attempt, const struct slim_connect_reply *reply,
 static enum slim_verdict obtain(struct attempt *attempt, int *error)
 {
 	struct slim_connect_reply reply;
-	uint64_t signals = channel_hold_signals();
+	uint64_t signals = signals_hold();
 	int with = -1;
 	enum slim_verdict verdict = ask(attempt, &reply, &with);
 
 	attempt->slim_only = verdict == SLIM_VERDICT_SLIM && reply.error;
 	if (verdict == SLIM_VERDICT_SLIM && take(attempt, &reply, with))
 		verdict = attempt->slim_only ? SLIM_VERDICT_DENIED : SLIM_VERDICT_PACKET;
-	channel_let_signals(signals);
+	signals_let(signals);
 	if (verdict == SLIM_VERDICT_DENIED)
 		*error = reply.error ? -(int)reply.error : -EACCES;
 	return verdict;
@@ -313,7 +318,7 @@ static bool may_be_over(int fd)
 
 	if ((flags & FDTABLE_NAMED) && entry->cookie)
 		return true;
-	return !(flags & FDTABLE_MADE) && failed_any() && channel_world_known();
+	return !(flags & FDTABLE_MADE) && failed_any() && world_known();
 }
 
 /* What was connected by Slim, and has failed or was undone, goes elsewhere from the container. */
@@ -349,9 +354,9 @@ static int dissolve(int fd, const void *addr, socklen_t len)
 }
 
 /* The world in which @dst is a virtual address; NULL: it is none. */
-static const struct channel_world *virtual_world(int fd, const struct slim_endpoint *dst)
+static const struct world *virtual_world(int fd, const struct slim_endpoint *dst)
 {
-	const struct channel_world *world = channel_world(), *recent;
+	const struct world *world = channel_world(), *recent;
 
 	if (!world) {
 		debug_say("connect: no router is known, descriptor %d takes the packet path", fd);
@@ -367,7 +372,7 @@ static const struct channel_world *virtual_world(int fd, const struct slim_endpo
 
 /* A connect() to @dst, which is a virtual address in @world */
 static __attribute__((noinline)) int connect_virtual(int fd, const void *addr, socklen_t len,
-						     const struct channel_world *world,
+						     const struct world *world,
 						     const struct slim_endpoint *dst, uint16_t family)
 {
 	struct attempt attempt = { .fd = fd, .dst = *dst, .cookie = sys_cookie(fd), .family = family };
@@ -401,7 +406,7 @@ static __attribute__((noinline)) int connect_virtual(int fd, const void *addr, s
 
 int call_connect(int fd, const void *addr, socklen_t len)
 {
-	const struct channel_world *world;
+	const struct world *world;
 	struct slim_endpoint dst;
 	union address address;
 	socklen_t have = len < sizeof(address) ? len : sizeof(address);

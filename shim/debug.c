@@ -7,9 +7,9 @@
 #include <fcntl.h>
 #include <stddef.h>
 
-#include "channel.h"
 #include "debug.h"
 #include "mem.h"
+#include "signals.h"
 #include "sys.h"
 
 #define LINE_MAX_	160
@@ -95,12 +95,12 @@ void debug_say(const char *format, int number)
 	if (!file_name[0])
 		return;
 	/* A handler that leaps away would leave the file open. */
-	signals = channel_hold_signals();
+	signals = signals_hold();
 	fd = sys_openat(AT_FDCWD, file_name, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 			0600);
 	if (fd >= 0) {
 		sys_write((int)fd, line, format_line(line, format, number));
 		sys_close((int)fd);
 	}
-	channel_let_signals(signals);
+	signals_let(signals);
 }

@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 
 #include "calls.h"
-#include "channel.h"
 #include "fdtable.h"
 #include "next.h"
+#include "signals.h"
 #include "sys.h"
 
 #define PRIVATE_LAST	(SIOCDEVPRIVATE + 15)
@@ -26,14 +26,14 @@ static bool is_of_namespace(unsigned int request)
 
 static long ask_container(uint16_t domain, unsigned int request, void *arg)
 {
-	uint64_t signals = channel_hold_signals();
+	uint64_t signals = signals_hold();
 	long fd = sys_socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0), ret = fd;
 
 	if (fd >= 0) {
 		ret = sys_call(SYS_ioctl, fd, request, (long)arg, 0, 0, 0);
 		sys_close((int)fd);
 	}
-	channel_let_signals(signals);
+	signals_let(signals);
 	return ret;
 }
 

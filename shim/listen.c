@@ -48,23 +48,25 @@ static bool is_final(uint32_t error)
  */
 static bool announce(int fd, uint64_t cookie, uint64_t options)
 {
-	struct slim_listen_reply reply;
+	struct slim_listen_reply reply = { 0 };
 	struct slim_listen request;
+	struct question question = {
+		.type = SLIM_FRAME_LISTEN, .request = &request, .len = sizeof(request),
+		.reply_type = SLIM_FRAME_LISTEN_REPLY, .reply = &reply, .reply_len = sizeof(reply),
+	};
 
 	memset(&request, 0, sizeof(request));
 	request.cookie = cookie;
 	request.options = options;
 	request.flags = options_listen_flags(fd, options);
 	/* A program that blocks in accept() next does not come by here again. */
-	return channel_ask_or_leave(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply,
-				    sizeof(reply), SLIM_FRAME_LISTEN_REPLY) == 0 &&
-	       (!reply.error || is_final(reply.error));
+	return channel_ask_or_leave(&question) == 0 && (!reply.error || is_final(reply.error));
 }
 
 /* The router's, as far as we know; 0: there is none */
 static uint32_t generation(void)
 {
-	const struct channel_world *world = channel_world_known();
+	const struct world *world = world_known();
 
 	return world ? world->hello.generation : 0;
 }
@@ -148,13 +150,16 @@ static void hint(uint64_t cookie, bool sure)
 {
 	int error = next_errno();
 	struct slim_unlisten request;
+	struct question question = {
+		.type = SLIM_FRAME_UNLISTEN, .request = &request, .len = sizeof(request),
+	};
 
 	memset(&request, 0, sizeof(request));
 	request.cookie = cookie;
 	if (sure)
-		channel_ask(&request, sizeof(request), SLIM_FRAME_UNLISTEN, NULL, 0, SLIM_FRAME_UNSPEC);
+		channel_ask(&question);
 	else
-		channel_tell(&request, sizeof(request), SLIM_FRAME_UNLISTEN);
+		channel_tell(&question);
 	next_set_errno(error);
 }
 

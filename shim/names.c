@@ -27,14 +27,17 @@
 
 static struct fdtable_entry *ask(int fd, uint64_t cookie)
 {
-	struct slim_name_reply reply;
+	struct slim_name_reply reply = { 0 };
 	struct slim_name request;
+	struct question question = {
+		.type = SLIM_FRAME_NAME, .request = &request, .len = sizeof(request),
+		.reply_type = SLIM_FRAME_NAME_REPLY, .reply = &reply, .reply_len = sizeof(reply),
+	};
 	int error = next_errno();
 
 	memset(&request, 0, sizeof(request));
 	request.cookie = cookie;
-	if (channel_ask(&request, sizeof(request), SLIM_FRAME_NAME, &reply, sizeof(reply),
-			SLIM_FRAME_NAME_REPLY) == 0 && !reply.error)
+	if (channel_ask(&question) == 0 && !reply.error)
 		fdtable_name(fd, cookie, reply.domain, &reply.local, &reply.peer);
 	next_set_errno(error);
 	return fdtable_find(fd, cookie);
@@ -57,9 +60,9 @@ static bool is_ticket(const union address *address, uint32_t len)
 }
 
 /* Of a socket that may be Slim's, which of all that may come here only TCP's are. */
-static const struct channel_world *world_of(int fd)
+static const struct world *world_of(int fd)
 {
-	const struct channel_world *world = channel_world_known();
+	const struct world *world = world_known();
 	uint32_t protocol = 0;
 
 	if (world || sys_getsockopt_exact(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, sizeof(protocol)) ||
@@ -74,7 +77,7 @@ static const struct channel_world *world_of(int fd)
  */
 static uint64_t foreign_cookie(int fd, bool *sealed)
 {
-	const struct channel_world *world = world_of(fd);
+	const struct world *world = world_of(fd);
 	uint64_t netns;
 	long err;
 
@@ -344,6 +347,6 @@ int call_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return give_int(entry->domain, value, len);
 	if (name == SO_MARK)
 		return give_mark(fd, value, len);
-	return channel_world_known() ? give_netns(channel_world_known()->netns_cookie, value, len) :
+	return world_known() ? give_netns(world_known()->netns_cookie, value, len) :
 	       next_getsockopt(fd, level, name, value, len);
 }

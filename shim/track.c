@@ -89,13 +89,13 @@ int call_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 
 int call_setns(int fd, int type)
 {
-	channel_namespaces_differ();
+	world_namespaces_differ();
 	return next_setns(fd, type);
 }
 
 int call_unshare(int flags)
 {
 	if (flags & SYS_CLONE_NEWNET)
-		channel_namespaces_differ();
+		world_namespaces_differ();
 	return next_unshare(flags);
 }

@@ -2,8 +2,9 @@
 /*
  * fuzz_shim_channel.c - any frames as a router's answers to the shim
  *
- * links: tests/unit/open_fds.c shim/channel.c shim/clock.c shim/address.c shim/debug.c shim/user.c
- * without: shim/channel.c
+ * links: tests/unit/open_fds.c shim/channel.c shim/channel_socket.c shim/clock.c shim/address.c shim/debug.c
+ * links: shim/exchange.c shim/frame.c shim/late.c shim/slot.c shim/user.c shim/world.c
+ * without: shim/channel.c shim/channel_socket.c shim/slot.c shim/world.c
  * libs: pthread
  *
  * The input is what the router will say, frame by frame, with descriptors, on channel after channel and
@@ -24,9 +25,13 @@ static long connect_router(int fd);
 #define sys_connect(fd, name, len) connect_router(fd)
 /* Who made a socket pair is this process, which has no /proc to say where it is. */
 #define sys_readlink(path, out, size) (-ENOENT)
-#include "../../shim/channel.c"
+#include "../../shim/channel_socket.c"
 #undef sys_connect
 #undef sys_readlink
+/* They have what is forgotten between two inputs. */
+#include "../../shim/channel.c"
+#include "../../shim/slot.c"
+#include "../../shim/world.c"
 
 #include "../../shim/address.h"
 
@@ -124,7 +129,7 @@ static void name_it(const struct slim_endpoint *endpoint, uint16_t domain)
 	require(address_to_endpoint(&address, len, &again) == 0 && again.port == endpoint->port);
 }
 
-static void ask(uint8_t what)
+static void ask_router(uint8_t what)
 {
 	static const struct {
 		uint16_t type, len;
@@ -142,8 +147,10 @@ static void ask(uint8_t what)
 	int err;
 
 	memset(&reply, 0, sizeof(reply));
-	err = channel_ask_fd(request, requests[what % 4].len, type, &reply,
-			     reply_len[type + 1], type + 1, takes_fd ? &fd : NULL, what & 4);
+	err = channel_ask_fd(&(struct question){
+		.type = type, .request = request, .len = requests[what % 4].len,
+		.reply_type = type + 1, .reply = &reply, .reply_len = reply_len[type + 1],
+		.fd = takes_fd ? &fd : NULL, .last = what & 4 });
 	require(err <= 0);
 	if (!err) {
 		require(reply.frame.magic == SLIM_CHANNEL_MAGIC);
@@ -158,7 +165,7 @@ static void ask(uint8_t what)
 
 static void check_world(void)
 {
-	const struct channel_world *known = channel_world_known();
+	const struct world *known = world_known();
 
 	if (!known)
 		return;
@@ -174,7 +181,7 @@ static void forget(void)
 	if (state_page)
 		sys_munmap(state_page, sizeof(*state_page));
 	state_page = NULL;
-	world = NULL;
+	current = NULL;
 	absent_until = 0;
 	memset(inherited, 0, sizeof(inherited));
 	while (ends_num)
@@ -197,7 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input_bytes(&input, asks, sizeof(asks));
 	rest = &input;
 	for (int i = 0; i < ASKS; i++) {
-		ask(asks[i]);
+		ask_router(asks[i]);
 		check_world();
 	}
 	channel_refresh();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_shim_channel.c - the shim's channel, and all that a router may do to it
- * links: shim/channel.c shim/clock.c shim/debug.c tests/unit/fake_router.c
+ * links: shim/channel.c shim/channel_socket.c shim/clock.c shim/debug.c shim/exchange.c shim/frame.c shim/late.c
+ * links: shim/slot.c shim/world.c tests/unit/fake_router.c
  * runs: alone
  * libs: pthread
  *
@@ -30,6 +31,8 @@
 #include <unistd.h>
 
 #include "../../shim/channel.h"
+#include "../../shim/signals.h"
+#include "../../shim/slot.h"
 #include "fake_router.h"
 #include "suite.h"
 
@@ -37,7 +40,6 @@
 #define FDS		2048
 #define AT_ONCE_MS	25	/* without waiting for anybody, on a busy machine */
 #define DEADLINE_MAX	(SLIM_CHANNEL_DEADLINE + 100)
-#define SLOTS		32	/* of shim/channel.c */
 #define THREADS		(SLOTS + 32)
 #define RETRY_MS	1000
 
@@ -86,8 +88,9 @@ static int ask_name(uint64_t cookie)
 {
 	struct slim_name request = { .cookie = cookie };
 	struct slim_name_reply reply;
-	int err = channel_ask(&request, sizeof(request), SLIM_FRAME_NAME, &reply, sizeof(reply),
-			      SLIM_FRAME_NAME_REPLY);
+	int err = channel_ask(&(struct question){
+		.type = SLIM_FRAME_NAME, .request = &request, .len = sizeof(request),
+		.reply_type = SLIM_FRAME_NAME_REPLY, .reply = &reply, .reply_len = sizeof(reply) });
 
 	return err ? err : memcmp(reply.local.addr, &cookie, sizeof(cookie)) != 0;
 }
@@ -96,11 +99,12 @@ static int ask_connect(uint16_t port, int *fd)
 {
 	struct slim_connect request = { .dst.port = port };
 	struct slim_connect_reply reply;
-	uint64_t signals = channel_hold_signals();
-	int err = channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CONNECT, &reply,
-				 sizeof(reply), SLIM_FRAME_CONNECT_REPLY, fd, false);
+	uint64_t signals = signals_hold();
+	int err = channel_ask_fd(&(struct question){
+		.type = SLIM_FRAME_CONNECT, .request = &request, .len = sizeof(request), .fd = fd,
+		.reply_type = SLIM_FRAME_CONNECT_REPLY, .reply = &reply, .reply_len = sizeof(reply) });
 
-	channel_let_signals(signals);
+	signals_let(signals);
 	return err ? err : reply.local.port != port;
 }
 
@@ -108,28 +112,36 @@ static int ask_claim(uint16_t port, int *fd)
 {
 	struct slim_claim request = { .ticket.port = port };
 	struct slim_claim_reply reply;
-	uint64_t signals = channel_hold_signals();
-	int err = channel_ask_fd(&request, sizeof(request), SLIM_FRAME_CLAIM, &reply,
-				 sizeof(reply), SLIM_FRAME_CLAIM_REPLY, fd, true);
+	uint64_t signals = signals_hold();
+	int err = channel_ask_fd(&(struct question){
+		.type = SLIM_FRAME_CLAIM, .request = &request, .len = sizeof(request), .fd = fd, .last = true,
+		.reply_type = SLIM_FRAME_CLAIM_REPLY, .reply = &reply, .reply_len = sizeof(reply) });
 
-	channel_let_signals(signals);
+	signals_let(signals);
 	return err ? err : reply.local.port != port;
 }
 
-static int ask_listen(void)
+static int ask_listen_by(int (*ask)(const struct question *question))
 {
 	struct slim_listen request = { .cookie = 1 };
 	struct slim_listen_reply reply;
 
-	return channel_ask(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply, sizeof(reply),
-			   SLIM_FRAME_LISTEN_REPLY);
+	return ask(&(struct question){
+		.type = SLIM_FRAME_LISTEN, .request = &request, .len = sizeof(request),
+		.reply_type = SLIM_FRAME_LISTEN_REPLY, .reply = &reply, .reply_len = sizeof(reply) });
+}
+
+static int ask_listen(void)
+{
+	return ask_listen_by(channel_ask);
 }
 
 static void tell(void)
 {
 	struct slim_unlisten request = { .cookie = 1 };
 
-	channel_tell(&request, sizeof(request), SLIM_FRAME_UNLISTEN);
+	channel_tell(&(struct question){
+		.type = SLIM_FRAME_UNLISTEN, .request = &request, .len = sizeof(request) });
 }
 
 /* --- descriptors --- */
@@ -188,15 +200,15 @@ static void teardown(void)
 
 START_TEST(answers)
 {
-	const struct channel_world *world;
+	const struct world *world;
 	uint64_t netns = 0;
 	socklen_t len = sizeof(netns);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0), got = -2, before = fds_open();
 
-	ck_assert_ptr_null(channel_world_known());
+	ck_assert_ptr_null(world_known());
 	world = channel_world();
 	ck_assert_ptr_nonnull(world);
-	ck_assert_ptr_eq(channel_world_known(), world);
+	ck_assert_ptr_eq(world_known(), world);
 	ck_assert_uint_eq(world->hello.generation, 1);
 	ck_assert_uint_eq(world->hello.prefixes_num, 1);
 	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &netns, &len);
@@ -341,12 +353,12 @@ END_TEST
 
 START_TEST(generation_changes)
 {
-	const struct channel_world *first = channel_world(), *second;
+	const struct world *first = channel_world(), *second;
 
 	ORDER(router, prefixes, 2);
 	ORDER(router, generation, 2);
 	ck_assert_int_eq(ask_name(1), 0);
-	second = channel_world_known();
+	second = world_known();
 	ck_assert_uint_eq(second->hello.generation, 2);
 	ck_assert_uint_eq(second->hello.prefixes_num, 2);
 	ck_assert_uint_eq(second->hello.prefixes[0].len, 2);
@@ -360,7 +372,7 @@ START_TEST(generation_changes)
 	for (uint32_t generation = 3; generation < 20; generation++) {
 		ORDER(router, generation, generation);
 		ck_assert_int_eq(ask_name(generation), 0);
-		ck_assert_uint_eq(channel_world_known()->hello.generation, generation);
+		ck_assert_uint_eq(world_known()->hello.generation, generation);
 	}
 	ck_assert_uint_eq(router->opened, 1);
 }
@@ -388,10 +400,10 @@ START_TEST(generation_changes_slowly)
 	ORDER(router, generation, 2);
 	fake_router_order(router, MANNER_HOLD, SLIM_FRAME_HELLO, 1);
 	ck_assert_int_eq(ask_name(1), 0);
-	ck_assert_uint_eq(channel_world_known()->hello.generation, 1);
+	ck_assert_uint_eq(world_known()->hello.generation, 1);
 	fake_router_release(router);
 	ck_assert_int_eq(ask_name(2), 0);
-	ck_assert_uint_eq(channel_world_known()->hello.generation, 2);
+	ck_assert_uint_eq(world_known()->hello.generation, 2);
 }
 END_TEST
 
@@ -514,18 +526,14 @@ START_TEST(deadline_of_the_first_request)
 	ORDER(router, times, 0);
 	fake_router_release(router);
 	ck_assert_int_eq(ask_name(2), 0);
-	ck_assert_ptr_nonnull(channel_world_known());
+	ck_assert_ptr_nonnull(world_known());
 	ck_assert_uint_eq(router->opened, 1);
 }
 END_TEST
 
 static int ask_or_leave(void)
 {
-	struct slim_listen request = { .cookie = 1 };
-	struct slim_listen_reply reply;
-
-	return channel_ask_or_leave(&request, sizeof(request), SLIM_FRAME_LISTEN, &reply,
-				    sizeof(reply), SLIM_FRAME_LISTEN_REPLY);
+	return ask_listen_by(channel_ask_or_leave);
 }
 
 /* What a late router reads when it is back, though nobody could ask it meanwhile. */
@@ -827,7 +835,7 @@ static int ask_as_child(int before)
 {
 	uint32_t opened = COUNT(router, opened);
 
-	if (!channel_world_known())
+	if (!world_known())
 		return 1;
 	if (ask_name(11) || ask_name(12))
 		return 2;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_shim_listen.c - which listeners the router is told again
- * links: shim/address.c shim/channel.c shim/clock.c shim/debug.c shim/fdtable.c shim/failed.c shim/listen.c shim/names.c
- * links: shim/next.c shim/option_table.c shim/options.c shim/readiness.c shim/socket.c shim/user.c
+ * links: shim/address.c shim/channel.c shim/channel_socket.c shim/clock.c shim/debug.c shim/exchange.c shim/fdtable.c
+ * links: shim/failed.c shim/frame.c shim/late.c shim/listen.c shim/names.c shim/next.c shim/option_table.c shim/options.c
+ * links: shim/readiness.c shim/slot.c shim/socket.c shim/user.c shim/world.c
  * links: tests/unit/fake_router.c
  *
  * The test is the container, in a network namespace of its own; needs root.
