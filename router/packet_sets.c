@@ -9,51 +9,43 @@
 
 #include "endpoint.h"
 
-/* What a service's protocol is in a packet: numbers, from each to each */
-struct protocol {
-	uint8_t first, last;
-};
-
-static const struct protocol others4[] = { { 0, 0 }, { 2, 5 }, { 7, 16 }, { 18, 255 } };
-static const struct protocol others6[] = { { 0, 5 }, { 7, 16 }, { 18, 57 }, { 59, 255 } };
-static const struct protocol tcp = { 6, 6 }, udp = { 17, 17 }, icmp4 = { 1, 1 }, icmp6 = { 58, 58 };
-
-#define OTHERS_NUM	(sizeof(others4) / sizeof(others4[0]))
-
-static size_t protocols_of(uint32_t service, bool v4, const struct protocol **protocols)
+static bool is_of(const struct packet_set *set, const struct policy_box *box)
 {
-	switch (service >> 16) {
-	case CLASSIFIER_TCP:
-		*protocols = &tcp;
-		return 1;
-	case CLASSIFIER_UDP:
-		*protocols = &udp;
-		return 1;
-	case CLASSIFIER_ICMP:
-		*protocols = v4 ? &icmp4 : &icmp6;
-		return 1;
-	default:
-		*protocols = v4 ? others4 : others6;
-		return OTHERS_NUM;
-	}
+	return addr_is4(&box->first) == set->v4 && box->service_first >> 16 == set->protocol;
 }
 
 /* --- one --- */
 
-struct packet_set packet_set_of(const struct policy_profile *profile, bool v4)
+struct packet_set packet_set_of(const struct policy_profile *profile, bool v4,
+				enum classifier_protocol protocol)
 {
-	struct packet_set set = { .v4 = v4, .digest = { hash_seed(), ~hash_seed() } };
+	struct packet_set set = {
+		.v4 = v4, .protocol = protocol, .digest = { hash_seed(), ~hash_seed() },
+	};
 
 	for (uint32_t i = 0; i < profile->boxes_num; i++) {
 		const struct policy_box *box = &profile->boxes[i];
 
-		if (addr_is4(&box->first) != v4)
+		if (!is_of(&set, box))
 			continue;
 		set.any = true;
 		for (int n = 0; n < 2; n++)
 			set.digest[n] = hash_bytes(box, sizeof(*box), set.digest[n]);
 	}
 	return set;
+}
+
+const char *packet_set_protocol(const struct packet_set *set)
+{
+	static const char *const texts[CLASSIFIER_PROTOCOL_NUM][2] = {
+		[CLASSIFIER_TCP] = { "meta l4proto tcp", "meta l4proto tcp" },
+		[CLASSIFIER_UDP] = { "meta l4proto udp", "meta l4proto udp" },
+		[CLASSIFIER_ICMP] = { "meta l4proto icmpv6", "meta l4proto icmp" },
+		[CLASSIFIER_OTHER] = { "meta l4proto != { tcp, udp, icmpv6 }",
+				       "meta l4proto != { tcp, udp, icmp }" },
+	};
+
+	return texts[set->protocol][set->v4];
 }
 
 const char *packet_set_name(const struct packet_set *set, char name[PACKET_SET_NAME])
@@ -69,20 +61,14 @@ static void put_interval(FILE *out, unsigned int first, unsigned int last)
 	fprintf(out, first == last ? " . %u" : " . %u-%u", first, last);
 }
 
-static void put_box(FILE *out, const struct policy_box *box, bool v4, const char *before)
+static void put_box(FILE *out, const struct policy_box *box, const char *before)
 {
-	const struct protocol *protocols;
-	size_t num = protocols_of(box->service_first, v4, &protocols);
 	char first[INET6_ADDRSTRLEN], last[INET6_ADDRSTRLEN];
 
 	addr_format(&box->first, first, sizeof(first));
 	addr_format(&box->last, last, sizeof(last));
-	for (size_t i = 0; i < num; i++) {
-		fprintf(out, strcmp(first, last) != 0 ? "%s%s-%s" : "%s%s", i ? ",\n" : before,
-			first, last);
-		put_interval(out, protocols[i].first, protocols[i].last);
-		put_interval(out, box->service_first & 0xffff, box->service_last & 0xffff);
-	}
+	fprintf(out, strcmp(first, last) != 0 ? "%s%s-%s" : "%s%s", before, first, last);
+	put_interval(out, box->service_first & 0xffff, box->service_last & 0xffff);
 }
 
 void packet_set_put(FILE *out, const struct packet_set *set, const struct policy_profile *profile)
@@ -90,12 +76,12 @@ void packet_set_put(FILE *out, const struct packet_set *set, const struct policy
 	char name[PACKET_SET_NAME];
 	const char *before = "";
 
-	fprintf(out, "set %s {\ntype %s . inet_proto . inet_service\nflags interval\n"
-		"elements = {\n", packet_set_name(set, name), set->v4 ? "ipv4_addr" : "ipv6_addr");
+	fprintf(out, "set %s {\ntype %s . inet_service\nflags interval\nelements = {\n",
+		packet_set_name(set, name), set->v4 ? "ipv4_addr" : "ipv6_addr");
 	for (uint32_t i = 0; i < profile->boxes_num; i++) {
-		if (addr_is4(&profile->boxes[i].first) != set->v4)
+		if (!is_of(set, &profile->boxes[i]))
 			continue;
-		put_box(out, &profile->boxes[i], set->v4, before);
+		put_box(out, &profile->boxes[i], before);
 		before = ",\n";
 	}
 	fputs(" }\n}\n", out);
@@ -107,7 +93,9 @@ static int compare(const struct packet_set *a, const struct packet_set *b)
 {
 	int order = memcmp(a->digest, b->digest, sizeof(a->digest));
 
-	return order ? order : (int)a->v4 - (int)b->v4;
+	if (!order)
+		order = (int)a->v4 - (int)b->v4;
+	return order ? order : (int)a->protocol - (int)b->protocol;
 }
 
 /* Where it is, or would be */

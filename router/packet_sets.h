@@ -17,9 +17,14 @@
 
 #define PACKET_SET_NAME	40
 
-/* A profile's boxes of one family. @any: there are some; @digest: of what they are */
+/*
+ * A profile's boxes of one family and protocol. @any: there are some; @digest: of what they are. (A set has but one
+ * protocol, since libnftables up to 1.0.6 would have the kernel turn round the one byte of it for a set with intervals,
+ * which kernels refuse, 6.12.117 among them.)
+ */
 struct packet_set {
 	uint64_t digest[2];
+	enum classifier_protocol protocol;
 	bool v4, any;
 };
 
@@ -30,12 +35,16 @@ struct packet_sets {
 };
 
 /* Names are good within one process (endpoint.h: hash_seed). */
-struct packet_set packet_set_of(const struct policy_profile *profile, bool v4);
+struct packet_set packet_set_of(const struct policy_profile *profile, bool v4,
+				enum classifier_protocol protocol);
+
+/* What packets of the set's protocol are like: "meta l4proto tcp" */
+const char *packet_set_protocol(const struct packet_set *set);
 
 /* "s4_0123456789abcdef..." */
 const char *packet_set_name(const struct packet_set *set, char name[PACKET_SET_NAME]);
 
-/* "set s4_... { ... }", within a table. @profile: that it is of */
+/* "set s4_... { ... }", of addresses and ports, within a table. @profile: that it is of */
 void packet_set_put(FILE *out, const struct packet_set *set, const struct policy_profile *profile);
 
 bool packet_sets_have(const struct packet_sets *sets, const struct packet_set *set);

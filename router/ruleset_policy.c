@@ -33,9 +33,9 @@ struct load {
 	bool failed;
 };
 
-/* Of a tenant, by profile and family (IPv6, IPv4) */
+/* Of a tenant, by profile, family (IPv6, IPv4) and protocol */
 struct sets {
-	struct packet_set (*of)[2];
+	struct packet_set (*of)[2][CLASSIFIER_PROTOCOL_NUM];
 };
 
 /* What the table has, as this router has loaded it; NULL texts: nobody knows. The thread's that loads. */
@@ -53,6 +53,19 @@ static void put_chain(struct load *load, const char *name)
 	fprintf(load->chains, "delete chain " TABLE " %s\n", name);
 }
 
+static void put_set(struct load *load, const struct packet_set *set,
+		    const struct policy_profile *profile)
+{
+	int had;
+
+	if (!set->any)
+		return;
+	had = packet_sets_add(&load->sets, set);
+	load->failed |= had < 0;
+	if (!had && !packet_sets_have(&loaded.sets, set))
+		packet_set_put(load->out, set, profile);
+}
+
 static void put_sets(struct load *load, const struct ruleset_policy_tenant *tenant,
 		     struct sets *sets)
 {
@@ -65,16 +78,13 @@ static void put_sets(struct load *load, const struct ruleset_policy_tenant *tena
 	}
 	for (uint32_t i = 0; i < num * 2; i++) {
 		const struct policy_profile *profile = &tenant->profiles->profiles[i / 2];
-		struct packet_set *set = &sets->of[i / 2][i % 2];
-		int had;
 
-		*set = packet_set_of(profile, i % 2);
-		if (!set->any)
-			continue;
-		had = packet_sets_add(&load->sets, set);
-		load->failed |= had < 0;
-		if (!had && !packet_sets_have(&loaded.sets, set))
-			packet_set_put(load->out, set, profile);
+		for (int n = 0; n < CLASSIFIER_PROTOCOL_NUM; n++) {
+			struct packet_set *set = &sets->of[i / 2][i % 2][n];
+
+			*set = packet_set_of(profile, i % 2, (enum classifier_protocol)n);
+			put_set(load, set, profile);
+		}
 	}
 }
 
@@ -87,9 +97,16 @@ static void put_match(FILE *out, const struct packet_set *set, const char *end, 
 	char name[PACKET_SET_NAME];
 
 	if (set->any)
-		fprintf(out, "%s%s %s . meta l4proto . th %s @%s %s\n",
-			*port == 's' ? "meta l4proto udp " : "", set->v4 ? "ip" : "ip6", end, port,
-			packet_set_name(set, name), verdict);
+		fprintf(out, "%s %s %s . th %s @%s %s\n", packet_set_protocol(set),
+			set->v4 ? "ip" : "ip6", end, port, packet_set_name(set, name), verdict);
+}
+
+/* The same of sets of all protocols */
+static void put_matches(FILE *out, const struct packet_set *sets, const char *end,
+			const char *verdict)
+{
+	for (int i = 0; i < CLASSIFIER_PROTOCOL_NUM; i++)
+		put_match(out, &sets[i], end, "dport", verdict);
 }
 
 /*
@@ -101,20 +118,21 @@ static void put_address(struct load *load, const struct ruleset_policy_tenant *t
 {
 	bool v4 = addr_is4(&tenant->addresses[address]);
 	const char *end = side == POLICY_SIDE_FROM ? "daddr" : "saddr";
-	const struct packet_set *forward = &sets->of[tenant->profiles->of[address][side]][v4];
-	const struct packet_set *reply = &sets->of[tenant->profiles->of[address][!side]][v4];
+	const struct packet_set *forward = sets->of[tenant->profiles->of[address][side]][v4];
+	const struct packet_set *reply = sets->of[tenant->profiles->of[address][!side]][v4];
 	char name[64], refuse[64];
 
 	snprintf(name, sizeof(name), "c%u_%zu_%d", tenant->vni, address, side);
 	snprintf(refuse, sizeof(refuse), "goto r%u", tenant->vni);
 	put_chain(load, name);
 	if (tenant->action == POLICY_ALLOW) {
-		put_match(load->out, forward, end, "dport", refuse);
+		put_matches(load->out, forward, end, refuse);
 		fputs("accept\n}\n", load->out);
 		return;
 	}
-	put_match(load->out, forward, end, "dport", "accept");
-	put_match(load->out, reply, end, "sport", "accept");
+	put_matches(load->out, forward, end, "accept");
+	/* (Of TCP and ICMP, chain "always" lets answers pass.) */
+	put_match(load->out, &reply[CLASSIFIER_UDP], end, "sport", "accept");
 	fprintf(load->out, "%s\n}\n", refuse);
 }
 
