@@ -214,6 +214,23 @@ static void play_client(const struct play *play, int port, FILE *said)
 		fprintf(said, "status %d\n", status);
 }
 
+/*
+ * Of a server that peers are not told of: if they are, all the same, they have heard it by now. Hosts tell each other
+ * in order, so that is when they know of a later one on the same node.
+ */
+static void wait_unannounced(const struct play *play)
+{
+	struct play later = *play;
+	int port = ++last_port;
+	struct child server = start(play, "server", port, NULL);
+
+	later.unannounced = false;
+	if (!wait_ready(&later, port))
+		errx(1, "no other server on %s came up", play->node);
+	child_end(&server, 0);
+	close(server.said);
+}
+
 static void play_pair(const struct play *play, FILE *said)
 {
 	int port = ++last_port, status;
@@ -221,6 +238,8 @@ static void play_pair(const struct play *play, FILE *said)
 
 	if (!wait_ready(play, port))
 		fprintf(said, "the server did not come up\n");
+	if (play->unannounced && server_has_shim(play))
+		wait_unannounced(play);
 	play_client(play, port, said);
 	status = child_end(&server, patience * SERVER_MS);
 	if (status)
