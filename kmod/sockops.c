@@ -53,12 +53,18 @@ bool sockops_have_ipv6(void)
 	return families[1].base_ops;
 }
 
+/* Of a socket with our operations, which it has for as long as it has a tag: tag_of() without its questions */
+static struct tag *own_tag(const struct sock *sk)
+{
+	return rcu_dereference_raw(inet_csk(sk)->icsk_ulp_data);
+}
+
 /* NULL: it is not sealed. */
 static struct tag *sealed(const struct socket *sock)
 {
-	struct tag *tag = tag_of(sock->sk);
+	struct tag *tag = own_tag(sock->sk);
 
-	return tag && tag_is_sealed(tag) ? tag : NULL;
+	return likely(tag && tag_is_sealed(tag)) ? tag : NULL;
 }
 
 /* --- names --- */
@@ -369,9 +375,10 @@ static void slim_unhash(struct sock *sk)
 	family_of(sk)->base_prot->unhash(sk);
 }
 
+/* Every call that takes the socket's lock comes here. */
 static void slim_release_cb(struct sock *sk)
 {
-	struct tag *tag = tag_of(sk);
+	struct tag *tag = own_tag(sk);
 
 	family_of(sk)->base_prot->release_cb(sk);
 	if (tag)

@@ -96,9 +96,9 @@ bool tag_revoke(struct tag *tag)
 	return true;
 }
 
-void tag_unlocked(struct tag *tag)
+void tag_end_deferred(struct tag *tag)
 {
-	if (test_bit(TAG_DEFERRED, &tag->bits) && test_and_clear_bit(TAG_DEFERRED, &tag->bits))
+	if (test_and_clear_bit(TAG_DEFERRED, &tag->bits))
 		end_later(tag);
 }
 

@@ -107,8 +107,15 @@ struct slim_question tag_question(const struct tag *tag);
 /* Begins to end it; false: that has begun before. By who has a reference to the socket. */
 bool tag_revoke(struct tag *tag);
 
+/* Who gives the socket's lock back has it ended. */
+void tag_end_deferred(struct tag *tag);
+
 /* The socket's lock is being given back. */
-void tag_unlocked(struct tag *tag);
+static inline void tag_unlocked(struct tag *tag)
+{
+	if (unlikely(test_bit(TAG_DEFERRED, &tag->bits)))
+		tag_end_deferred(tag);
+}
 
 /* What the router says of its shape */
 void tag_shape(struct tag *tag, const struct slim_shape *shape);
