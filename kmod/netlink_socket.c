@@ -2,6 +2,7 @@
 /* netlink_socket.c - commands about the guard, a host and its sockets */
 #include "netlink_socket.h"
 
+#include <linux/slab.h>
 #include <linux/slim.h>
 
 #include "event.h"
@@ -205,7 +206,7 @@ int netlink_drain(struct sk_buff *skb, struct genl_info *info)
 
 static u64 memory_of(const struct host *host)
 {
-	u64 memory = atomic64_read(&host->live) * sizeof(struct tag);
+	u64 memory = atomic64_read(&host->live) * kmalloc_size_roundup(sizeof(struct tag));
 	const struct force *force;
 
 	rcu_read_lock();
