@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# two-hosts.sh - two machines, a host in each: guarded on both; then guarded on the first, and open on the second
-#
-# By name alone (tests/qemu/run tests/qemu/two-hosts.sh), for the reason that programs.sh has.
+# 35-machines.sh - two machines, a host in each: guarded on both; then guarded on the first, and open on the second
 #
 # guests: 2
+# clock: instructions
 # needs: python3
-# limit: 300
+# limit: 900
 set -euo pipefail
 # shellcheck source=machines.sh
 . "$(dirname "$0")/machines.sh"
