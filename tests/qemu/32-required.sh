@@ -3,6 +3,7 @@
 #
 # 32-required.sh - "guard require": without slim.ko no host socket is handed over, and programs go on
 #
+# clock: instructions
 # limit: 240
 set -euo pipefail
 # shellcheck source=../e2e/lib.sh

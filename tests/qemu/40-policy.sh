@@ -3,6 +3,7 @@
 #
 # 40-policy.sh - what policy denies is refused on the packet path, whatever the kernel's nftables can do where
 #
+# clock: instructions
 # limit: 240
 set -euo pipefail
 # shellcheck source=../e2e/lib.sh
