@@ -3,6 +3,7 @@
 #
 # 12-policy.sh - a policy in slim.ko: told, put in force, asked, and kept
 #
+# clock: instructions
 # limit: 180
 set -euo pipefail
 # shellcheck source=guard.sh

@@ -3,6 +3,7 @@
 #
 # 20-attacks.sh - what a container could do with a host's socket, and cannot do with a sealed one
 #
+# clock: instructions
 # limit: 300
 set -euo pipefail
 # shellcheck source=guard.sh
