@@ -449,6 +449,9 @@ static void inherit_later(struct option *option)
 	printf("; accepted");
 	say_get(last_fd, option, VALUE_MAX);
 	putchar('\n');
+	/* Whoever comes says nothing: with it, each would come a second late. */
+	if (option->level->level == IPPROTO_TCP && option->name == TCP_DEFER_ACCEPT)
+		setsockopt(listening_fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &zero, sizeof(zero));
 }
 
 /* Whoever connects goes on until the server is gone. */
