@@ -371,8 +371,14 @@ static void lengths_of_set(void)
 
 static void lengths_of_set_before(void)
 {
+	static const int headers[] = { IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_DSTOPTS }, usual = -1;
+
 	shared_fd = tcp(0);
 	each(set_lengths);
+	/* Packets with these headers, or with no hops, lead nowhere. */
+	for (size_t i = 0; i < NUM(headers); i++)
+		setsockopt(shared_fd, IPPROTO_IPV6, headers[i], NULL, 0);
+	setsockopt(shared_fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &usual, sizeof(usual));
 	say("connect", connect(shared_fd, TO, to_len));
 	echo(shared_fd);
 	close(shared_fd);
