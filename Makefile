@@ -100,16 +100,16 @@ $(B)/asan/%.o: %.c
 # As many at a time as there are processors, where make was not told otherwise
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-test-programs: $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(QEMU_BIN) $(FUZZ_BIN) $(B)/tests/random/driver
+test-programs: $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(QEMU_BIN) $(FUZZ_BIN)
 
 check:
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all test-programs
 	$(Q)tests/check
 
-check-unit: all $(UNIT_BIN) $(FUZZ_BIN) $(B)/tests/freestanding.ok
+check-unit: all $(UNIT_BIN) $(B)/tests/freestanding.ok
 	$(Q)tests/unit/run
 
-check-shim: all $(SHIM_BIN)
+check-shim: all $(SHIM_BIN) $(SHIM_MUSL_BIN)
 	$(Q)tests/shim/run
 
 # What the calls that it wraps cost: system calls exactly, times within limits
@@ -191,7 +191,7 @@ check-faults: all $(FAULTS_BIN) $(B)/tests/e2e/uring_accept
 check-random: all $(B)/tests/random/driver
 	$(Q)tests/random/run
 
-check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(E2E_BIN) $(FUZZ_BIN) $(FAULTS_BIN) $(B)/tests/random/driver
+check-long: all asan $(UNIT_BIN) $(SHIM_BIN) $(SHIM_MUSL_BIN) $(E2E_BIN) $(FUZZ_BIN) $(FAULTS_BIN) $(B)/tests/random/driver
 	$(Q)tests/check --long
 
 demo: all bench-programs
