@@ -7,6 +7,7 @@
 #include <linux/timekeeping.h>
 #include <net/genetlink.h>
 
+#include "gone.h"
 #include "netlink.h"
 
 /* --- one socket --- */
@@ -52,12 +53,18 @@ int event_put_socket(struct sk_buff *skb, const struct tag *tag)
 
 /* --- events --- */
 
+static enum netlink_group group_of(enum slim_event event)
+{
+	return event == SLIM_EVENT_OPEN || event == SLIM_EVENT_CLOSE ?
+		       NETLINK_GROUP_SOCKETS : NETLINK_GROUP_EVENTS;
+}
+
 /* *@head: for tell(); NULL: nobody listens, or there is no memory */
 static struct sk_buff *begin(const struct tag *tag, enum slim_event event, void **head)
 {
 	struct sk_buff *skb;
 
-	if (!genl_has_listeners(&netlink_family, &init_net, 0))
+	if (!genl_has_listeners(&netlink_family, &init_net, group_of(event)))
 		return NULL;
 	skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_ATOMIC);
 	if (!skb)
@@ -71,10 +78,10 @@ static struct sk_buff *begin(const struct tag *tag, enum slim_event event, void 
 	return NULL;
 }
 
-static void tell(struct sk_buff *skb, void *head)
+static void tell(struct sk_buff *skb, void *head, enum slim_event event)
 {
 	genlmsg_end(skb, head);
-	genlmsg_multicast_netns(&netlink_family, &init_net, skb, 0, 0, GFP_ATOMIC);
+	genlmsg_multicast_netns(&netlink_family, &init_net, skb, 0, group_of(event), GFP_ATOMIC);
 }
 
 void event_open(const struct tag *tag)
@@ -83,17 +90,20 @@ void event_open(const struct tag *tag)
 	struct sk_buff *skb = begin(tag, SLIM_EVENT_OPEN, &head);
 
 	if (skb)
-		tell(skb, head);
+		tell(skb, head, SLIM_EVENT_OPEN);
 }
 
 void event_close(const struct tag *tag)
 {
-	struct stream_counts counts = stream_counts(&tag->stream, tag->sk);
+	struct stream_counts counts;
 	void *head;
-	struct sk_buff *skb = begin(tag, SLIM_EVENT_CLOSE, &head);
+	struct sk_buff *skb;
 
+	gone_tell(tag->cookie);
+	skb = begin(tag, SLIM_EVENT_CLOSE, &head);
 	if (!skb)
 		return;
+	counts = stream_counts(&tag->stream, tag->sk);
 	if (nla_put_u64_64bit(skb, SLIM_A_DURATION, ktime_get_boottime_ns() - tag->opened,
 			      SLIM_A_PAD) ||
 	    nla_put_u64_64bit(skb, SLIM_A_RX_BYTES, counts.rx, SLIM_A_PAD) ||
@@ -102,7 +112,7 @@ void event_close(const struct tag *tag)
 	    nla_put_u32(skb, SLIM_A_RTT, counts.rtt))
 		nlmsg_free(skb);
 	else
-		tell(skb, head);
+		tell(skb, head, SLIM_EVENT_CLOSE);
 }
 
 void event_denied(const struct tag *tag)
@@ -115,7 +125,7 @@ void event_denied(const struct tag *tag)
 	if (tag->rule != SLIM_NO_RULE && nla_put_u32(skb, SLIM_A_RULE_ID, tag->rule))
 		nlmsg_free(skb);
 	else
-		tell(skb, head);
+		tell(skb, head, SLIM_EVENT_DENIED);
 }
 
 /* --- attacks --- */
@@ -152,5 +162,5 @@ void event_attack(struct tag *tag, enum slim_operation operation, u32 level, u32
 	    nla_put_u32(skb, SLIM_A_MISSED, atomic_xchg(&tag->missed, 0)))
 		nlmsg_free(skb);
 	else
-		tell(skb, head);
+		tell(skb, head, SLIM_EVENT_ATTACK);
 }

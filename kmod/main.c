@@ -8,6 +8,7 @@
 #include <net/genetlink.h>
 #include <net/tcp.h>
 
+#include "gone.h"
 #include "hook.h"
 #include "host.h"
 #include "netlink.h"
@@ -45,6 +46,7 @@ hosts:
 static void __exit slim_exit(void)
 {
 	netlink_exit();
+	gone_exit();
 	sockops_exit();
 	hooks_exit();
 	tags_exit();

@@ -86,7 +86,9 @@ static const struct genl_ops ops[] = {
 };
 
 static const struct genl_multicast_group groups[] = {
-	{ .name = SLIM_GENL_EVENTS, .flags = GENL_MCAST_CAP_NET_ADMIN },
+	[NETLINK_GROUP_EVENTS] = { .name = SLIM_GENL_EVENTS, .flags = GENL_MCAST_CAP_NET_ADMIN },
+	[NETLINK_GROUP_SOCKETS] = { .name = SLIM_GENL_SOCKETS, .flags = GENL_MCAST_CAP_NET_ADMIN },
+	[NETLINK_GROUP_GONE] = { .name = SLIM_GENL_GONE, .flags = GENL_MCAST_CAP_NET_ADMIN },
 };
 
 /* Not in other namespaces: there is no family for who is in a container. */

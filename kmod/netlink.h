@@ -5,6 +5,13 @@
 
 #include <net/genetlink.h>
 
+/* Multicast groups */
+enum netlink_group {
+	NETLINK_GROUP_EVENTS,
+	NETLINK_GROUP_SOCKETS,
+	NETLINK_GROUP_GONE,
+};
+
 extern struct genl_family netlink_family;
 
 int netlink_init(void);

@@ -358,22 +358,28 @@ int guard_link_each(struct guard_link *link, void (*each)(const struct guard_soc
 
 /* --- events --- */
 
+static int join(struct nl_sock *sock, const char *name)
+{
+	int group = genl_ctrl_resolve_grp(sock, SLIM_GENL_NAME, name);
+
+	return group < 0 || nl_socket_add_membership(sock, group) < 0 ? -ENOENT : 0;
+}
+
 int guard_link_listen(struct nl_sock **out)
 {
 	struct nl_sock *sock = nl_socket_alloc();
-	int err = -ENOMEM, group;
+	int err = -ENOMEM;
 
 	*out = NULL;
 	if (sock)
 		err = connect_initial(sock);
+	if (!err)
+		err = join(sock, SLIM_GENL_EVENTS);
+	if (!err)
+		err = join(sock, SLIM_GENL_GONE);
 	if (err) {
 		nl_socket_free(sock);
 		return err;
-	}
-	group = genl_ctrl_resolve_grp(sock, SLIM_GENL_NAME, SLIM_GENL_EVENTS);
-	if (group < 0 || nl_socket_add_membership(sock, group) < 0) {
-		nl_socket_free(sock);
-		return -ENOENT;
 	}
 	*out = sock;
 	return 0;
@@ -386,13 +392,29 @@ static uint64_t own_inode(void)
 	return stat(OWN_NETNS, &own) < 0 ? 0 : own.st_ino;
 }
 
+static void take_gone(struct nlattr *cookies, void (*each)(const struct guard_event *event))
+{
+	struct guard_event event = { .event = SLIM_EVENT_GONE };
+	const char *at = nla_data(cookies);
+
+	for (int left = nla_len(cookies); left >= (int)sizeof(event.cookie); left -= (int)sizeof(event.cookie)) {
+		memcpy(&event.cookie, at, sizeof(event.cookie));
+		at += sizeof(event.cookie);
+		each(&event);
+	}
+}
+
 static void take_event(struct nlmsghdr *nlh, uint64_t inode,
 		       void (*each)(const struct guard_event *event))
 {
 	struct nlattr *outer[SLIM_A_MAX + 1], *attrs[SLIM_A_MAX + 1];
 	struct guard_event event;
 
-	if (!parse(nlh, outer) || get_u64(outer, SLIM_A_HOST_INO) != inode || !outer[SLIM_A_SOCKET] ||
+	if (!parse(nlh, outer))
+		return;
+	if (outer[SLIM_A_COOKIES])
+		take_gone(outer[SLIM_A_COOKIES], each);
+	if (get_u64(outer, SLIM_A_HOST_INO) != inode || !outer[SLIM_A_SOCKET] ||
 	    nla_parse_nested(attrs, SLIM_A_MAX, outer[SLIM_A_SOCKET], NULL) < 0)
 		return;
 	event = (struct guard_event){

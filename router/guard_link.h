@@ -71,7 +71,10 @@ struct guard_socket {
 int guard_link_each(struct guard_link *link, void (*each)(const struct guard_socket *socket, void *data),
 		    void *data);
 
-/* What the guard tells by itself: what it has refused to whom, and which sealed socket is gone */
+/*
+ * What the guard tells by itself: what it has refused to whom; and which sealed socket is gone, of which there is the
+ * cookie alone, and which may be another host's
+ */
 struct guard_event {
 	enum slim_event event;
 	uint64_t cookie;
@@ -88,7 +91,7 @@ struct nl_sock;
  */
 int guard_link_listen(struct nl_sock **sock);
 
-/* Calls @each for what has come of this host, a bounded number of messages; never blocks. One thread at a time */
+/* Calls @each for what has come, a bounded number of messages; never blocks. One thread at a time */
 void guard_link_read(struct nl_sock *sock, void (*each)(const struct guard_event *event));
 
 #endif

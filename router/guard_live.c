@@ -59,7 +59,7 @@ static void take_event(const struct guard_event *event)
 
 	if (event->event == SLIM_EVENT_ATTACK)
 		say_attack(event);
-	if (event->event != SLIM_EVENT_CLOSE)
+	if (event->event != SLIM_EVENT_GONE)
 		return;
 	entry = ledger_find(event->cookie);
 	if (entry)

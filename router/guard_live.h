@@ -2,7 +2,7 @@
 /*
  * guard_live.h - what slim.ko knows of live connections
  *
- * It tells at once when a sealed socket is gone, and what was refused to whoever holds one; and which there are, to a
+ * It tells when a sealed socket is gone, and what was refused to whoever holds one; and which there are, to a
  * router that has just started. Control thread.
  */
 #ifndef GUARD_LIVE_H

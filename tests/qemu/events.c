@@ -580,7 +580,8 @@ int main(void)
 	must(guard_open(&owner), "the family");
 	must(guard_own(&owner, -1), "own");
 	must(guard_open(&listening), "another socket");
-	must(setsockopt(listening.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &listening.events, sizeof(uint32_t)), "join");
+	must(guard_join(&listening, listening.events), "join");
+	must(guard_join(&listening, listening.sockets), "join");
 	listener = host_listen(&port);
 	for (enum ending ending = FIRST; ending <= RESET; ending++) {
 		open_and_close(false, ending);

@@ -86,7 +86,7 @@ struct message {
 struct guard {
 	int fd;
 	uint16_t family;
-	uint32_t events;	/* the group */
+	uint32_t events, sockets, gone;		/* groups */
 	uint32_t seq;
 };
 
@@ -225,12 +225,35 @@ static inline int message_talk(struct guard *guard, struct message *message)
 
 /* --- the family --- */
 
+/* A group's number among those of the family */
+static inline uint32_t group_find(const struct nlattr *groups, const char *name)
+{
+	const char *at = groups ? attr_value(groups) : NULL, *end = groups ? (const char *)groups + groups->nla_len : NULL;
+
+	while (at < end) {
+		const struct nlattr *group = (const struct nlattr *)at;
+		size_t len = group->nla_len - NLA_HDRLEN;
+		const struct nlattr *called = attr_find(attr_value(group), len, CTRL_ATTR_MCAST_GRP_NAME);
+
+		if (called && !strcmp(attr_value(called), name))
+			return (uint32_t)attr_u64(attr_find(attr_value(group), len, CTRL_ATTR_MCAST_GRP_ID));
+		at += NLA_ALIGN(group->nla_len);
+	}
+	return 0;
+}
+
+/* 0 or -errno */
+static inline int guard_join(const struct guard *guard, uint32_t group)
+{
+	return setsockopt(guard->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) ? -errno : 0;
+}
+
 /* 0 or -errno: the family cannot be seen */
 static inline int guard_open(struct guard *guard)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
 	static __thread struct message message;
-	const struct nlattr *groups, *group;
+	const struct nlattr *groups;
 	int err;
 
 	*guard = (struct guard){ .family = GENL_ID_CTRL };
@@ -244,9 +267,9 @@ static inline int guard_open(struct guard *guard)
 		return err;
 	guard->family = (uint16_t)message_u64(&message, CTRL_ATTR_FAMILY_ID);
 	groups = nlmsg_find(message_head(&message), CTRL_ATTR_MCAST_GROUPS);
-	group = groups ? attr_value(groups) : NULL;
-	group = group ? attr_find(attr_value(group), group->nla_len - NLA_HDRLEN, CTRL_ATTR_MCAST_GRP_ID) : NULL;
-	guard->events = (uint32_t)attr_u64(group);
+	guard->events = group_find(groups, SLIM_GENL_EVENTS);
+	guard->sockets = group_find(groups, SLIM_GENL_SOCKETS);
+	guard->gone = group_find(groups, SLIM_GENL_GONE);
 	return 0;
 }
 

@@ -432,6 +432,7 @@ static int ask_get(void)
 	return err ? err : guard_command(&guard, &message, SLIM_CMD_GET);
 }
 
+/* Of all groups */
 static int ask_events(void)
 {
 	struct guard guard;
@@ -439,8 +440,8 @@ static int ask_events(void)
 
 	if (err)
 		return err;
-	return setsockopt(guard.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &guard.events, sizeof(guard.events)) ?
-		       -errno : 0;
+	return guard_join(&guard, guard.events) && guard_join(&guard, guard.sockets) ?
+		       guard_join(&guard, guard.gone) : 0;
 }
 
 static int ask_ulp(void)

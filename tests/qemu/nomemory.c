@@ -274,7 +274,9 @@ int main(void)
 	must(guard_open(&watch), "the family");
 	/* Events are made for who listens. */
 	must(guard_open(&audience), "the family");
-	must(setsockopt(audience.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &watch.events, sizeof(watch.events)), "join");
+	must(guard_join(&audience, audience.events), "join");
+	must(guard_join(&audience, audience.sockets), "join");
+	must(guard_join(&audience, audience.gone), "join");
 	listener = host_listen(&port);
 	for (size_t i = 0; i < NUM(rows); i++)
 		starve(&rows[i]);

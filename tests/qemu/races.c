@@ -249,7 +249,9 @@ static void *listen_to_events(void *data)
 
 	(void)data;
 	must(guard_open(&guard), "open");
-	must(setsockopt(guard.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &guard.events, sizeof(guard.events)), "join");
+	must(guard_join(&guard, guard.events), "join");
+	must(guard_join(&guard, guard.sockets), "join");
+	must(guard_join(&guard, guard.gone), "join");
 	while (!over) {
 		struct pollfd in = { .fd = guard.fd, .events = POLLIN };
 		const struct nlmsghdr *head = (void *)buffer;

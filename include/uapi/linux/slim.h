@@ -66,11 +66,15 @@
  *				What the policy in force says, without counting. Of the owner
  *	  reply			GENERATION, VERDICTS: a struct slim_decision for each
  *
- *	EVENT (multicast, group "events")
- *				EVENT, HOST_INO, SOCKET { ... }, and
+ *	EVENT (multicast)	EVENT, and of all but GONE: HOST_INO, SOCKET { ... }, and
+ *				  Group "sockets":
  *	  OPEN			  a socket was sealed
  *	  CLOSE			  it is gone, with all that it sent acknowledged, or given up: DURATION, RX_BYTES,
  *				  TX_BYTES, RETRANSMITS, RTT
+ *				  Group "gone", for who follows them all and needs to know no more:
+ *	  GONE			  COOKIES: of sockets of any host that are gone, SLIM_GONE_MS later at the most. Like all
+ *				  events, not told where there is no memory, nor when the module is unloaded meanwhile
+ *				  Group "events":
  *	  DENIED		  sealing was refused, or a commit cut it: RULE_ID?
  *	  ATTACK		  its holder tried what is refused, and what programs do not try that mean no harm:
  *				  OPERATION, LEVEL?, NUMBER?, PID, MISSED. At most one a second of a socket, and
@@ -94,6 +98,8 @@
 #define SLIM_GENL_NAME		"slim"
 #define SLIM_GENL_VERSION	1
 #define SLIM_GENL_EVENTS	"events"
+#define SLIM_GENL_SOCKETS	"sockets"
+#define SLIM_GENL_GONE		"gone"
 
 #define SLIM_GUARD_VERSION		1	/* SLIM_A_VERSION */
 
@@ -250,6 +256,7 @@ struct slim_decision {
 
 #define SLIM_QUESTIONS_MAX	512
 #define SLIM_ATTACKS_MAX	100
+#define SLIM_GONE_MS		10
 
 /* --- netlink --- */
 
@@ -304,6 +311,7 @@ enum slim_event {
 	SLIM_EVENT_CLOSE,
 	SLIM_EVENT_DENIED,
 	SLIM_EVENT_ATTACK,
+	SLIM_EVENT_GONE,
 	__SLIM_EVENT_MAX,
 #define SLIM_EVENT_MAX	(__SLIM_EVENT_MAX - 1)
 };
@@ -375,6 +383,7 @@ enum slim_attr {
 	SLIM_A_NUMBER,		/* u32 */
 	SLIM_A_PID,		/* u32: in the initial pid namespace */
 	SLIM_A_MISSED,		/* u32 */
+	SLIM_A_COOKIES,		/* u64 each */
 	__SLIM_A_MAX,
 #define SLIM_A_MAX	(__SLIM_A_MAX - 1)
 };
