@@ -375,12 +375,16 @@ static void slim_unhash(struct sock *sk)
 	family_of(sk)->base_prot->unhash(sk);
 }
 
-/* Every call that takes the socket's lock comes here. */
+/*
+ * Every call that takes the socket's lock comes here. Timers that have waited for it may destroy one that has been
+ * closed, and its tag with it.
+ */
 static void slim_release_cb(struct sock *sk)
 {
-	struct tag *tag = own_tag(sk);
+	struct tag *tag;
 
 	family_of(sk)->base_prot->release_cb(sk);
+	tag = own_tag(sk);
 	if (tag)
 		tag_unlocked(tag);
 }
