@@ -8,8 +8,8 @@
 . "$(dirname "$0")/../e2e/lib.sh"
 
 RULES=100000
-PROCESSES=5		# each; one takes half as long again as another, by where its memory lies
-RUNS=5		# in each of them
+PROCESSES=5		# that measure: one takes half as long again as another, by where its memory lies
+RUNS=5			# of each, to read and compile it
 COMPILE_MAX=200		# ms to read and compile it
 LOOKUP_MAX=1000		# ns
 HOSTILE_MAX=30000	# ns, of a look-up in the worst of what a policy can be

@@ -42,7 +42,8 @@ START_TEST(names_are_of_what_is_in_it)
 		box("fd32::1", "fd32::1", TCP(80), TCP(80)),
 	};
 	struct policy_profile profile = { .boxes = boxes, .boxes_num = 2 };
-	struct packet_set first = packet_set_of(&profile, true, CLASSIFIER_TCP), again = packet_set_of(&profile, true, CLASSIFIER_TCP);
+	struct packet_set first = packet_set_of(&profile, true, CLASSIFIER_TCP);
+	struct packet_set again = packet_set_of(&profile, true, CLASSIFIER_TCP);
 	struct packet_set six = packet_set_of(&profile, false, CLASSIFIER_TCP), other;
 
 	ck_assert(first.any && six.any);
