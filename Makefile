@@ -46,7 +46,8 @@ SLIM_RUN_OBJ := $(B)/tools/slim_run.o $(B)/tools/netns.o
 
 .PHONY: all deps router tools shim bench-programs test-programs docs check check-unit check-shim check-calls \
 	check-e2e check-fuzz check-qemu check-qemu-differences check-qemu-guard check-qemu-long \
-	check-kasan check-asan check-policy check-policy-asan check-robust check-faults check-random check-long fuzz demo bench \
+	check-dkms check-kasan check-asan check-policy check-policy-asan check-robust check-faults check-random \
+	check-long fuzz demo bench \
 	bench-attach bench-calls bench-policy lint install uninstall clean asan
 
 # Without its libraries on the machine, make installs them first (as root on Debian).
@@ -146,6 +147,10 @@ check-qemu-long: all test-programs
 	$(Q)tests/qemu/run
 	$(Q)tests/qemu/run --kernel 6.12 --build-module
 	$(Q)tests/qemu/run --kernel 6.12 smoke kinds 10-module 11-guarded 12-policy 13-events 20-attacks
+
+# The kernel module by DKMS, signed, for the kernel whose headers are installed
+check-dkms: kmod
+	$(Q)tests/kernel/dkms
 
 # The kernel module, on a kernel that looks after itself and that somebody has built in KERNEL: by hand only
 KERNEL ?=
