@@ -250,7 +250,7 @@ static int without(int err)
 	return err;
 }
 
-/* A socket of before the guard came has no tag yet. EALREADY: a router before us sealed it, and did not hand it over. */
+/* EEXIST, EALREADY: a router before us tagged or sealed it, and did not hand it over. */
 static int seal(int fd, const struct slim_seal *asked)
 {
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, SLIM_ULP_NAME, sizeof(SLIM_ULP_NAME) - 1) < 0 &&

@@ -2,12 +2,11 @@
 /*
  * guard.h - slim.ko keeps the sockets that are handed over
  *
- * Theory of operation: a host socket is tagged when it is made (before it connects, or when a connection is about
- * to be handed over), and sealed just before it changes hands: from then on the kernel module holds whoever has it to what a
- * connection of a container's may do. What becomes of connections while there is no such module, or not a whole
- * one, is the configuration's choice: with `prefer` they are handed over as they are, with `require` no
- * host socket is: a connect takes the packet path, and what comes in is spliced. The control thread looks after the module
- * now and then, which may come, be drained, and go while we run.
+ * Theory of operation: a host socket is tagged and sealed in one go, as the last thing before it changes hands: from then
+ * on the kernel module holds whoever has it to what a connection of a container's may do. What becomes of connections
+ * while there is no such module, or not a whole one, is the configuration's choice: with `prefer` they are handed over
+ * as they are, with `require` no host socket is: a connect takes the packet path, and what comes in is spliced. The control
+ * thread looks after the module now and then, which may come, be drained, and go while we run.
  */
 #ifndef GUARD_H
 #define GUARD_H
