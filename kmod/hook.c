@@ -41,7 +41,7 @@ static struct tag *sealed(const struct sock *sk)
 	return tag && tag_is_sealed(tag) ? tag : NULL;
 }
 
-/* --- sock_ioctl(), compat_sock_ioctl() --- */
+/* --- sock_ioctl() --- */
 
 static bool ioctl_is_ours(const struct pt_regs *regs)
 {
@@ -159,15 +159,6 @@ static struct hook hooks[] = {
 		.is_ours = ioctl_is_ours,
 		.replacement = ioctl_refuse,
 	},
-#ifdef CONFIG_COMPAT
-	{
-		.function = "compat_sock_ioctl",
-		.missing = SLIM_MISSING_COMPAT,
-		.meaning = "ioctls of 32-bit programs are not refused, SIOCGSKNS among them",
-		.is_ours = ioctl_is_ours,
-		.replacement = ioctl_refuse,
-	},
-#endif
 	{
 		.function = "sk_getsockopt",
 		.missing = SLIM_MISSING_GETSOCKOPT,

@@ -338,11 +338,16 @@ static int slim_ioctl(struct socket *sock, unsigned int command, unsigned long a
 }
 
 #ifdef CONFIG_COMPAT
+/* Of 32-bit programs, all of it: compat_sock_ioctl() serves itself only what the socket does not know. */
 static int slim_compat_ioctl(struct socket *sock, unsigned int command, unsigned long arg)
 {
-	if (sealed(sock) && !ioctl_is_allowed(command))
-		return -ENOTTY;
-	return base_of(sock)->compat_ioctl(sock, command, arg);
+	struct tag *tag = sealed(sock);
+
+	if (!tag || ioctl_is_allowed(command))
+		return base_of(sock)->compat_ioctl(sock, command, arg);
+	if (ioctl_is_of_sockets(command))
+		event_attack(tag, SLIM_OPERATION_IOCTL, 0, command);
+	return -ENOTTY;
 }
 #endif
 

@@ -379,4 +379,18 @@ static inline void host_connect(int listener, uint16_t port, int domain, int fds
 	fds[1] = (int)must(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept");
 }
 
+/* --- calls --- */
+
+/* As a 32-bit program does it: @value lies below 4 GB. */
+static inline long ioctl32(int fd, unsigned long command, void *value)
+{
+	long result;
+
+	asm volatile("int $0x80"
+		     : "=a"(result)
+		     : "a"(54L), "b"((long)fd), "c"(command), "d"(value)
+		     : "memory", "cc", "r8", "r9", "r10", "r11");
+	return (int)result;
+}
+
 #endif

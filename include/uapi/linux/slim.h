@@ -118,7 +118,6 @@
 
 /* SLIM_A_MISSING: why guarded mode would be incomplete; 0: it is complete. SLIM_A_REASON has each in words. */
 #define SLIM_MISSING_IOCTL	(1 << 0)	/* SIOCGSKNS and others are not refused */
-#define SLIM_MISSING_COMPAT	(1 << 1)	/* nor in calls of 32-bit programs */
 #define SLIM_MISSING_GETSOCKOPT	(1 << 2)	/* options of SOL_SOCKET can be read */
 #define SLIM_MISSING_SETSOCKOPT	(1 << 3)	/* and set */
 #define SLIM_MISSING_SETATTR	(1 << 4)	/* fchown(2) is not refused: rules of routing choose by it */
