@@ -49,7 +49,7 @@ static const struct nla_policy stage_policy[SLIM_A_MAX + 1] = {
 	[SLIM_A_COUNTS] = NLA_POLICY_EXACT_LEN(sizeof(struct slim_policy_counts)),
 	[SLIM_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, STAGE_FLAGS),
 	[SLIM_A_PART] = NLA_POLICY_RANGE(NLA_U32, SLIM_PART_DOMAINS, SLIM_PART_MAX),
-	[SLIM_A_DATA] = NLA_POLICY_MIN_LEN(sizeof(u32)),
+	[SLIM_A_DATA] = { .type = NLA_BINARY },
 };
 
 static const struct nla_policy commit_policy[SLIM_A_MAX + 1] = {

@@ -136,8 +136,7 @@ static int commit(struct host *host, struct genl_info *info)
 	reply = reply_begin(info, NLMSG_DEFAULT_SIZE, &head);
 	if (!reply)
 		return -ENOMEM;
-	force = staged_take(host->staged, nla_get_u64(info->attrs[SLIM_A_GENERATION]),
-			    in_force(host));
+	force = staged_take(host->staged, nla_get_u64(info->attrs[SLIM_A_GENERATION]));
 	if (IS_ERR(force)) {
 		nlmsg_free(reply);
 		return PTR_ERR(force);

@@ -349,14 +349,12 @@ int staged_build(struct staged *staged)
 	return 0;
 }
 
-struct force *staged_take(struct staged *staged, u64 generation, const struct force *base)
+struct force *staged_take(struct staged *staged, u64 generation)
 {
 	struct force *force = staged ? staged->force : NULL;
 
 	if (!force || staged->generation != generation)
 		return ERR_PTR(-ENODATA);
-	if (staged->policy && (!base || base->policy != staged->policy))
-		return ERR_PTR(-ESTALE);
 	staged->force = NULL;
 	return force;
 }

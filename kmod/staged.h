@@ -28,10 +28,11 @@ int staged_add(struct staged *staged, enum slim_part part, const void *data, siz
 int staged_build(struct staged *staged);
 
 /*
- * What was built under @generation, to be put in force in place of @base, and the caller's from now on. ERR_PTR:
- * -ENODATA: there is nothing of that number; -ESTALE: members of another policy than @base's.
+ * What was built under @generation, to be put in force, and the caller's from now on. ERR_PTR: -ENODATA: there is
+ * nothing of that number. Members are of the policy in force: nothing else comes in force without being staged itself,
+ * in their place.
  */
-struct force *staged_take(struct staged *staged, u64 generation, const struct force *base);
+struct force *staged_take(struct staged *staged, u64 generation);
 
 /* NULL is allowed. */
 void staged_free(struct staged *staged);

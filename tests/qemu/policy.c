@@ -500,9 +500,8 @@ static void stale_members(struct guard *guard)
 	must(enforce(guard, 400), "a policy");
 	make_members();
 	must(stage_all(guard, 401, SLIM_STAGE_MEMBERS), "members");
-	/* Only one can be staged: another policy comes in by another way than this. */
 	make_random(100);
-	must(enforce(guard, 402), "another policy");
+	must(enforce(guard, 402), "another policy, for which they are given up");
 	equal(commit(guard, 401, NULL), -ENODATA, "members of a policy that is no more");
 	make_members();
 	told.sets[0].ranges_num++;

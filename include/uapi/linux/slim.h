@@ -59,7 +59,7 @@
  *				  fail. ENODATA: too little has come; EINVAL, E2BIG, ENOMEM
  *	COMMIT (o)		HOST_FD?, GENERATION
  *				What was staged and built under that number is in force, all at once; shapes follow, and
- *				what it denies is cut. ENODATA: there is none; ESTALE: members of another policy
+ *				what it denies is cut. ENODATA: there is none
  *	  reply			LIVE, CUT
  *	ABORT (o)		HOST_FD?
  *	QUERY			HOST_FD?, QUESTIONS: struct slim_question, up to SLIM_QUESTIONS_MAX
