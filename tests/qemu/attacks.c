@@ -53,6 +53,7 @@ static struct shared {
 	char in[4096];
 	char more[4096];
 	int length;
+	int domain;		/* of the host's socket, whatever the holder is told */
 	long result;
 	unsigned int came_off[128];	/* of each row, unguarded: a bit for each credential */
 	unsigned int refused[128];
@@ -110,46 +111,39 @@ static long control(unsigned long command)
 	return CALL(SYS_ioctl, target, command, shared->out);
 }
 
-static long go_to(uint16_t family, const char *address, uint16_t port)
+static size_t address_size(void)
+{
+	return shared->domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
+/* The host's listener, as the socket takes addresses; of so many bytes */
+static size_t put_aim(void)
 {
 	struct sockaddr_in6 *in6 = (void *)shared->in;
-	struct sockaddr_in *in = (void *)shared->in;
-	int domain = AF_INET;
-	socklen_t len = sizeof(domain);
-	long result;
 
-	memset(shared->in, 0, sizeof(*in6));
-	getsockopt(target, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-	if (family == AF_UNSPEC || domain == AF_INET) {
-		*in = address4(address, port);
-		in->sin_family = family;
-		result = CALL(SYS_connect, target, in, sizeof(*in));
+	if (shared->domain == AF_INET) {
+		*(struct sockaddr_in *)shared->in = address4(HOST_ADDRESS, HOST_PORT);
 	} else {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		in6->sin6_addr.s6_addr[10] = in6->sin6_addr.s6_addr[11] = 0xff;
-		inet_pton(AF_INET, address, in6->sin6_addr.s6_addr + 12);
-		result = CALL(SYS_connect, target, in6, sizeof(*in6));
+		*in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(HOST_PORT) };
+		inet_pton(AF_INET6, "::ffff:" HOST_ADDRESS, &in6->sin6_addr);
 	}
-	return result == -EINPROGRESS ? 0 : result;
+	return address_size();
 }
 
 static long dissolve(void)
 {
-	return go_to(AF_UNSPEC, "0.0.0.0", 0);
+	memset(shared->in, 0, sizeof(struct sockaddr_in));
+	return CALL(SYS_connect, target, shared->in, sizeof(struct sockaddr_in));
 }
 
 static long bind_to(uint16_t port)
 {
 	struct sockaddr_in6 *in6 = (void *)shared->in;
-	int domain = AF_INET;
-	socklen_t len = sizeof(domain);
 
-	getsockopt(target, SOL_SOCKET, SO_DOMAIN, &domain, &len);
 	memset(in6, 0, sizeof(*in6));
-	in6->sin6_family = (sa_family_t)domain;
+	in6->sin6_family = (sa_family_t)shared->domain;
 	in6->sin6_port = htons(port);
-	return CALL(SYS_bind, target, in6, domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(*in6));
+	return CALL(SYS_bind, target, in6, address_size());
 }
 
 /* --- the attacks --- */
@@ -159,8 +153,11 @@ static long rebind(void) { return bind_to(0); }
 static long reuse(void)
 {
 	long result = dissolve();
+	size_t len = put_aim();
 
-	return result == NOT_APPLICABLE ? result : go_to(AF_INET, HOST_ADDRESS, HOST_PORT);
+	if (result != NOT_APPLICABLE)
+		result = CALL(SYS_connect, target, shared->in, len);
+	return result == -EINPROGRESS ? 0 : result;
 }
 
 static long rebind_dissolved(void)
@@ -197,9 +194,8 @@ static long fast_open(void)
 	if (result == NOT_APPLICABLE)
 		return result;
 	message = message_in(1);
-	*(struct sockaddr_in *)shared->in = address4(HOST_ADDRESS, HOST_PORT);
 	message->msg_name = shared->in;
-	message->msg_namelen = sizeof(struct sockaddr_in);
+	message->msg_namelen = (socklen_t)put_aim();
 	result = CALL(SYS_sendmsg, target, message, MSG_FASTOPEN | MSG_NOSIGNAL);
 	return result == -EINPROGRESS ? 0 : result;
 }
@@ -671,6 +667,7 @@ static void make(const struct request *request)
 		host_connect(host.listener, host.port, request->domain, host.fds);
 	setsockopt(host.fds[0], SOL_SOCKET, SO_MARK, &(int){ HOST_MARK }, sizeof(int));
 	setsockopt(host.fds[0], SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	setsockopt(host.fds[0], SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int));
 	fcntl(host.fds[0], F_SETFL, O_NONBLOCK);
 	if (request->state == HALF_CLOSED)
 		shutdown(host.fds[0], SHUT_WR);
@@ -844,7 +841,7 @@ static void other_serve(int from)
 		} else if (task.holder == TRACER) {
 			trace(task.pid);
 		}
-		/* The number is the traced one's; asked here, SO_DOMAIN is of the same socket. */
+		/* The number is the traced one's; poll(2) asks here, of the same socket. */
 		target = task.holder == TRACER ? task.fd : fd;
 		if (task.holder == TRACER && fd != task.fd)
 			dup2(fd, task.fd);
@@ -922,6 +919,7 @@ static void try_unguarded(int row, enum credential credential, enum state state,
 	int fd, none;
 
 	shared->now = (typeof(shared->now)){ row, (int)credential, (int)state, -1 };
+	shared->domain = domain;
 	ask(request, &fd);
 	if (run_as(row, HOLDER, fd) >= 0)
 		shared->came_off[row] |= 1u << credential;
@@ -933,12 +931,13 @@ static void try_unguarded(int row, enum credential credential, enum state state,
 /* Returns false where this holder cannot try it. */
 static bool try_guarded(int row, enum credential credential, enum state state, enum holder holder)
 {
-	int domain = (row + (int)state + (int)holder) % 2 ? AF_INET6 : AF_INET;
+	int domain = (row + (int)credential + (int)state + (int)holder) % 2 ? AF_INET6 : AF_INET;
 	struct request request = { MAKE, state, domain, true, rows[row].shaped };
 	int fd, none;
 	long result;
 
 	shared->now = (typeof(shared->now)){ row, (int)credential, (int)state, (int)holder };
+	shared->domain = domain;
 	ask(request, &fd);
 	result = run_as(row, holder, fd);
 	if (result != NOT_APPLICABLE) {

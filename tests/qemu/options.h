@@ -104,23 +104,47 @@ static bool is_known(int fd, int level, int number)
 	return !setsockopt(fd, level, number, value, 4) || (errno != ENOPROTOOPT && errno != EOPNOTSUPP);
 }
 
-static void try_number(int fd, size_t level, int number, const char *allowed)
-{
+/* What comes of reading it, and of setting it to what was read */
+struct outcome {
 	long got, put;
+};
+
+static struct outcome read_and_set(int fd, size_t level, int number)
+{
+	struct outcome outcome;
 
 	target = fd;
 	execute = execute_directly;
-	got = get(levels[level].level, number, 64);
-	put = set(levels[level].level, number, shared->out, shared->length >= 4 ? shared->length : 4);
+	outcome.got = get(levels[level].level, number, 64);
+	outcome.put = set(levels[level].level, number, shared->out, shared->length >= 4 ? shared->length : 4);
+	return outcome;
+}
+
+/* Of a socket that is not sealed, where it may be done to a sealed one, too: this is to come of it there. */
+static struct outcome ordinary[NUM(levels)][NUMBERS];
+
+static void try_ordinary(int fd)
+{
+	for (size_t level = 0; level < NUM(levels); level++)
+		for (int number = 0; number < NUMBERS; number++)
+			if (decided(level, number) && *decided(level, number) == 'R')
+				ordinary[level][number] = read_and_set(fd, level, number);
+}
+
+static void try_number(int fd, size_t level, int number, const char *allowed)
+{
+	const struct outcome *wanted = &ordinary[level][number];
+	struct outcome outcome = read_and_set(fd, level, number);
+	long got = outcome.got, put = outcome.put;
+
 	if (!allowed || !strcmp(allowed, "-")) {
 		if (got != -ENOPROTOOPT || put != -ENOPROTOOPT)
 			goto wrong;
 	} else if (!strcmp(allowed, "z") || !strcmp(allowed, "u")) {
 		if (got || !is_zero(shared->out, shared->length) || put != (*allowed == 'z' ? -ENOPROTOOPT : -ENOENT))
 			goto wrong;
-	} else if (!strcmp(allowed, "R")) {
-		if (put != -ENOPROTOOPT)
-			goto wrong;
+	} else if (got != wanted->got || put != (allowed[1] ? wanted->put : -ENOPROTOOPT)) {
+		goto wrong;
 	}
 	return;
 wrong:
@@ -223,10 +247,16 @@ static void try_ioctls(int fd)
 /* A plain socket is asked by who may all, once; a sealed one by everybody. */
 static void try_options(enum credential credential)
 {
-	struct request request = { MAKE, ESTABLISHED, AF_INET6, true, false };
+	struct request request = { MAKE, ESTABLISHED, AF_INET6, false, false };
 	int fd, none;
 	bool harmed;
 
+	ask(request, &fd);
+	try_ordinary(fd);
+	close(fd);
+	request.question = DROP;
+	ask(request, &none);
+	request = (struct request){ MAKE, ESTABLISHED, AF_INET6, true, false };
 	ask(request, &fd);
 	for (size_t level = 0; level < NUM(levels); level++)
 		for (int number = 0; number < NUMBERS; number++)
