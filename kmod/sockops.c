@@ -425,8 +425,9 @@ static int ulp_init(struct sock *sk)
 
 	if (!host_may_seal(sock_net(sk)))
 		return -EPERM;
+	/* Earlier 6.1 lets listeners have any. */
 	if (sk->sk_state == TCP_LISTEN || !sk->sk_socket)
-		return -EINVAL;
+		return -ENOTCONN;
 	if (sk->sk_prot != family->base_prot || sk->sk_socket->ops != family->base_ops ||
 	    sk->sk_user_data)
 		return -EBUSY;

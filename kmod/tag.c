@@ -38,7 +38,7 @@ static void tag_put(struct tag *tag)
 
 /* --- ending --- */
 
-/* tcp_abort() leaves alone what nobody holds any more (before 6.11): that goes on sending. */
+/* tcp_abort() leaves alone what nobody holds any more (before 6.11, and in earlier 6.1): that goes on sending. */
 static void end_orphan(struct sock *sk)
 {
 	lock_sock(sk);

@@ -19,7 +19,15 @@ check "the module loads without it" modprobe slim
 rmmod slim
 check "ftrace is there again" ftrace 1
 check "the module is loaded again" modprobe slim
+# What has data of a socket that it is then to leave alone
+modprobe kcm
 "$programs/module"
+ip netns add other
+ip link add other0 type veth peer name other1 netns other
+"$programs/requests"
+"$programs/requests" /run/netns/other
+ip netns del other
+check "a host's namespace ends, whatever was asked about it" poll 10 fails ip link show other0
 mkfifo "$work/hold"
 "$programs/module" hold <"$work/hold" >"$work/said" &
 holder=$!

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/userfaultfd.h>
+#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -175,6 +176,10 @@ static void attacks(void)
 	head = expect(SLIM_EVENT_ATTACK, cookie, "the next one, a second later");
 	equal((long)event_u64(head, SLIM_A_MISSED), 49, "... says how many were not told");
 	equal((long)(guard_stat(&owner, SLIM_A_ATTACKS) - before), 52, "all are counted");
+	check(!event_next(), "the second of both is not told");
+	listen(fds[0], 1);
+	head = expect(SLIM_EVENT_ATTACK, cookie, "the next one, another second later");
+	equal((long)event_u64(head, SLIM_A_MISSED), 1, "... says how many were not told since");
 	close(fds[0]);
 	close(fds[1]);
 	expect(SLIM_EVENT_CLOSE, cookie, "CLOSE");
@@ -230,6 +235,149 @@ static void no_attacks(void)
 	close(fds[0]);
 	close(fds[1]);
 	check(event_next(), "CLOSE");
+}
+
+/* --- each kind of attack --- */
+
+static void nowhere_again(int fd)
+{
+	struct sockaddr_in addr = { .sin_family = AF_UNSPEC };
+
+	must(connect(fd, (void *)&addr, sizeof(addr)), "dissolve");
+}
+
+static void try_bind(int fd)
+{
+	bind(fd, (void *)&(struct sockaddr_in){ .sin_family = AF_INET }, sizeof(struct sockaddr_in));
+}
+
+static void try_listen(int fd) { listen(fd, 1); }
+
+static void try_connect(int fd)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(1), .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+
+	nowhere_again(fd);
+	connect(fd, (void *)&addr, sizeof(addr));
+}
+
+static void get(int fd, int level, int name)
+{
+	char value[64];
+
+	getsockopt(fd, level, name, value, &(socklen_t){ sizeof(value) });
+}
+
+static void try_get(int fd) { get(fd, SOL_SOCKET, SO_PEERSEC); }
+static void try_get_of_ip(int fd) { get(fd, IPPROTO_IP, IP_PKTOPTIONS); }
+static void try_ioctl(int fd) { ioctl(fd, SIOCGIFADDR, &(struct ifreq){ .ifr_name = "host0" }); }
+
+static void try_ioctl32(int fd)
+{
+	ioctl32(fd, SIOCGIFADDR, mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0));
+}
+
+static void try_fast_open(int fd)
+{
+	struct sockaddr_in addr = address4(HOST_ADDRESS, port);
+
+	nowhere_again(fd);
+	sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (void *)&addr, sizeof(addr));
+}
+
+static void try_control(int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SO_MARK } };
+	struct iovec vec = { "x", 1 };
+	struct msghdr sent = { .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+
+	sendmsg(fd, &sent, MSG_NOSIGNAL);
+}
+
+static void try_chown(int fd)
+{
+	if (!fchown(fd, 12345, (gid_t)-1))
+		check(false, "fchown");
+}
+
+/* @attack: or NULL: an option is set */
+static const struct kind {
+	void (*attack)(int fd);
+	enum slim_operation operation;
+	uint32_t level, number;
+} kinds[] = {
+	{ try_bind, SLIM_OPERATION_BIND, 0, 0 }, { try_listen, SLIM_OPERATION_LISTEN, 0, 0 },
+	{ try_connect, SLIM_OPERATION_CONNECT, 0, 0 },
+	{ NULL, SLIM_OPERATION_SETSOCKOPT, SOL_SOCKET, SO_MARK },
+	{ NULL, SLIM_OPERATION_SETSOCKOPT, SOL_SOCKET, SO_DONTROUTE },
+	{ NULL, SLIM_OPERATION_SETSOCKOPT, IPPROTO_TCP, TCP_FASTOPEN_CONNECT },
+	{ NULL, SLIM_OPERATION_SETSOCKOPT, IPPROTO_IP, IP_TRANSPARENT },
+	{ NULL, SLIM_OPERATION_SETSOCKOPT, IPPROTO_IPV6, IPV6_TRANSPARENT },
+	{ try_get, SLIM_OPERATION_GETSOCKOPT, SOL_SOCKET, SO_PEERSEC },
+	{ try_get_of_ip, SLIM_OPERATION_GETSOCKOPT, IPPROTO_IP, IP_PKTOPTIONS },
+	{ try_ioctl, SLIM_OPERATION_IOCTL, 0, SIOCGIFADDR }, { try_ioctl32, SLIM_OPERATION_IOCTL, 0, SIOCGIFADDR },
+	{ try_fast_open, SLIM_OPERATION_SENDMSG, 0, 0 },
+	{ try_control, SLIM_OPERATION_SENDMSG, SOL_SOCKET, SO_MARK }, { try_chown, SLIM_OPERATION_CHOWN, 0, 0 },
+};
+
+static void each_attack(void)
+{
+	struct slim_seal seal = seal_default();
+
+	for (size_t i = 0; i < NUM(kinds); i++) {
+		const struct nlmsghdr *head;
+		uint64_t cookie;
+		int fds[2];
+
+		host_connect(listener, port, AF_INET6, fds);
+		must(seal_socket(fds[0], &seal), "seal");
+		cookie = cookie_of(fds[0]);
+		expect(SLIM_EVENT_OPEN, cookie, "OPEN");
+		if (kinds[i].attack)
+			kinds[i].attack(fds[0]);
+		else
+			setsockopt(fds[0], (int)kinds[i].level, (int)kinds[i].number, &(int){ 1 }, sizeof(int));
+		close(fds[0]);
+		close(fds[1]);
+		head = expect(SLIM_EVENT_ATTACK, cookie, "ATTACK");
+		equal((long)event_u64(head, SLIM_A_OPERATION), kinds[i].operation, "... operation %d", kinds[i].operation);
+		equal((long)event_u64(head, SLIM_A_LEVEL), kinds[i].level, "... its level");
+		equal((long)event_u64(head, SLIM_A_NUMBER), kinds[i].number, "... its number");
+		expect(SLIM_EVENT_CLOSE, cookie, "CLOSE");
+	}
+}
+
+#define ATTACKERS	350	/* more than are told in a second */
+
+/* Each of many sockets is attacked once: no more of that is told than may be, in seconds that began meanwhile. */
+static void many_attacks(void)
+{
+	static int fds[ATTACKERS][2];
+	struct slim_seal seal = seal_default();
+	struct timespec begin, end;
+	const struct nlmsghdr *head;
+	long told = 0, most;
+
+	must(setsockopt(listening.fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 16 << 20 }, sizeof(int)), "SO_RCVBUFFORCE");
+	for (int i = 0; i < ATTACKERS; i++) {
+		host_connect(listener, port, AF_INET6, fds[i]);
+		must(seal_socket(fds[i][0], &seal), "seal");
+	}
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (int i = 0; i < ATTACKERS; i++)
+		listen(fds[i][0], 1);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	most = SLIM_ATTACKS_MAX * (end.tv_sec - begin.tv_sec + 2);
+	for (int i = 0; i < ATTACKERS; i++) {
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+	while ((head = event_next()))
+		told += event_u64(head, SLIM_A_EVENT) == SLIM_EVENT_ATTACK;
+	check(told > 0 && told <= most, "of %d attacks %ld are told, and no more than %ld", ATTACKERS, told, most);
 }
 
 /* --- a holder that keeps the lock --- */
@@ -367,6 +515,13 @@ static bool has_ended(int fd)
 	return poll(&hup, 1, 2000 * slowness()) == 1 && hup.revents & POLLHUP;
 }
 
+static uint64_t revoke_container(uint32_t container)
+{
+	message_begin(&owner, &message, SLIM_CMD_REVOKE, 0);
+	message_put32(&message, SLIM_A_CONTAINER, container);
+	return message_talk(&owner, &message) ? 0 : message_u64(&message, SLIM_A_CUT);
+}
+
 static void held(void)
 {
 	struct slim_seal seal = seal_default();
@@ -394,6 +549,7 @@ static void held(void)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	equal((long)message_u64(&message, SLIM_A_CUT), 2, "it begins to end both");
 	check(end.tv_sec - begin.tv_sec < 2, "it does not wait");
+	equal((long)revoke_container(5), 0, "there is nothing more to end");
 	check(has_ended(others[0]), "the other socket ends meanwhile");
 	equal(poll(&(struct pollfd){ .fd = fds[1], .events = POLLIN }, 1, 100), 0, "the held one has not ended");
 	errno = 0;
@@ -412,6 +568,45 @@ static void held(void)
 		close(fds[i]);
 		close(others[i]);
 	}
+}
+
+/* Sealing waits for who has the lock. */
+static void *seal_it(void *data)
+{
+	struct attempt *attempt = data;
+	struct slim_seal seal = seal_default();
+
+	attempt->result = setsockopt(attempt->fd, SOL_SLIM, SLIM_SEAL, &seal, sizeof(seal)) ? -errno : 0;
+	return NULL;
+}
+
+static void sealed_meanwhile(void)
+{
+	struct sender sender;
+	struct attempt attempt = { 0 };
+	struct timespec until;
+	int fds[2], pages = pages_make(&sender.page, 1);
+	pthread_t thread, sealing;
+
+	host_connect(listener, port, AF_INET6, fds);
+	cookie_of(fds[0]);
+	must(setsockopt(fds[0], IPPROTO_TCP, TCP_ULP, SLIM_ULP_NAME, sizeof(SLIM_ULP_NAME) - 1), "TCP_ULP");
+	sender.fd = attempt.fd = fds[0];
+	pthread_create(&thread, NULL, send_page, &sender);
+	check(faults_wait(pages, 1), "a socket's lock is held");
+	pthread_create(&sealing, NULL, seal_it, &attempt);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 200000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	check(pthread_timedjoin_np(sealing, NULL, &until) == ETIMEDOUT, "it is not sealed while that lasts");
+	page_give(pages, sender.page);
+	pthread_join(thread, NULL);
+	pthread_join(sealing, NULL);
+	equal(attempt.result, 0, "it is sealed then");
+	close(pages);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 /* --- holders whose calls wait for each other --- */
@@ -457,19 +652,26 @@ static void wait_for(const struct setter *setter)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
-static uint64_t revoke_container(uint32_t container)
-{
-	message_begin(&owner, &message, SLIM_CMD_REVOKE, 0);
-	message_put32(&message, SLIM_A_CONTAINER, container);
-	return message_talk(&owner, &message) ? 0 : message_u64(&message, SLIM_A_CUT);
-}
-
 /* The kernel reads the first half of the value before it takes the lock, and all of it with the lock. */
 static struct setter setter_make(int fd, char *two_pages, int pages)
 {
 	page_give(pages, two_pages);
 	return (struct setter){ .fd = fd, .level = SOL_SOCKET, .name = SO_LINGER,
 				.value = two_pages + 4096 - sizeof(int), .page = two_pages + 4096 };
+}
+
+/* Whoever waits for a lock with these has it before the kernel's own threads get a turn. */
+static void attributes_make(pthread_attr_t *attributes, bool urgent)
+{
+	const struct sched_param priority = { .sched_priority = 1 };
+
+	pthread_attr_init(attributes);
+	pthread_attr_setstacksize(attributes, 1 << 20);
+	if (!urgent)
+		return;
+	pthread_attr_setinheritsched(attributes, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(attributes, SCHED_FIFO);
+	pthread_attr_setschedparam(attributes, &priority);
 }
 
 /*
@@ -483,13 +685,13 @@ static void crowd(void)
 	static int fds[CROWD][2];
 	struct rlimit files = { 4096, 4096 };
 	struct slim_seal seal = seal_default();
-	pthread_attr_t small;
+	pthread_attr_t holder, waiter;
 	int others[2], pages, ended = 0;
 	void *all;
 
 	must(setrlimit(RLIMIT_NOFILE, &files), "setrlimit");
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 1 << 20);
+	attributes_make(&holder, false);
+	attributes_make(&waiter, true);
 	pages = pages_make(&all, 2 * NUM(setters));
 	for (int i = 0; i < 2 * CROWD; i++) {
 		if (i < CROWD) {
@@ -499,7 +701,7 @@ static void crowd(void)
 		setters[i] = setter_make(fds[i % CROWD][0], (char *)all + 8192 * i, pages);
 		if (i == CROWD)
 			check(faults_wait(pages, CROWD), "the locks of %d sockets are held", CROWD);
-		if (pthread_create(&threads[i], &small, set_page, &setters[i]))
+		if (pthread_create(&threads[i], i < CROWD ? &holder : &waiter, set_page, &setters[i]))
 			must(-1, "pthread_create");
 	}
 	for (int i = CROWD; i < 2 * CROWD; i++)
@@ -590,7 +792,10 @@ int main(void)
 	denied();
 	attacks();
 	no_attacks();
+	each_attack();
+	many_attacks();
 	held();
+	sealed_meanwhile();
 	shaped_meanwhile();
 	crowd();
 	return 0;

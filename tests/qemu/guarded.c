@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -165,16 +166,94 @@ static void options(int fd, int peer)
 	say_result("ulp", getsockopt(fd, IPPROTO_TCP, TCP_ULP, report + sizeof(report) - 32, &len));
 	say("%d bytes\n", len);
 	value = -1;
+	len = 2;
+	say_result("a short value", getsockopt(fd, SOL_SOCKET, SO_MARK, &value, &len));
+	say("%x, %d bytes\n", value, len);
 	len = sizeof(value);
-	say_result("a short value", getsockopt(fd, SOL_SOCKET, SO_MARK, &value, &(socklen_t){ 2 }));
 	say_result("a negative length", getsockopt(fd, SOL_SOCKET, SO_MARK, &value, &(socklen_t){ (socklen_t)-1 }));
 	say_result("no memory", getsockopt(fd, SOL_SOCKET, SO_MARK, (void *)8, &len));
+}
+
+/* What comes first where more than one thing is wrong. (Of options that no kernel has) */
+static void wrong_options(int fd, int peer)
+{
+	static const struct {
+		int level, name;
+	} tried[] = {
+		{ SOL_SOCKET, 150 }, { IPPROTO_TCP, 150 }, { IPPROTO_IP, 150 }, { SOL_SOCKET, SO_PRIORITY },
+		{ SOL_SOCKET, SO_REUSEADDR },
+	};
+	void *nowhere = (void *)8;
+	int value = 1;
+
+	(void)peer;
+	for (size_t i = 0; i < NUM(tried); i++) {
+		int level = tried[i].level, name = tried[i].name;
+
+		say("%d %d: ", level, name);
+		say_result("set", setsockopt(fd, level, name, &value, 0));
+		say_result("set, of 2 bytes", setsockopt(fd, level, name, "??", 2));
+		say_result("set from nowhere", setsockopt(fd, level, name, nowhere, sizeof(value)));
+	}
+	for (int name = 150; name; name = name == 150 ? SO_DOMAIN : 0) {
+		say_result("get", getsockopt(fd, SOL_SOCKET, name, &value, &(socklen_t){ sizeof(value) }));
+		say_result("get less than nothing", getsockopt(fd, SOL_SOCKET, name, &value, &(socklen_t){ (socklen_t)-1 }));
+		say_result("get of a size that is nowhere", getsockopt(fd, SOL_SOCKET, name, &value, nowhere));
+	}
+	say_result("ulp, of no bytes", setsockopt(fd, IPPROTO_TCP, TCP_ULP, &value, 0));
+	say_result("ulp from nowhere", setsockopt(fd, IPPROTO_TCP, TCP_ULP, nowhere, 4));
+	say_result("ulp, less than nothing", getsockopt(fd, IPPROTO_TCP, TCP_ULP, &value, &(socklen_t){ (socklen_t)-1 }));
+	say_result("ulp, of a size that is nowhere", getsockopt(fd, IPPROTO_TCP, TCP_ULP, &value, nowhere));
+}
+
+/* Of a level that the connection takes no notice of, and what is no message */
+static void controls(int fd, int peer)
+{
+	static const struct {
+		size_t len;
+		int level, type;
+	} tried[] = {
+		{ CMSG_LEN(sizeof(int)), IPPROTO_IP, IP_PKTINFO }, { CMSG_LEN(sizeof(int)), SOL_SOCKET, 9 },
+		{ 4, SOL_SOCKET, SCM_RIGHTS }, { 0, SOL_SOCKET, SCM_RIGHTS },
+	};
+	struct iovec vec = { "x", 1 };
+
+	(void)peer;
+	for (size_t i = 0; i < NUM(tried); i++) {
+		union {
+			struct cmsghdr head;
+			char room[CMSG_SPACE(sizeof(int))];
+		} control = { .head = { tried[i].len, tried[i].level, tried[i].type } };
+		struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control,
+					  .msg_controllen = sizeof(control) };
+
+		say("%d bytes, %d %d: ", (int)tried[i].len, tried[i].level, tried[i].type);
+		say_result("sendmsg", sendmsg(fd, &message, MSG_NOSIGNAL));
+	}
+}
+
+/* All of a file's attributes but its owner; and the owner of what was closed (it has a name yet) */
+static void attributes(int fd, int peer)
+{
+	char path[32];
+	int name;
+
+	(void)peer;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	name = open(path, O_PATH | O_CLOEXEC);
+	say_result("fchmod", fchmod(fd, 0600));
+	say_result("the group", fchown(fd, (uid_t)-1, 12345));
+	say_result("by its name", fchownat(name, "", (uid_t)-1, 0, AT_EMPTY_PATH));
+	close(fd);
+	say_result("the owner of what was closed", fchownat(name, "", 12345, (gid_t)-1, AT_EMPTY_PATH));
+	close(name);
 }
 
 static void info(int fd, int peer)
 {
 	struct tcp_info tcp = { 0 };
 	socklen_t len = sizeof(tcp);
+	int64_t stamp[2];
 	int value;
 
 	say_result("TCP_INFO", getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &len));
@@ -187,6 +266,13 @@ static void info(int fd, int peer)
 	say_result("SIOCOUTQNSD", ioctl(fd, SIOCOUTQNSD, &value));
 	say_result("owner", fcntl(fd, F_SETOWN, getpid()));
 	say_result("FIOSETOWN", ioctl(fd, FIOSETOWN, &(int){ getpid() }));
+	say_result("SIOCSPGRP", ioctl(fd, SIOCSPGRP, &(int){ getpid() }));
+	say_result("FIOGETOWN", ioctl(fd, FIOGETOWN, &value));
+	say_result("SIOCGPGRP", ioctl(fd, SIOCGPGRP, &value));
+	say_result("SIOCGSTAMP", ioctl(fd, SIOCGSTAMP_OLD, stamp));
+	say_result("SIOCGSTAMPNS", ioctl(fd, SIOCGSTAMPNS_OLD, stamp));
+	say_result("SIOCGSTAMP, 64 bits", ioctl(fd, SIOCGSTAMP_NEW, stamp));
+	say_result("SIOCGSTAMPNS, 64 bits", ioctl(fd, SIOCGSTAMPNS_NEW, stamp));
 	say_result("isatty", isatty(fd) - 1);
 	value = -1;
 	say_result("FIONBIO", ioctl(fd, FIONBIO, &(int){ 1 }));
@@ -346,11 +432,15 @@ static void time_stamps(int fd, int peer)
 static void dissolved(int fd, int peer)
 {
 	struct sockaddr_in6 addr = { .sin6_family = AF_UNSPEC };
+	struct sockaddr_in addr4;
 	char byte;
 
 	say_result("connect to nobody", connect(fd, (void *)&addr, sizeof(addr)));
 	say_result("the peer is reset", read(peer, &byte, 1));
 	say_result("getpeername", getpeername(fd, (void *)&addr, &(socklen_t){ sizeof(addr) }));
+	say_result("SO_PEERNAME", getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &addr, &(socklen_t){ sizeof(addr) }));
+	say_result("getsockname", getsockname(fd, (void *)&addr4, &(socklen_t){ sizeof(addr4) }));
+	say("address %x, %s\n", addr4.sin_addr.s_addr, addr4.sin_port ? "a port" : "no port");
 	say_result("write", send(fd, "x", 1, MSG_NOSIGNAL));
 }
 
@@ -380,7 +470,9 @@ static const struct {
 	void (*run)(int fd, int peer);
 } cases[] = {
 	{ "data", data }, { "names", names }, { "half-close", half_close }, { "urgent data", urgent },
-	{ "options", options }, { "TCP_INFO and ioctls", info }, { "connect(2) and its like again", connect_again },
+	{ "options", options }, { "errors of options", wrong_options }, { "control messages", controls },
+	{ "a file's attributes", attributes }, { "TCP_INFO and ioctls", info },
+	{ "connect(2) and its like again", connect_again },
 	{ "TLS in the kernel", no_tls },
 	{ "poll and epoll", readiness }, { "sendfile and splice", files }, { "zero copy", zero_copy },
 	{ "time stamps", time_stamps }, { "dissolved", dissolved }, { "20 MB", many_bytes },
@@ -503,6 +595,28 @@ static void virtual_names(void)
 	close(fds[1]);
 }
 
+/* A packet that comes back for its time stamp is not told: only that there was one. */
+static void no_packets(void)
+{
+	const int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+	struct slim_seal seal = seal_default();
+	char control[512], data[256];
+	struct iovec vec = { data, sizeof(data) };
+	struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+	int fds[2];
+
+	host_connect(listener, port, AF_INET6, fds);
+	must(seal_socket(fds[0], &seal), "seal");
+	must(setsockopt(fds[0], SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)), "SO_TIMESTAMPING");
+	must(send(fds[0], "abc", 3, 0), "send");
+	poll(&(struct pollfd){ .fd = fds[0] }, 1, 2000);
+	equal(recvmsg(fds[0], &message, MSG_ERRQUEUE | MSG_DONTWAIT), 0, "a time stamp comes without its packet");
+	equal(message.msg_flags & (MSG_ERRQUEUE | MSG_TRUNC), MSG_ERRQUEUE | MSG_TRUNC, "... which is said");
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void *block(size_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -536,19 +650,25 @@ static double rate_of(int fd, int peer, double seconds)
 	return (double)bytes / elapsed;
 }
 
+static void shape(struct guard *guard, int fd, const struct slim_shape *wanted)
+{
+	static struct message message;
+
+	message_begin(guard, &message, SLIM_CMD_SHAPE, 0);
+	message_put64(&message, SLIM_A_COOKIE, cookie_of(fd));
+	message_put(&message, SLIM_A_SHAPE, wanted, sizeof(*wanted));
+	equal(message_talk(guard, &message), 0, "SHAPE");
+}
+
 /* What is shaped no more is as the kernel has it, and the program's. */
-static void unshaped(struct guard *guard, int fd, const struct slim_shape *shape)
+static void unshaped(struct guard *guard, int fd, const struct slim_shape *wanted)
 {
 	static const struct {
 		int level, name, value;
 	} options[] = { { SOL_SOCKET, SO_MAX_PACING_RATE, -1 }, { SOL_SOCKET, SO_PRIORITY, 0 }, { IPPROTO_IP, IP_TOS, 0 } };
-	static struct message message;
 	int value;
 
-	message_begin(guard, &message, SLIM_CMD_SHAPE, 0);
-	message_put64(&message, SLIM_A_COOKIE, cookie_of(fd));
-	message_put(&message, SLIM_A_SHAPE, shape, sizeof(*shape));
-	equal(message_talk(guard, &message), 0, "SHAPE of nothing");
+	shape(guard, fd, wanted);
 	for (size_t i = 0; i < NUM(options); i++) {
 		must(getsockopt(fd, options[i].level, options[i].name, &value, &(socklen_t){ sizeof(value) }), "get");
 		equal(value, options[i].value, "option %d is the default", options[i].name);
@@ -556,11 +676,54 @@ static void unshaped(struct guard *guard, int fd, const struct slim_shape *shape
 	}
 }
 
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+
+	return getsockopt(fd, level, name, &value, &(socklen_t){ sizeof(value) }) ? -errno : value;
+}
+
+/* As setsockopt(2) would have set it */
+static void tos(struct guard *guard)
+{
+	const struct slim_shape wanted = { .flags = SLIM_SHAPE_TOS, .tos = 0x13 };
+	struct slim_seal seal = seal_default();
+	int fds[2], mtu;
+
+	host_connect(listener, port, AF_INET6, fds);
+	must(seal_socket(fds[0], &seal), "seal");
+	check(option_of(fds[0], IPPROTO_IP, IP_MTU) > 0, "it has a way");
+	shape(guard, fds[0], &wanted);
+	equal(option_of(fds[0], IPPROTO_IP, IP_MTU), -ENOTCONN, "with another TOS that is looked for anew");
+	equal(option_of(fds[0], IPPROTO_IP, IP_TOS), 0x10, "a TOS, without the bits of ECN");
+	equal(option_of(fds[0], IPPROTO_IPV6, IPV6_TCLASS), 0x10, "the same of IPv6");
+	equal(option_of(fds[0], SOL_SOCKET, SO_PRIORITY), 6, "it says a priority");
+	must(send(fds[0], "x", 1, 0), "send");
+	mtu = option_of(fds[0], IPPROTO_IP, IP_MTU);
+	check(mtu > 0, "it has a way again");
+	equal(setsockopt(fds[0], IPPROTO_IP, IP_TOS, &(int){ 0 }, sizeof(int)) ? -errno : 0, -ENOPROTOOPT, "it is locked");
+	equal(setsockopt(fds[0], IPPROTO_IPV6, IPV6_TCLASS, &(int){ 0 }, sizeof(int)) ? -errno : 0, -ENOPROTOOPT,
+	      "... of IPv6, too");
+	equal(option_of(fds[0], IPPROTO_IP, IP_MTU), mtu, "nothing has been set meanwhile: its way is the same");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static uint64_t pacing_rate(int fd)
+{
+	struct {
+		struct tcp_info known;
+		uint64_t pacing_rate;	/* of newer headers */
+	} info = { 0 };
+
+	must(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof(info) }), "TCP_INFO");
+	return info.pacing_rate;
+}
+
 static void rates(struct guard *guard)
 {
-	static struct message message;
 	struct slim_seal seal = seal_default();
-	struct slim_shape shape = { .flags = SLIM_SHAPE_RATE | SLIM_SHAPE_TOS, .rate = 4000000, .tos = 0x28 };
+	struct slim_shape wanted = { .flags = SLIM_SHAPE_RATE | SLIM_SHAPE_TOS, .rate = 4000000, .tos = 0x28 };
 	int fds[2], value;
 	double rate;
 
@@ -571,18 +734,16 @@ static void rates(struct guard *guard)
 	equal(value, 0x10, "sealed with a TOS");
 	must(getsockopt(fds[0], SOL_SOCKET, SO_PRIORITY, &value, &(socklen_t){ sizeof(value) }), "SO_PRIORITY");
 	equal(value, 3, "and a priority");
+	check(pacing_rate(fds[0]) <= 2000000, "what it has begun with is slower: %lu", pacing_rate(fds[0]));
 	rate = rate_of(fds[0], fds[1], 2);
 	check(rate > 1.6e6 && rate < 2.3e6, "sealed with 2 MB/s: %.2f", rate / 1e6);
-	message_begin(guard, &message, SLIM_CMD_SHAPE, 0);
-	message_put64(&message, SLIM_A_COOKIE, cookie_of(fds[0]));
-	message_put(&message, SLIM_A_SHAPE, &shape, sizeof(shape));
-	equal(message_talk(guard, &message), 0, "SHAPE");
+	shape(guard, fds[0], &wanted);
 	rate = rate_of(fds[0], fds[1], 2);
 	check(rate > 3.2e6 && rate < 4.6e6, "changed to 4 MB/s: %.2f", rate / 1e6);
 	must(getsockopt(fds[0], IPPROTO_IP, IP_TOS, &value, &(socklen_t){ sizeof(value) }), "IP_TOS");
 	equal(value, 0x28, "another TOS");
-	shape.flags = 0;
-	unshaped(guard, fds[0], &shape);
+	wanted.flags = 0;
+	unshaped(guard, fds[0], &wanted);
 	close(fds[0]);
 	close(fds[1]);
 	host_connect(listener, port, AF_INET6, fds);
@@ -624,6 +785,8 @@ int main(void)
 		}
 	}
 	virtual_names();
+	no_packets();
+	tos(&guard);
 	rates(&guard);
 	return 0;
 }

@@ -85,15 +85,25 @@ static int cut(struct guard *guard, uint64_t cookie)
 	return message_talk(guard, &message);
 }
 
-/* Opens and closes a netlink socket that has the number of the guard's. */
-static void close_namesake(const struct guard *guard)
+/* Opens and closes a netlink socket of this namespace that has the number of the guard's. */
+static void close_namesake(const struct guard *guard, int protocol)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
-	int fd = (int)must(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "socket");
+	int fd = (int)must(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), "socket");
 
 	must(getsockname(guard->fd, (void *)&addr, &(socklen_t){ sizeof(addr) }), "getsockname");
 	must(bind(fd, (void *)&addr, sizeof(addr)), "bind");
 	close(fd);
+}
+
+static void close_namesake_elsewhere(const struct guard *guard)
+{
+	int host = (int)must(open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC), "open");
+
+	must(unshare(CLONE_NEWNET), "unshare");
+	close_namesake(guard, NETLINK_GENERIC);
+	must(syscall(SYS_setns, host, CLONE_NEWNET), "setns");
+	close(host);
 }
 
 static void owners(struct guard *guard)
@@ -110,9 +120,12 @@ static void owners(struct guard *guard)
 	equal((long)message_u64(&message, SLIM_A_OWNED), 1, "it is owned by another");
 	equal(guard_command(guard, &message, SLIM_CMD_GET), 0, "the owner asks");
 	equal((long)message_u64(&message, SLIM_A_OWNED), 2, "it is owned by itself");
-	close_namesake(guard);
+	close_namesake(guard, NETLINK_ROUTE);
 	equal(guard_command(guard, &message, SLIM_CMD_GET), 0, "a socket of another protocol has gone");
 	equal((long)message_u64(&message, SLIM_A_OWNED), 2, "... which was no owner, although its number is the same");
+	close_namesake_elsewhere(guard);
+	equal(guard_command(guard, &message, SLIM_CMD_GET), 0, "a socket of another namespace has gone");
+	equal((long)message_u64(&message, SLIM_A_OWNED), 2, "... which was none, either");
 	close(guard->fd);
 	equal(guard_own(&second, -1), 0, "when the first one has gone there may be another");
 	close(second.fd);
@@ -148,7 +161,7 @@ static void sockets(struct guard *guard, int listener, uint16_t port)
 {
 	struct slim_seal seal = seal_default();
 	int fds[2], many[200][2];
-	uint64_t cookie;
+	uint64_t cookie, before;
 	char data[100];
 
 	host_connect(listener, port, AF_INET6, fds);
@@ -164,7 +177,9 @@ static void sockets(struct guard *guard, int listener, uint16_t port)
 	equal((long)socket_attr(SLIM_A_VNI), 7, "tenant");
 	equal((long)socket_attr(SLIM_A_STATE), TCP_ESTABLISHED, "state");
 	equal(cut(guard, cookie + 1000), -ENOENT, "REVOKE of what is not there");
+	before = guard_stat(guard, SLIM_A_CUT);
 	equal(cut(guard, cookie), 0, "REVOKE");
+	equal((long)guard_stat(guard, SLIM_A_CUT), (long)before + 1, "it is counted");
 	equal(read(fds[0], data, 1), -1, "the holder's read fails");
 	equal(errno, ECONNABORTED, "... with ECONNABORTED");
 	equal(read(fds[1], data, 1), -1, "the peer's read fails");
@@ -243,6 +258,9 @@ static void sealing(struct guard *guard, int listener, uint16_t port)
 	host_connect(listener, port, AF_INET6, fds);
 	equal(setsockopt(fds[0], IPPROTO_TCP, TCP_ULP, "slim", 4), 0, "TCP_ULP");
 	equal(seal_as(fds[0], &seal, sizeof(seal) - 1), -EINVAL, "too short a seal");
+	equal(seal_as(fds[0], (void *)8, sizeof(seal)), -EFAULT, "a seal that is not there");
+	equal(setsockopt(fds[0], SOL_SLIM, SLIM_SEAL + 1, &seal, sizeof(seal)) ? -errno : 0, -ENOPROTOOPT,
+	      "another option of the level");
 	equal(seal_as(fds[0], &seal, sizeof(seal)), -ENODATA, "a socket without a cookie");
 	cookie_of(fds[0]);
 	wrong_seals(listener, port);
@@ -252,6 +270,49 @@ static void sealing(struct guard *guard, int listener, uint16_t port)
 	close(fds[0]);
 	close(fds[1]);
 	equal(setsockopt(listener, IPPROTO_TCP, TCP_ULP, "slim", 4) ? -errno : 0, -ENOTCONN, "no listener is sealed");
+}
+
+static int bpf(int command, union bpf_attr attr)
+{
+	return (int)must(syscall(SYS_bpf, command, &attr, sizeof(attr)), "bpf");
+}
+
+/* What has operations of its own there: it is to be closed with the socket. */
+static int to_sockmap(int fd)
+{
+	int map = bpf(BPF_MAP_CREATE, (union bpf_attr){ .map_type = BPF_MAP_TYPE_SOCKMAP, .key_size = 4, .value_size = 4,
+							.max_entries = 1 });
+
+	bpf(BPF_MAP_UPDATE_ELEM, (union bpf_attr){ .map_fd = (uint32_t)map, .key = (uintptr_t)&(uint32_t){ 0 },
+						   .value = (uintptr_t)&fd });
+	return map;
+}
+
+/* What has data of its own there */
+static int to_multiplexor(int fd)
+{
+	const struct bpf_insn program[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
+	int loaded = bpf(BPF_PROG_LOAD, (union bpf_attr){ .prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+							  .insn_cnt = NUM(program), .insns = (uintptr_t)program,
+							  .license = (uintptr_t)"GPL" });
+	struct kcm_attach attach = { .fd = fd, .bpf_fd = loaded };
+	int kcm = (int)must(socket(AF_KCM, SOCK_SEQPACKET | SOCK_CLOEXEC, KCMPROTO_CONNECTED), "a multiplexor");
+
+	must(ioctl(kcm, SIOCKCMATTACH, &attach), "a socket of it");
+	close(loaded);
+	return kcm;
+}
+
+static void taken(int listener, uint16_t port, int (*take)(int fd), const char *what)
+{
+	int fds[2], taker;
+
+	host_connect(listener, port, AF_INET6, fds);
+	taker = take(fds[0]);
+	equal(setsockopt(fds[0], IPPROTO_TCP, TCP_ULP, "slim", 4) ? -errno : 0, -EBUSY, "a socket %s is not tagged", what);
+	close(taker);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 /* A connection that nobody holds any more, and that still has something to send, is there, and can be ended. */
@@ -301,6 +362,104 @@ static void draining(struct guard *guard, int listener, uint16_t port)
 		close(fds[i]);
 		close(more[i]);
 	}
+}
+
+/* --- tenants --- */
+
+#define TENANTS		500	/* more than a message has room for */
+#define FIRST_TENANT	1000
+
+/* What is counted of each */
+static struct counts {
+	int told;
+	uint64_t live, sealed, denied, attacks, rx, tx;
+} counted[TENANTS];
+
+static void read_tenant(const struct nlmsghdr *head, void *data)
+{
+	const struct nlattr *nest = nlmsg_find(head, SLIM_A_TENANT);
+	const void *from = nest ? attr_value(nest) : NULL;
+	size_t len = nest ? nest->nla_len - NLA_HDRLEN : 0;
+	uint64_t vni = attr_u64(attr_find(from, len, SLIM_A_VNI));
+	struct counts *tenant = &counted[vni - FIRST_TENANT];
+
+	(void)data;
+	if (vni < FIRST_TENANT || vni >= FIRST_TENANT + TENANTS)
+		return;
+	tenant->told++;
+	tenant->live = attr_u64(attr_find(from, len, SLIM_A_LIVE));
+	tenant->sealed = attr_u64(attr_find(from, len, SLIM_A_SEALED));
+	tenant->denied = attr_u64(attr_find(from, len, SLIM_A_DENIED));
+	tenant->attacks = attr_u64(attr_find(from, len, SLIM_A_ATTACKS));
+	tenant->rx = attr_u64(attr_find(from, len, SLIM_A_RX_BYTES));
+	tenant->tx = attr_u64(attr_find(from, len, SLIM_A_TX_BYTES));
+}
+
+static void read_tenants(struct guard *guard)
+{
+	memset(counted, 0, sizeof(counted));
+	message_begin(guard, &message, SLIM_CMD_TENANT, NLM_F_DUMP);
+	must(message_send(guard, &message), "send");
+	equal(message_answer(guard, &message, read_tenant, NULL), 0, "list of tenants");
+}
+
+static void seal_for(int listener, uint16_t port, uint32_t tenant, uint32_t peers, int err, int fds[2])
+{
+	struct slim_seal seal = seal_default();
+
+	seal.vni = FIRST_TENANT + tenant;
+	seal.peer_vni = FIRST_TENANT + peers;
+	host_connect(listener, port, AF_INET6, fds);
+	if (seal_socket(fds[0], &seal) != err)
+		check(false, "sealing for tenant %u", seal.vni);
+}
+
+/* The last but one has some traffic and an attack, and nobody but itself to connect to. */
+static void use_tenant(int listener, uint16_t port, uint32_t tenant)
+{
+	char data[100] = "";
+	int fds[2];
+
+	seal_for(listener, port, tenant, tenant, 0, fds);
+	must(write(fds[0], data, 100), "write");
+	must(recv(fds[1], data, 100, MSG_WAITALL), "read");
+	must(write(fds[1], data, 30), "write");
+	must(recv(fds[0], data, 30, MSG_WAITALL), "read");
+	listen(fds[0], 1);
+	close(fds[1]);
+	equal(read(fds[0], data, 1), 0, "the end");
+	close(fds[0]);
+	seal_for(listener, port, tenant, tenant + 1, -EACCES, fds);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void tenants(struct guard *guard, int listener, uint16_t port)
+{
+	const struct counts *last = &counted[TENANTS - 1], *used = last - 1;
+	int fds[2], told = 0;
+
+	for (uint32_t i = 0; i < TENANTS - 2; i++) {
+		seal_for(listener, port, i, i, 0, fds);
+		close(fds[1]);
+		close(fds[0]);
+	}
+	use_tenant(listener, port, TENANTS - 2);
+	seal_for(listener, port, TENANTS - 1, TENANTS - 1, 0, fds);
+	for (int i = 0; i < 5000 && guard_stat(guard, SLIM_A_LIVE) > 1; i++)
+		usleep(1000);
+	read_tenants(guard);
+	for (int i = 0; i < TENANTS; i++)
+		told += counted[i].told == 1 && counted[i].sealed == 1;
+	equal(told, TENANTS, "each tenant is told once, with the socket that it had");
+	equal((long)last->live, 1, "one has it yet");
+	equal((long)used->live, 0, "the one before does not");
+	equal((long)used->denied, 1, "... it was denied one");
+	equal((long)used->attacks, 1, "... and an attack");
+	equal((long)used->tx, 100, "... it has sent");
+	equal((long)used->rx, 30, "... and received");
+	close(fds[0]);
+	close(fds[1]);
 }
 
 /* --- wrong messages --- */
@@ -353,12 +512,7 @@ static void wrong_values(struct guard *guard)
 		uint32_t value;
 		const char *what;
 	} cases[] = {
-		{ SLIM_CMD_OWN, SLIM_A_VERSION, 0, "a version 0" },
-		{ SLIM_CMD_DRAIN, SLIM_A_DRAIN, 4, "an unknown way to drain" },
-		{ SLIM_CMD_STAGE, SLIM_A_STAGE, 0, "stage 0" },
-		{ SLIM_CMD_STAGE, SLIM_A_STAGE, 4, "an unknown stage" },
 		{ SLIM_CMD_STAGE, SLIM_A_FLAGS, 8, "an unknown flag" },
-		{ SLIM_CMD_STAGE, SLIM_A_PART, 6, "an unknown part" },
 		{ SLIM_CMD_GET, SLIM_A_HOST_FD, 0xffffffff, "a negative descriptor" },
 		{ SLIM_CMD_GET, SLIM_A_MISSED, 1, "an attribute of another command" },
 	};
@@ -440,6 +594,21 @@ static int ask_get(void)
 	return err ? err : guard_command(&guard, &message, SLIM_CMD_GET);
 }
 
+/* EPERM, if that is said to each */
+static int ask_all(void)
+{
+	struct guard guard;
+	int err = guard_open(&guard);
+
+	for (int command = SLIM_CMD_GET; !err && command <= SLIM_CMD_QUERY; command++) {
+		bool is_list = command == SLIM_CMD_TENANT || command == SLIM_CMD_RULE;
+
+		message_begin(&guard, &message, command, is_list ? NLM_F_DUMP : 0);
+		err = message_talk(&guard, &message) + EPERM;
+	}
+	return err ? err : -EPERM;
+}
+
 /* Of all groups */
 static int ask_events(void)
 {
@@ -484,6 +653,7 @@ static void others(int listener, uint16_t port)
 	inherited_fd = fds[0];
 	equal(as(become_nobody, ask_get), -EPERM, "without privileges");
 	equal(as(become_user_root, ask_get), -EPERM, "root of another user namespace");
+	equal(as(become_nobody, ask_all), -EPERM, "no command without privileges");
 	equal(as(become_container, ask_get), -ENOENT, "from a container: there is no such family");
 	equal(as(become_nobody, ask_events), -EPERM, "events without privileges");
 	equal(as(become_nobody, ask_ulp), -EPERM, "TCP_ULP without privileges");
@@ -534,7 +704,11 @@ static void sockets_elsewhere(struct guard *second, int fd, int init_fd)
 	lives(second, fd, 1, "that host");
 	lives(second, init_fd, 0, "the initial one");
 	equal(guard_own(second, -1), 0, "the initial one has the same owner");
-	equal(cut(second, cookie_of(fds[0])), -ENOENT, "REVOKE there does not mean it");
+	message_begin(second, &message, SLIM_CMD_SHAPE, 0);
+	message_put64(&message, SLIM_A_COOKIE, cookie_of(fds[0]));
+	message_put(&message, SLIM_A_SHAPE, &seal.shape, sizeof(seal.shape));
+	equal(message_talk(second, &message), -ENOENT, "SHAPE there does not mean a socket here");
+	equal(cut(second, cookie_of(fds[0])), -ENOENT, "nor does REVOKE");
 	message_begin(second, &message, SLIM_CMD_REVOKE, 0);
 	message_put32(&message, SLIM_A_CONTAINER, seal.container);
 	equal(message_talk(second, &message), -ENOENT, "nor does one of its container's");
@@ -661,8 +835,11 @@ int main(int argc, char **argv)
 	owners(&guard);
 	sealing(&guard, listener, port);
 	sockets(&guard, listener, port);
+	taken(listener, port, to_sockmap, "in a sockmap");
+	taken(listener, port, to_multiplexor, "of a multiplexor");
 	closed(&guard, listener, port);
 	draining(&guard, listener, port);
+	tenants(&guard, listener, port);
 	malformed(&guard);
 	truncated(&guard);
 	wrong_values(&guard);

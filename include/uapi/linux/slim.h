@@ -15,7 +15,7 @@
  * and a host's (see SLIM_CMD_OWN). After the first one the socket does what it did before; after the second one it
  * is the container's, whoever holds it (docs/security.md). It must not listen, and is known by its cookie
  * (SO_COOKIE), which must have been asked for before. Errors of TCP_ULP: EEXIST: it has been set; EBUSY: something else
- * has operations or data of its own there; EPERM, EINVAL, ENOMEM. Errors of sealing: EACCES: the policy denies it (the
+ * has operations or data of its own there; EPERM, ENOTCONN, ENOMEM. Errors of sealing: EACCES: the policy denies it (the
  * socket is to be closed: it is not sealed); EALREADY: it is sealed; ESHUTDOWN: the guard is being drained;
  * EPERM: not allowed to the caller; EINVAL: of what struct slim_seal says; ENODATA: it has no cookie; ENOMEM.
  *
