@@ -72,8 +72,9 @@
  *	  CLOSE			  it is gone, with all that it sent acknowledged, or given up: DURATION, RX_BYTES,
  *				  TX_BYTES, RETRANSMITS, RTT
  *				  Group "gone", for who follows them all and needs to know no more:
- *	  GONE			  COOKIES: of sockets of any host that are gone, SLIM_GONE_MS later at the most. Like all
- *				  events, not told where there is no memory, nor when the module is unloaded meanwhile
+ *	  GONE			  COOKIES: of sockets of any host that are gone, SLIM_GONE_MS later at the most, and two
+ *				  ticks of the kernel's clock. Like all events, not told where there is no memory, nor
+ *				  when the module is unloaded meanwhile
  *				  Group "events":
  *	  DENIED		  sealing was refused, or a commit cut it: RULE_ID?
  *	  ATTACK		  its holder tried what is refused, and what programs do not try that mean no harm:
