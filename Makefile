@@ -137,16 +137,14 @@ check-qemu-guard: all test-programs
 	$(Q)tests/qemu/run --kernel 6.12 --build-module
 	$(Q)tests/qemu/run --kernel 6.12 smoke '[1-4][0-9]-'
 
+# The same, what the module costs, and what the kernels do without it
+check-qemu-long: check-qemu-guard
+	$(Q)tests/qemu/run smoke kinds differences 50-cost
+	$(Q)tests/qemu/run --kernel 6.12 kinds 50-cost
+
 # What can be told in control groups, which only such a machine has
 check-qemu-differences: all test-programs
 	$(Q)tests/qemu/run differences
-
-# On both of Debian's, and more of it
-check-qemu-long: all test-programs
-	$(Q)tests/qemu/run --build-module
-	$(Q)tests/qemu/run
-	$(Q)tests/qemu/run --kernel 6.12 --build-module
-	$(Q)tests/qemu/run --kernel 6.12 smoke kinds 10-module 11-guarded 12-policy 13-events 20-attacks
 
 # The kernel module by DKMS, signed, for the kernel whose headers are installed
 check-dkms: kmod

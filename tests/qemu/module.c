@@ -6,6 +6,7 @@
  *	module incomplete	of a module that could hook nothing
  *	module hold		seals a socket, says "ready", and keeps it until its input ends
  *	module random SEED NUM	sends so many messages of random attributes, most of them almost right
+ *	module sealed NETNS	says how many sockets of that host were ever sealed
  */
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -808,6 +809,16 @@ static void hold(int listener, uint16_t port)
 		;
 }
 
+static void sealed(struct guard *guard, const char *netns)
+{
+	int fd = (int)must(open(netns, O_RDONLY | O_CLOEXEC), netns);
+
+	message_begin(guard, &message, SLIM_CMD_STATS, 0);
+	message_put(&message, SLIM_A_HOST_FD, &fd, sizeof(fd));
+	must(message_talk(guard, &message), "STATS");
+	printf("%lu\n", message_u64(&message, SLIM_A_SEALED));
+}
+
 int main(int argc, char **argv)
 {
 	struct guard guard;
@@ -815,6 +826,10 @@ int main(int argc, char **argv)
 	int listener;
 
 	must(guard_open(&guard), "the family");
+	if (argc == 3) {
+		sealed(&guard, argv[2]);
+		return 0;
+	}
 	if (argc > 3) {
 		/* Of several, one is the owner. */
 		guard_own(&guard, -1);
