@@ -81,22 +81,31 @@ int netlink_own(struct sk_buff *skb, struct genl_info *info)
 
 /* --- sockets --- */
 
+static int reply_socket(struct genl_info *info, const struct tag *tag)
+{
+	void *head;
+	struct sk_buff *reply = reply_begin(info, NLMSG_DEFAULT_SIZE, &head);
+
+	return reply ? reply_end(reply, head, info, event_put_socket(reply, tag)) : -ENOMEM;
+}
+
 int netlink_socket(struct sk_buff *skb, struct genl_info *info)
 {
-	struct sk_buff *reply;
+	struct host *host;
 	struct tag *tag;
-	void *head;
-	int err = -ENOMEM;
+	int err = -ENOENT;
 
 	if (!info->attrs[SLIM_A_COOKIE])
 		return -EINVAL;
-	tag = tag_get(NULL, nla_get_u64(info->attrs[SLIM_A_COOKIE]));
-	if (!tag)
-		return -ENOENT;
-	reply = reply_begin(info, NLMSG_DEFAULT_SIZE, &head);
-	if (reply)
-		err = reply_end(reply, head, info, event_put_socket(reply, tag));
-	tag_release(tag);
+	host = request_host(info->attrs);
+	if (IS_ERR(host))
+		return PTR_ERR(host);
+	tag = tag_get(host, nla_get_u64(info->attrs[SLIM_A_COOKIE]));
+	if (tag) {
+		err = reply_socket(info, tag);
+		tag_release(tag);
+	}
+	request_put(host);
 	return err;
 }
 

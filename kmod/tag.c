@@ -346,7 +346,7 @@ struct tag *tag_get(const struct host *host, u64 cookie)
 
 	rcu_read_lock();
 	tag = rhashtable_lookup(&tags, &cookie, params);
-	if (tag && ((host && tag->host != host) || !tag_is_sealed(tag) || !hold(tag)))
+	if (tag && (tag->host != host || !tag_is_sealed(tag) || !hold(tag)))
 		tag = NULL;
 	rcu_read_unlock();
 	return tag;

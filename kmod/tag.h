@@ -129,7 +129,7 @@ bool tag_reshape(struct tag *tag, u32 flags);
 /* What a policy that has come in force says: new shapes, or the end (then true). */
 bool tag_judge(struct tag *tag);
 
-/* The tag of a sealed socket, and a reference to both until tag_release(); NULL: there is none. @host: or NULL: any */
+/* The tag of a sealed socket of @host, and a reference to both until tag_release(); NULL: there is none */
 struct tag *tag_get(const struct host *host, u64 cookie);
 void tag_release(struct tag *tag);
 

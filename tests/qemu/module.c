@@ -686,6 +686,14 @@ static void lives(struct guard *guard, int host_fd, int num, const char *whose)
 	equal(listed, num, "... in the list");
 }
 
+static int ask_socket(struct guard *guard, uint64_t cookie, int host_fd)
+{
+	message_begin(guard, &message, SLIM_CMD_SOCKET, 0);
+	message_put64(&message, SLIM_A_COOKIE, cookie);
+	message_put(&message, SLIM_A_HOST_FD, &host_fd, sizeof(host_fd));
+	return message_talk(guard, &message);
+}
+
 /* In a namespace that nobody is in: it ends with the sockets. */
 static void sockets_elsewhere(struct guard *second, int fd, int init_fd)
 {
@@ -709,6 +717,8 @@ static void sockets_elsewhere(struct guard *second, int fd, int init_fd)
 	message_put64(&message, SLIM_A_COOKIE, cookie_of(fds[0]));
 	message_put(&message, SLIM_A_SHAPE, &seal.shape, sizeof(seal.shape));
 	equal(message_talk(second, &message), -ENOENT, "SHAPE there does not mean a socket here");
+	equal(ask_socket(second, cookie_of(fds[0]), fd), 0, "SOCKET of that host knows it");
+	equal(ask_socket(second, cookie_of(fds[0]), init_fd), -ENOENT, "that of the initial one does not");
 	equal(cut(second, cookie_of(fds[0])), -ENOENT, "nor does REVOKE");
 	message_begin(second, &message, SLIM_CMD_REVOKE, 0);
 	message_put32(&message, SLIM_A_CONTAINER, seal.container);

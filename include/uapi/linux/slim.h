@@ -30,11 +30,11 @@
  *	GET			HOST_FD?
  *	  reply			VERSION, FEATURES, MISSING, REASON*, OWNED, DRAINING, GENERATION, LIVE
  *	OWN			HOST_FD?, VERSION
- *				The sending socket owns the host until it is closed. EBUSY: another one does. No
- *				reply
+ *				The sending socket owns the host until it is closed. EBUSY: another one does;
+ *				EPROTONOSUPPORT: of a guard that is too new for that VERSION. No reply
  *	SOCKET (dump)		HOST_FD?
  *	  reply			one message for each sealed socket: SOCKET { all that is marked (s) below }
- *	SOCKET			COOKIE
+ *	SOCKET			HOST_FD?, COOKIE
  *	  reply			SOCKET { ... }; ENOENT
  *	REVOKE (o)		HOST_FD?, COOKIE or CONTAINER
  *				Ends them: their holders get ECONNABORTED, their peers a reset. ENOENT: there is none.
