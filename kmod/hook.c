@@ -68,7 +68,7 @@ static bool getsockopt_is_ours(const struct pt_regs *regs)
 	const struct sock *sk = (void *)regs_get_kernel_argument((void *)regs, 0);
 	int name = (int)regs_get_kernel_argument((void *)regs, 2);
 
-	return sealed(sk) && option_reading(SOL_SOCKET, name) != OPTION_READ;
+	return option_reading(SOL_SOCKET, name) != OPTION_READ && sealed(sk);
 }
 
 /* As the kernel gives a number, or (@size is 0) a string */
@@ -184,14 +184,24 @@ static struct hook hooks[] = {
 	},
 };
 
+/* Those that arguments are in are saved, and the instruction pointer: all that is asked for. */
+static struct pt_regs *registers(struct ftrace_regs *fregs)
+{
+#ifdef arch_ftrace_regs
+	return &arch_ftrace_regs(fregs)->regs;
+#else
+	return &fregs->regs;
+#endif
+}
+
 /* Calls of our own go through. */
 static void notrace handle(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			   struct ftrace_regs *fregs)
 {
 	const struct hook *hook = container_of(ops, struct hook, ops);
-	struct pt_regs *regs = ftrace_get_regs(fregs);
+	struct pt_regs *regs = registers(fregs);
 
-	if (!within_module(parent_ip, THIS_MODULE) && hook->is_ours(regs))
+	if (hook->is_ours(regs) && !within_module(parent_ip, THIS_MODULE))
 		instruction_pointer_set(regs, (unsigned long)hook->replacement);
 }
 
@@ -200,8 +210,10 @@ static int hook_init(struct hook *hook)
 	int err;
 
 	hook->ops.func = handle;
-	hook->ops.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY |
-			  FTRACE_OPS_FL_PERMANENT;
+	hook->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
+#ifndef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+	hook->ops.flags |= FTRACE_OPS_FL_SAVE_REGS;
+#endif
 	err = ftrace_set_filter(&hook->ops, (unsigned char *)hook->function,
 				strlen(hook->function), 1);
 	if (err)
