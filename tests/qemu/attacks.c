@@ -37,7 +37,6 @@
 #define SO_RCVMARK_		75
 #define HOST_PORT		7777	/* of a listener that attacks are aimed at */
 #define HOST_MARK		0x54000005
-#define NOBODY			"192.0.2.99"
 
 enum credential { CONTAINER, NET_ADMIN, USER_ROOT, UNPRIVILEGED, PRIVILEGED, CREDENTIAL_NUM };
 enum state { CONNECTING, ESTABLISHED, HALF_CLOSED, ABORTED, STATE_NUM };

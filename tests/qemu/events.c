@@ -65,8 +65,8 @@ static const struct nlmsghdr *expect(enum slim_event event, uint64_t cookie, con
 
 /* --- cases --- */
 
-/* How a connection ends: by the sealed end, by its peer, or by a reset of the sealed end's */
-enum ending { FIRST, LAST, RESET };
+/* How a connection ends: by the sealed end, by its peer, by a reset of the sealed end's, or dissolved there */
+enum ending { FIRST, LAST, RESET, DISSOLVED };
 
 /* All that was sent is acknowledged. */
 static void settle(int fd)
@@ -78,6 +78,13 @@ static void settle(int fd)
 		nanosleep(&(struct timespec){ .tv_nsec = queued ? 1000000 : 0 }, NULL);
 	}
 	equal(queued, 0, "all is acknowledged");
+}
+
+static void nowhere_again(int fd)
+{
+	struct sockaddr_in addr = { .sin_family = AF_UNSPEC };
+
+	must(connect(fd, (void *)&addr, sizeof(addr)), "dissolve");
 }
 
 static void finish(int sealed, int peer, enum ending ending)
@@ -93,8 +100,10 @@ static void finish(int sealed, int peer, enum ending ending)
 	}
 	if (ending == RESET)
 		setsockopt(sealed, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	else if (ending == DISSOLVED)
+		nowhere_again(sealed);
 	close(sealed);
-	equal(read(peer, &byte, 1), ending == RESET ? -1 : 0, "the peer sees the end");
+	equal(read(peer, &byte, 1), ending == FIRST ? 0 : -1, "the peer sees the end");
 	close(peer);
 }
 
@@ -129,6 +138,29 @@ static void open_and_close(bool accepted, enum ending ending)
 	check(event_u64(head, SLIM_A_RTT) - 1 < 1000000, "round trip: %lu us", event_u64(head, SLIM_A_RTT));
 	check(event_u64(head, SLIM_A_DURATION) < 10000000000, "duration: %lu us",
 	      event_u64(head, SLIM_A_DURATION) / 1000);
+}
+
+/* What a router has given to a connection that comes to nothing is not the holder's. */
+static void nothing_sent(void)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct slim_seal seal = seal_default();
+	int fd = (int)must(socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+	const struct nlmsghdr *head;
+	char preamble[40] = "";
+	uint64_t cookie;
+
+	inet_pton(AF_INET6, "::ffff:" NOBODY, &addr.sin6_addr);
+	must(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &(int){ 1 }, sizeof(int)), "TCP_FASTOPEN_NO_COOKIE");
+	equal(sendto(fd, preamble, sizeof(preamble), MSG_FASTOPEN, (void *)&addr, sizeof(addr)), sizeof(preamble),
+	      "a preamble, with a SYN");
+	must(seal_socket(fd, &seal), "seal");
+	cookie = cookie_of(fd);
+	expect(SLIM_EVENT_OPEN, cookie, "OPEN");
+	close(fd);
+	head = expect(SLIM_EVENT_CLOSE, cookie, "CLOSE");
+	equal((long)event_u64(head, SLIM_A_TX_BYTES), 0, "nothing was sent");
+	equal((long)event_u64(head, SLIM_A_RX_BYTES), 0, "nor received");
 }
 
 static void denied(void)
@@ -238,13 +270,6 @@ static void no_attacks(void)
 }
 
 /* --- each kind of attack --- */
-
-static void nowhere_again(int fd)
-{
-	struct sockaddr_in addr = { .sin_family = AF_UNSPEC };
-
-	must(connect(fd, (void *)&addr, sizeof(addr)), "dissolve");
-}
 
 static void try_bind(int fd)
 {
@@ -785,10 +810,11 @@ int main(void)
 	must(guard_join(&listening, listening.events), "join");
 	must(guard_join(&listening, listening.sockets), "join");
 	listener = host_listen(&port);
-	for (enum ending ending = FIRST; ending <= RESET; ending++) {
+	for (enum ending ending = FIRST; ending <= DISSOLVED; ending++) {
 		open_and_close(false, ending);
 		open_and_close(true, ending);
 	}
+	nothing_sent();
 	denied();
 	attacks();
 	no_attacks();

@@ -340,7 +340,8 @@ static inline int seal_socket(int fd, const struct slim_seal *seal)
 
 /* --- connections of the host's --- */
 
-#define HOST_ADDRESS	"192.0.2.1"	/* of the host; nobody has others of 192.0.2.0/24 */
+#define HOST_ADDRESS	"192.0.2.1"	/* of the host */
+#define NOBODY		"192.0.2.99"	/* of its network */
 
 static inline struct sockaddr_in address4(const char *text, uint16_t port)
 {

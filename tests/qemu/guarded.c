@@ -390,10 +390,10 @@ static void say_error(int fd)
 	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message); cmsg; cmsg = CMSG_NXTHDR(&message, cmsg)) {
 		const struct sock_extended_err *err = (void *)CMSG_DATA(cmsg);
 
-		if (cmsg->cmsg_level == SOL_SOCKET)
-			say("type %d, %zu bytes\n", cmsg->cmsg_type, cmsg->cmsg_len);
-		else
-			say("origin %d, errno %d, %u, %u\n", err->ee_origin, err->ee_errno, err->ee_info, err->ee_data);
+		say("level %d, type %d, %zu bytes\n", cmsg->cmsg_level, cmsg->cmsg_type, cmsg->cmsg_len);
+		if (cmsg->cmsg_level != SOL_SOCKET)
+			say("origin %d, errno %d, %u, %u, of family %d\n", err->ee_origin, err->ee_errno, err->ee_info,
+			    err->ee_data, SO_EE_OFFENDER(err)->sa_family);
 	}
 }
 

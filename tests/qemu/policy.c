@@ -448,6 +448,62 @@ static void wrong_numbers(struct guard *guard)
 	}
 }
 
+/* Domains without rules, of which nothing else can be wrong */
+static void wrong_domains(struct guard *guard)
+{
+	static const struct {
+		uint32_t owner, source, destination;
+	} seconds[] = { { 8, 8, 9 }, { 8, 8, 8 }, { 8, 7, 9 }, { 7, 7, 9 } };
+
+	for (size_t i = 0; i < NUM(seconds); i++) {
+		memset(&told.counts, 0, sizeof(told.counts));
+		add_domain(8, 8, 9, true);
+		add_domain(seconds[i].owner, seconds[i].source, seconds[i].destination, true);
+		equal(stage_all(guard, 303, 0), -EINVAL, i ? "domains in another order" : "two domains of the same");
+	}
+	memset(&told.counts, 0, sizeof(told.counts));
+	add_domain(7, 7, 7, true)->sets_dynamic = 1;
+	equal(stage_all(guard, 303, 0), -EINVAL, "a dynamic set where there is none");
+}
+
+#define LARGE	(5 << 20)	/* bytes: an array of pages of its own, behind which there is no memory */
+
+/* Of one kind twice as many are wanted as there are. (Nothing is wrong with zeros, of which there are that many.) */
+static void fewer_than_wanted(struct guard *guard)
+{
+	static const char zeros[LARGE];
+	const struct {
+		enum slim_part part;
+		size_t size;
+		uint32_t *num, *wanted;
+		const char *what;
+	} cases[] = {
+		{ SLIM_PART_SETS, sizeof(told.sets[0]), &told.counts.sets, &told.domains[0].sets_num, "sets" },
+		{ SLIM_PART_RANGES, sizeof(told.ranges[0]), &told.counts.ranges, &told.sets[0].ranges_num, "ranges" },
+		{ SLIM_PART_RULES, sizeof(told.rules[0]), &told.counts.rules, &told.domains[0].rules_num, "rules" },
+	};
+
+	for (size_t i = 0; i < NUM(cases); i++) {
+		struct slim_policy_domain *domain;
+		uint32_t num = (uint32_t)(LARGE / cases[i].size);
+
+		memset(&told.counts, 0, sizeof(told.counts));
+		domain = add_domain(7, 7, 7, true);
+		domain->sets_num = 1;
+		add_set();
+		add_range(0, 0xffffffff);
+		add_rule(domain, 0, 0, true);
+		add_service(0, CLASSIFIER_SERVICE_MAX);
+		*cases[i].num = num;
+		*cases[i].wanted = 2 * num;
+		must(stage_begin(guard, 303, 0, &told.counts), "begin");
+		*cases[i].num = 0;
+		must(stage_parts(guard), "all others");
+		must(stage_part(guard, cases[i].part, zeros, cases[i].size, num), cases[i].what);
+		equal(stage(guard, SLIM_STAGE_END), -EINVAL, "%s of which there are not that many", cases[i].what);
+	}
+}
+
 static void wrong_policies(struct guard *guard)
 {
 	struct slim_policy_counts counts = { .sets = 1 }, huge = { .rules = SLIM_RULES_MAX + 1 };
@@ -476,14 +532,15 @@ static void wrong_policies(struct guard *guard)
 	told.domains[2].owner = 9;
 	equal(stage_all(guard, 303, 0), -EINVAL, "a domain of somebody else's");
 	told.domains[2].owner = 8;
-	told.domains[1] = told.domains[0];
-	equal(stage_all(guard, 303, 0), -EINVAL, "two domains of the same");
 	make_random(8);
 	told.domains[2].rules_num--;
 	equal(stage_all(guard, 303, 0), -EINVAL, "a rule that is no domain's");
 	wrong_numbers(guard);
+	wrong_domains(guard);
+	fewer_than_wanted(guard);
 	make_random(8);
 	must(stage_all(guard, 304, 0), "stage");
+	equal(commit(guard, 305, NULL), -ENODATA, "what is staged has another number");
 	equal(stage_part(guard, SLIM_PART_SETS, told.sets, sizeof(told.sets[0]), 1), -EALREADY, "more, after the end");
 	equal(stage_begin(guard, 304, SLIM_STAGE_MEMBERS, &told.counts), -EINVAL, "members, with domains");
 	must(stage_all(guard, 304, 0), "stage");
