@@ -14,7 +14,7 @@
 /* Any context but hard interrupts. Where nobody listens, nothing is kept. */
 void gone_tell(u64 cookie);
 
-/* Forgets what is kept. When there are neither tags nor the netlink family any more, so that nothing more is told */
+/* Forgets what is kept. When there are no tags any more, so that nothing more is told, and still the netlink family */
 void gone_exit(void);
 
 #endif

@@ -45,8 +45,9 @@ hosts:
 
 static void __exit slim_exit(void)
 {
-	netlink_exit();
+	/* No socket is left that could be gone; and the groups of a family that is no more may be others'. */
 	gone_exit();
+	netlink_exit();
 	sockops_exit();
 	hooks_exit();
 	tags_exit();
