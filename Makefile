@@ -155,8 +155,8 @@ KERNEL ?=
 check-kasan: all test-programs
 	$(if $(KERNEL),,$(error KERNEL=DIRECTORY is missing, where a kernel was built as tests/qemu/debug.config says))
 	$(Q)tests/qemu/run --kernel "$(KERNEL)" --build-module
-	$(Q)tests/qemu/run --kernel "$(KERNEL)" 10-module 11-guarded 12-policy 13-events 20-attacks 22-nomemory \
-		30-races 31-router 32-required 40-policy
+	$(Q)tests/qemu/run --kernel "$(KERNEL)" 10-module 11-guarded 12-policy 13-events 14-gone 20-attacks \
+		22-nomemory 30-races 31-router 32-required 40-policy
 
 # The same with a router whose memory is watched
 check-asan: all asan $(E2E_BIN)

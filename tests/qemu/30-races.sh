@@ -3,7 +3,7 @@
 #
 # 30-races.sh - everything that can be done with slim.ko, at once; and loading and removing it meanwhile
 #
-# limit: 120
+# limit: 180
 set -euo pipefail
 # shellcheck source=guard.sh
 . "$(dirname "$0")/guard.sh"
