@@ -69,7 +69,7 @@ static void incomplete(struct guard *guard)
 	equal(said & 0xffff, __builtin_popcount((unsigned int)said >> 16), "a reason for each");
 	must(guard_own(guard, -1), "own");
 	listener = host_listen(&port);
-	host_connect(listener, port, AF_INET6, fds);
+	host_connect(listener, port, AF_INET, fds);
 	equal(seal_socket(fds[0], &seal), 0, "it seals all the same");
 	strcpy(request->ifr_name, "host0");
 	equal(ioctl(fds[0], SIOCGIFADDR, request) ? -errno : 0, -ENOTTY, "what passes a socket's operations is refused");
