@@ -243,12 +243,17 @@ static void act(int fd)
 		say_end(fd);
 }
 
-/* Who looks just as a FIN comes may see EPOLLIN a moment before all that it means, on any socket. */
+/*
+ * Who looks just as a FIN comes may see EPOLLIN a moment before all that it means, on any socket; and the error that a reset
+ * brings a moment before the end.
+ */
 static void wait_until_told(int fd)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLRDHUP };
 
-	poll(&pollfd, 1, WAIT_MS);
+	for (int i = 0; i < 1000000; i++)
+		if (poll(&pollfd, 1, WAIT_MS) != 1 || pollfd.revents & POLLRDHUP)
+			return;
 }
 
 static void see(struct watch *watch, int which)
