@@ -162,7 +162,7 @@ int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int
 int channel_hand_over(struct channel *channel, void *reply, size_t len, unsigned int type,
 		      uint32_t id, int fd)
 {
-	bool apart = type == SLIM_FRAME_CLAIM_REPLY && channel->passing_fd >= 0;
+	bool apart = channel->passing_fd >= 0;
 	int err = send_frame(apart ? channel->passing_fd : channel->event.fd, reply, len, type,
 			     id, fd);
 

@@ -24,7 +24,8 @@ static int too_late(const struct question *question)
 /* Comes the descriptor of this one's reply by the passing socket? */
 static bool is_passed(const struct slot *slot, const struct question *question)
 {
-	return question->reply_type == SLIM_FRAME_CLAIM_REPLY && slot->passing_cookie;
+	return slot->passing_cookie && (question->reply_type == SLIM_FRAME_CLAIM_REPLY ||
+					question->reply_type == SLIM_FRAME_CONNECT_REPLY);
 }
 
 static int receive(const struct slot *slot, uint32_t id, const struct question *question)

@@ -69,12 +69,24 @@ int frame_receive(int channel, uint32_t id, const struct question *question, int
 	return -EPROTO;
 }
 
+static bool gives_socket(const void *reply)
+{
+	const struct slim_claim_reply *claim = reply;
+	const struct slim_connect_reply *connect = reply;
+
+	switch (claim->frame.type) {
+	case SLIM_FRAME_CLAIM_REPLY:
+		return claim->verdict == SLIM_VERDICT_SLIM;
+	case SLIM_FRAME_CONNECT_REPLY:
+		return connect->verdict == SLIM_VERDICT_SLIM;
+	default:
+		return false;
+	}
+}
+
 bool frame_has_passed(const struct slot *slot, const struct question *question)
 {
-	const struct slim_claim_reply *claim = question->reply;
-
-	return slot->passing_cookie && question->fd && *question->fd < 0 &&
-	       claim->frame.type == SLIM_FRAME_CLAIM_REPLY && claim->verdict == SLIM_VERDICT_SLIM;
+	return slot->passing_cookie && question->fd && *question->fd < 0 && gives_socket(question->reply);
 }
 
 int frame_receive_passed(const struct slot *slot, uint32_t id, const struct question *question)

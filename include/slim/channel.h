@@ -16,12 +16,11 @@
  *   CLAIM              CLAIM_REPLY         host socket, where verdict is SLIM
  *   NAME               NAME_REPLY
  *
- * The host socket of a CLAIM_REPLY comes over the passing socket, a SOCK_SEQPACKET UNIX
- * socket on which nobody waits, with a copy of the reply. The reply itself is sent after
- * that, when the router has closed its own copy: a server that answers and closes at once is
- * the last to close, as it expects (it may rely on close() to end a registration with epoll).
- * Without a passing socket, and for CONNECT_REPLY, whose caller has a connection to wait
- * for, the host socket comes with the reply.
+ * A host socket comes over the passing socket, a SOCK_SEQPACKET UNIX socket on which nobody
+ * waits, with a copy of the reply. The reply itself is sent after that, when the router has
+ * closed its own copy: a program that closes it soon is the last to close, as it expects (it
+ * may rely on close() to end a registration with epoll, or to send a FIN). Without a passing
+ * socket the host socket comes with the reply.
  *
  * Requests never carry fds. A frame of the wrong length, an unknown type, a
  * wrong magic or an fd costs the sender its channel. Reserved fields and unknown

@@ -124,10 +124,16 @@ struct ledger_entry *ledger_find(uint64_t cookie)
 	return NULL;
 }
 
+/* What a connection is answered with; -1: nothing */
+static int handed_over = -1;
+
 void outbound_connect(struct channel *channel, const struct slim_connect *request)
 {
-	(void)channel;
-	(void)request;
+	struct slim_connect_reply reply = { .verdict = SLIM_VERDICT_SLIM };
+
+	if (handed_over >= 0 && channel_hand_over(channel, &reply, sizeof(reply), SLIM_FRAME_CONNECT_REPLY,
+						  request->frame.id, handed_over))
+		abort();
 }
 
 void claim_answer(struct channel *channel, const struct slim_claim *request)
@@ -338,6 +344,57 @@ static bool hello_with_fd(int fd, struct slim_hello_reply *reply)
 	ck_assert_int_eq(recvmsg(fd, &msg, MSG_DONTWAIT), sizeof(*reply));
 	return msg.msg_flags & MSG_CTRUNC;
 }
+
+/* The descriptor that comes with a frame of @len bytes, or -1 */
+static int receive_fd(int from, void *frame, size_t len)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} space;
+	struct iovec iov = { .iov_base = frame, .iov_len = len };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &space, .msg_controllen = sizeof(space),
+	};
+	struct pollfd poll_fd = { .fd = from, .events = POLLIN };
+	int fd = -1;
+
+	ck_assert_int_eq(poll(&poll_fd, 1, TURN * TURNS), 1);
+	ck_assert_int_eq(recvmsg(from, &msg, MSG_DONTWAIT), (int)len);
+	if (msg.msg_controllen)
+		memcpy(&fd, CMSG_DATA(&space.header), sizeof(fd));
+	return fd;
+}
+
+/* When its reply is there, the shim's is the only descriptor of a host socket. */
+START_TEST(who_hands_over_keeps_nothing)
+{
+	struct slim_connect request = { .domain = AF_INET };
+	struct slim_hello_reply hello_reply;
+	struct slim_connect_reply reply;
+	int fd = shim(), passing, ends[2], got;
+	char byte;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+	handed_over = ends[1];
+	ck_assert_int_gt(send_hello(fd), 0);
+	passing = receive_fd(fd, &hello_reply, sizeof(hello_reply));
+	ck_assert_int_ge(passing, 0);
+	fill(&request, sizeof(request), SLIM_FRAME_CONNECT);
+	ck_assert_int_eq(send(fd, &request, sizeof(request), MSG_NOSIGNAL), sizeof(request));
+	ck_assert_int_eq(receive_fd(fd, &reply, sizeof(reply)), -1);
+	got = receive_fd(passing, &reply, sizeof(reply));
+	ck_assert_int_ge(got, 0);
+	ck_assert_int_eq(read(ends[0], &byte, 1), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	close(got);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 0);
+	handed_over = -1;
+	close(ends[0]);
+	close(passing);
+	close(fd);
+}
+END_TEST
 
 /* A shim of a container on the packet path has nothing to ask for, and nothing to get. */
 START_TEST(packet_path_has_no_prefixes)
@@ -559,6 +616,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, requests_are_answered);
+	tcase_add_test(tcase, who_hands_over_keeps_nothing);
 	tcase_add_test(tcase, packet_path_has_no_prefixes);
 	tcase_add_test(tcase, other_tenants_prefixes_are_told);
 	tcase_add_test(tcase, requests_are_answered_on_an_older_kernel);
