@@ -69,22 +69,27 @@ channel.connect("\0slim/router/1")
 def ask(kind, body):
     channel.send(struct.pack("=IHHII", 0x4D494C53, 1, kind, 16 + len(body), 1) + body)
     reply, fds, _, _ = socket.recv_fds(channel, 4096, 4)
-    return reply, len(fds)
+    return reply, fds
 
 def endpoint(address, port):
     return ipaddress.IPv6Address("::ffff:" + address).packed + struct.pack("=HH", port, 0)
 
 reply, fds = ask(1, b"")
-print("HELLO", "prefixes", struct.unpack_from("=H", reply, 20)[0] > 0, "fds", fds)
+passing = [socket.socket(fileno=fd) for fd in fds]
+print("HELLO", "prefixes", struct.unpack_from("=H", reply, 20)[0] > 0, "fds", len(fds))
 now = time.clock_gettime_ns(time.CLOCK_REALTIME) // 1000000
 connect = struct.pack("=Q", now) + endpoint(sys.argv[1], int(sys.argv[2])) + bytes(20) + \
     struct.pack("=HHII", socket.AF_INET, 0, 0, 0) + bytes(28 + 16)
 reply, fds = ask(3, connect)
-print("CONNECT", "verdict", struct.unpack_from("=H", reply, 20)[0], "fds", fds)
+for by in passing:
+    by.settimeout(0)
+    copy, passed, _, _ = socket.recv_fds(by, 4096, 4)
+    print("the same by the passing socket:", copy == reply, "fds", len(passed))
+print("CONNECT", "verdict", struct.unpack_from("=H", reply, 20)[0], "fds", len(fds))
 listening = socket.create_server(("0.0.0.0", 7599))
 cookie = listening.getsockopt(socket.SOL_SOCKET, 57, 8)     # SO_COOKIE
 reply, fds = ask(5, cookie + bytes(16))
-print("LISTEN", "error", struct.unpack_from("=I", reply, 20)[0], "fds", fds)
+print("LISTEN", "error", struct.unpack_from("=I", reply, 20)[0], "fds", len(fds))
 PYTHON
 }
 
@@ -95,7 +100,8 @@ serve there shim h2c1 $port "$programs/talk" server 6 $port
 equal "attached without a path: auto" auto "$(shows h1c1 .path_attached | jq -r .)"
 takes slim "auto, to another host" h1c1 h2c1 $port
 equal "a raw CONNECT gets a socket there, and a raw LISTEN is taken" \
-	"$(printf '%s\n' "HELLO prefixes True fds 1" "CONNECT verdict 1 fds 1" "LISTEN error 0 fds 0")" \
+	"$(printf '%s\n' "HELLO prefixes True fds 1" "the same by the passing socket: True fds 1" \
+		"CONNECT verdict 1 fds 0" "LISTEN error 0 fds 0")" \
 	"$(raw h1c1 "$(address h2c1)" $port)"
 
 # --- packet ---
