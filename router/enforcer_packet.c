@@ -197,6 +197,7 @@ void enforcer_packet_follow(void)
 	if (!follow.begun || policy_is_closed() || (!policy_in_force() && !follow.loaded))
 		return;
 	follow.behind = true;
+	follow.wanted = true;
 	if (is_early()) {
 		loop_timer_set(follow.loop, &follow.again, EARLY_MS);
 		return;
@@ -204,7 +205,6 @@ void enforcer_packet_follow(void)
 	packet_cutting_start(follow.revoked);
 	follow.urgent |= follow.revoked;
 	follow.revoked = false;
-	follow.wanted = true;
 	if (follow.running)
 		return;
 	if (follow.urgent || now >= follow.due)

@@ -358,6 +358,26 @@ START_TEST(early)
 }
 END_TEST
 
+/* A policy with such names, while one without is being loaded: what is loaded then is not what is in force. */
+START_TEST(early_while_another_is_loaded)
+{
+	world.complete = false;
+	containers_num = 1;
+	enforcer_packet_begin();
+	ck_assert_uint_eq(world.begun, 1);
+	compiled.uses_num = 1;
+	enforcer_packet.revoke();
+	takes(1, 0);
+	ck_assert(!enforcer_packet_is_current());
+	ck_assert_uint_eq(world.begun, 1);
+	world.complete = true;
+	enforcer_packet_follow();
+	ck_assert_uint_eq(world.begun, 2);
+	takes(1, 0);
+	ck_assert(enforcer_packet_is_current());
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("enforcer_packet");
@@ -372,6 +392,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, while_it_is_closed_nothing_is_touched);
 	tcase_add_test(tc, no_policy);
 	tcase_add_test(tc, early);
+	tcase_add_test(tc, early_while_another_is_loaded);
 	suite_add_tcase(s, tc);
 	return s;
 }
