@@ -3,6 +3,7 @@
  * test_packetpath.c - two hosts on a wire, and what crosses between their containers
  * links: router/packetpath.c router/packetpath_tenant.c router/packetpath_container.c router/packetpath_host.c router/packetpath_local.c router/port_mac.c router/link.c router/link_request.c router/link_route.c router/link_neighbour.c router/shaping_tree.c router/ruleset.c router/ruleset_refusal.c router/ruleset_load.c router/nft_process.c router/ruleset_batch.c router/ruleset_port.c router/ruleset_message.c router/ruleset_rule.c router/sysctl.c router/netfilter_probe.c router/netfilter_legacy.c router/namespace.c router/endpoint.c router/log.c router/config.c router/config_lex.c router/config_parse.c router/config_report.c router/config_value.c router/config_word.c router/base64.c
  * libs: nl-3 nl-route-3 nftables crypto
+ * runs: first
  *
  * Hosts h1 and h2 and a stranger are network namespaces on the bridge of a
  * fourth. The functions keep their state in the process, so each host is a process: it
