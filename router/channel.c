@@ -162,15 +162,14 @@ int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int
 int channel_hand_over(struct channel *channel, void *reply, size_t len, unsigned int type,
 		      uint32_t id, int fd)
 {
-	bool apart = channel->passing_fd >= 0;
-	int err = send_frame(apart ? channel->passing_fd : channel->event.fd, reply, len, type,
-			     id, fd);
+	int by = channel_passing(channel);
+	int err = send_frame(by, reply, len, type, id, fd);
 
 	if (err)
 		return err;
 	stray_close_fd(fd);
 	/* A shim that does not hear of it looks for it when its time is over, or is gone. */
-	if (apart)
+	if (by != channel->event.fd)
 		(void)channel_reply(channel, reply, len, type, id);
 	return 0;
 }

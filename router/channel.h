@@ -35,7 +35,7 @@ struct channel {
 	struct share_job job;		/* takes what was sent */
 	struct worker *worker;
 	struct container *container;	/* reference held */
-	int passing_fd;			/* our end of the passing socket, or -1 */
+	int passing_fd;			/* our end of the passing socket, or -1; channel_passing() */
 	struct cds_list_head node;	/* worker->channels */
 	bool closed;			/* worker only */
 	bool listened;			/* has registered listeners */
@@ -82,12 +82,18 @@ void channel_request_end(struct channel *channel);
 int channel_reply(struct channel *channel, void *reply, size_t len, unsigned int type,
 		  uint32_t id);
 
+/* By what host sockets go to the shim: its passing socket, or the channel where there is none */
+static inline int channel_passing(const struct channel *channel)
+{
+	return channel->passing_fd >= 0 ? channel->passing_fd : channel->event.fd;
+}
+
 /**
  * channel_hand_over() - answer a request with a host socket
  * @fd:		closed when it has been passed
  *
- * CLAIM_REPLY: the shim learns of it when our own descriptor is closed, so that the application's
- * is the last one. -errno: it was not passed, and @fd is still open.
+ * The shim learns of it when our own descriptor is closed, so that the application's is the last
+ * one. -errno: it was not passed, and @fd is still open.
  */
 int channel_hand_over(struct channel *channel, void *reply, size_t len, unsigned int type,
 		      uint32_t id, int fd);

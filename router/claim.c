@@ -63,7 +63,7 @@ static int hand_over(struct channel *channel, struct inbound *inbound,
 		     const struct slim_claim *request)
 {
 	struct slim_claim_reply reply = reply_for(channel, SLIM_VERDICT_SLIM, inbound);
-	int by = channel->passing_fd >= 0 ? channel->passing_fd : channel->event.fd;
+	int by = channel_passing(channel);
 	int err;
 
 	inbound_unwatch(inbound);

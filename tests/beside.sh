@@ -10,25 +10,13 @@ beside_out=$(mktemp)
 beside_pid=
 beside_status=0
 
-# beside COMMAND...: one at a time
+# beside COMMAND...: one at a time. (Where each session is a group of its own to the scheduler, what a process is within its
+# group says nothing to others.)
 beside()
 {
-	TEST_SLOWNESS=4 setsid chrt -i 0 "$@" >"$beside_out" 2>&1 </dev/null &
+	TEST_SLOWNESS=4 setsid chrt -i 0 bash -c 'echo 19 2>/dev/null >/proc/self/autogroup; exec "$@"' beside "$@" \
+		>"$beside_out" 2>&1 </dev/null &
 	beside_pid=$!
-	beside_yield
-}
-
-# Where each session is a group of its own to the scheduler, what a process is within its group says nothing to others.
-beside_yield()
-{
-	local i
-
-	[[ -e /proc/$beside_pid/autogroup ]] || return 0
-	for ((i = 0; i < 100; i++)); do
-		[[ $(ps -o sid= -p "$beside_pid") -ne $beside_pid ]] || break
-		sleep 0.05
-	done
-	echo 19 2>/dev/null >"/proc/$beside_pid/autogroup" || true
 }
 
 # Waits for its end: in the shell that began it

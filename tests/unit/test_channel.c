@@ -332,19 +332,6 @@ START_TEST(requests_are_answered)
 }
 END_TEST
 
-/* Says HELLO; whether a descriptor came with the answer */
-static bool hello_with_fd(int fd, struct slim_hello_reply *reply)
-{
-	struct iovec iov = { .iov_base = reply, .iov_len = sizeof(*reply) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-
-	ck_assert_int_gt(send_hello(fd), 0);
-	ck_assert_int_eq(poll(&poll_fd, 1, TURN * TURNS), 1);
-	ck_assert_int_eq(recvmsg(fd, &msg, MSG_DONTWAIT), sizeof(*reply));
-	return msg.msg_flags & MSG_CTRUNC;
-}
-
 /* The descriptor that comes with a frame of @len bytes, or -1 */
 static int receive_fd(int from, void *frame, size_t len)
 {
@@ -366,6 +353,23 @@ static int receive_fd(int from, void *frame, size_t len)
 	return fd;
 }
 
+/* Says HELLO; the descriptor that came with the answer, or -1 */
+static int hello_fd(int fd, struct slim_hello_reply *reply)
+{
+	ck_assert_int_gt(send_hello(fd), 0);
+	return receive_fd(fd, reply, sizeof(*reply));
+}
+
+/* Whether one came */
+static bool hello_with_fd(int fd, struct slim_hello_reply *reply)
+{
+	int passing = hello_fd(fd, reply);
+
+	if (passing >= 0)
+		close(passing);
+	return passing >= 0;
+}
+
 /* When its reply is there, the shim's is the only descriptor of a host socket. */
 START_TEST(who_hands_over_keeps_nothing)
 {
@@ -377,8 +381,7 @@ START_TEST(who_hands_over_keeps_nothing)
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
 	handed_over = ends[1];
-	ck_assert_int_gt(send_hello(fd), 0);
-	passing = receive_fd(fd, &hello_reply, sizeof(hello_reply));
+	passing = hello_fd(fd, &hello_reply);
 	ck_assert_int_ge(passing, 0);
 	fill(&request, sizeof(request), SLIM_FRAME_CONNECT);
 	ck_assert_int_eq(send(fd, &request, sizeof(request), MSG_NOSIGNAL), sizeof(request));
